@@ -1,0 +1,57 @@
+# make reproduce [PROFILE=smoke|lite|full]   set up, pull the embedded data, run the pipeline
+# make test                                  set up, then ruff, pytest and nbval
+# make lab                                   JupyterLab on the first notebook
+# make notebooks                             execute the committed notebooks again (smoke), in place
+# make bench                                 benchmarks, each against a named peer
+# make clean                                 remove what was made (.venv, outputs, caches), keep data/
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Waiting threads must sleep, not spin: two processes on two cores otherwise slow each other several times.
+export OMP_WAIT_POLICY := PASSIVE
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: reproduce test lab notebooks bench clean
+.DEFAULT_GOAL := reproduce
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+data/text: $(VENV)/.installed data.dvc
+	dvc pull --quiet data.dvc
+	touch -c data/text
+
+reproduce: data/text
+	@start=$$(date +%s); set -e; \
+	$(if $(PROFILE),sebridge profile $(PROFILE);) \
+	dvc repro; \
+	seconds=$$(( $$(date +%s) - start )); \
+	echo "done in $$(( seconds / 60 )) min $$(( seconds % 60 )) s; start reading at results/start/00_start_here.ipynb"
+
+test: data/text
+	ruff check .
+	ruff format --check .
+	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; \
+	SEBRIDGE_OUTPUTS="$$outputs" OMP_NUM_THREADS=1 python -m pytest tests notebooks \
+	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300
+
+lab: data/text
+	jupyter lab notebooks/00_start_here.ipynb
+
+notebooks: data/text
+	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; \
+	SEBRIDGE_OUTPUTS="$$outputs" OMP_NUM_THREADS=1 jupyter nbconvert --to notebook --execute --inplace \
+	  --ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+bench: $(VENV)/.installed
+	@for file in benchmarks/*.py; do echo "== $$file"; OMP_NUM_THREADS=1 python "$$file" || exit 1; done
+
+clean:
+	rm -rf $(VENV) artifacts results .dvc/cache .dvc/tmp .pytest_cache .ruff_cache *.egg-info

@@ -1,0 +1,41 @@
+"""Which machine part computes: CUDA when it is there, else the CPU. Left out: Apple's GPU, half precision on CPUs."""
+
+import dataclasses
+
+import torch
+
+from sebridge_lite.core.errors import UserError
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto`, `cpu`, `cuda` or `cuda:N`."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise UserError(f"device: '{name}' is not one of auto, cpu, cuda, cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"device: '{name}' is not on this machine ({torch.cuda.device_count()} GPUs seen); write auto")
+    return device
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bf16 on the GPU only: CPUs without bf16 units run it slower than float32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+
+
+def move(batch, device: torch.device):
+    """A batch with its tensors on the device; dataclasses, dicts, lists and tuples are walked, the rest is left alone."""
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
+        names = [field.name for field in dataclasses.fields(batch)]
+        return dataclasses.replace(batch, **{name: move(getattr(batch, name), device) for name in names})
+    if isinstance(batch, dict):
+        return {name: move(value, device) for name, value in batch.items()}
+    if type(batch) in (list, tuple):
+        return type(batch)(move(value, device) for value in batch)
+    return batch

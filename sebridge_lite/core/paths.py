@@ -1,0 +1,56 @@
+"""Where things are: the root is found from the working directory, so that notebooks, stages and tests all agree.
+
+`SEBRIDGE_OUTPUTS` moves `artifacts/` and `results/` elsewhere: tests and nbval use it and leave the tree clean.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sebridge_lite.core.errors import UserError
+
+
+def root() -> Path:
+    """The nearest folder, from the working directory upwards, that holds `params.yaml` and `dvc.yaml`."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+            return folder
+    raise UserError(f"{here}: not inside a SE-Bridge Lite project (no params.yaml with dvc.yaml); change to its folder")
+
+
+def data(*parts: str) -> Path:
+    return root().joinpath("data", *parts)
+
+
+def outputs() -> Path:
+    return Path(os.environ["SEBRIDGE_OUTPUTS"]) if os.environ.get("SEBRIDGE_OUTPUTS") else root()
+
+
+def artifacts(*parts: str) -> Path:
+    """What machines read: corpora, checkpoints, caches."""
+    return outputs().joinpath("artifacts", *parts)
+
+
+def results(*parts: str) -> Path:
+    """What people read: metrics, tables, figures, executed notebooks."""
+    return outputs().joinpath("results", *parts)
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A temporary path beside `target` that takes its place, file or folder, only when the block succeeds."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{os.getpid()}.{target.name}")
+    try:
+        yield temporary
+        if target.is_dir() and temporary.is_dir():
+            shutil.rmtree(target)
+        temporary.replace(target)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)

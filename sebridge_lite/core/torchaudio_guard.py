@@ -1,0 +1,48 @@
+"""Keep `import torchaudio` alive where only a CUDA build of it exists beside a CPU torch.
+
+torchaudio's compiled extension then fails to load, and takes `import transformers` and `import peft` down with it. Its
+Python transforms (MelSpectrogram, resample, GriffinLim) do not need the extension. So the extension is tried, and only
+when it does not load is it replaced by an empty one. Left out: `forced_align` and `rnnt_loss`, which need the real one.
+"""
+
+import importlib.abc
+import importlib.machinery
+import sys
+import types
+
+EXTENSION = "torchaudio._extension"
+
+
+def _unavailable(*_args, **_kwargs):
+    raise RuntimeError("this torchaudio has no compiled extension; install the build that matches your torch")
+
+
+class _Tolerant(importlib.abc.Loader):
+    def __init__(self, real: importlib.abc.Loader):
+        self.real = real
+
+    def create_module(self, spec):
+        return self.real.create_module(spec)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        try:
+            self.real.exec_module(module)
+        except (OSError, ImportError, RuntimeError):
+            module._IS_TORCHAUDIO_EXT_AVAILABLE = module._IS_ALIGN_AVAILABLE = False
+            module.fail_if_no_align = lambda _function: _unavailable
+
+
+class _Guard(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name != EXTENSION:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None:
+            spec.loader = _Tolerant(spec.loader)
+        return spec
+
+
+def install_guard() -> None:
+    """Costs nothing until torchaudio is imported; a second call changes nothing."""
+    if not any(isinstance(finder, _Guard) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Guard())

@@ -1,0 +1,75 @@
+"""What lets a killed run go on: a checkpoint and csv histories cut back to it.
+
+One checkpoint is kept, the last good one: it is written under a temporary name and renamed. It can be read without
+running code (`weights_only`). A checkpoint names what its run depended on, and is never used by another run.
+"""
+
+import hashlib
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.paths import replacing
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def key_of(*parts) -> str:
+    """A short hash of texts, arrays and tensors: what a run depends on, for `inputs` of `train`."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, torch.Tensor):
+            part = part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+        digest.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else str(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]
+
+
+def tidy(folder: Path, done: int) -> None:
+    """Drops what a killed run left: half-written checkpoints, and rows after step `done`, which will be written again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(f".*.{CHECKPOINT}"):
+        path.unlink()
+    if done == 0:  # of another run, or none
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    for path in (folder / "loss.csv", folder / "dev.csv"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        rows = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= done]
+        path.unlink(missing_ok=True)
+        if rows:
+            path.write_text("".join([lines[0], *rows]), encoding="utf-8")
+
+
+def add_row(path: Path, row: dict) -> None:
+    """Opened and closed each time, so that a kill loses no row."""
+    with path.open("a", encoding="utf-8") as file:
+        if file.tell() == 0:
+            file.write(",".join(row) + "\n")
+        file.write(",".join(str(v) if isinstance(v, int) else f"{v:.7g}" for v in row.values()) + "\n")
+
+
+def resume(path: Path, run: dict, model, optimizer, device: torch.device) -> dict:
+    """The state to start from. A checkpoint of another run is not an error: parameters have changed, so begin again."""
+    start = {"step": 0, "place": (0, 0), "tokens": 0, "seconds": 0.0, "loss": math.nan}
+    if not path.exists():
+        return start
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        differs = [name for name in run if state["run"][name] != run[name]]
+        if not differs:
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+            return {name: state[name] for name in start}
+    except Exception as error:  # a torn file raises almost anything
+        raise UserError(f"{path}: not a whole checkpoint ({type(error).__name__}); delete it to start again") from None
+    print(f"{path}: of another run (other {', '.join(differs)}); starting at step 0", file=sys.stderr)
+    return start
+
+
+def save(path: Path, run: dict, state: dict, model, optimizer) -> None:
+    with replacing(path) as temporary:
+        torch.save({**state, "run": run, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, temporary)

@@ -1,0 +1,75 @@
+"""What the networks share: masks, and one convolution block. Padding is held at zero, so it never reaches a valid frame.
+
+All work on (B, T, D) with lengths (B,). Left out: attention (utterances last seconds, and convolutions are faster here).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def valid(lengths: torch.Tensor, size: int) -> torch.Tensor:
+    """True where a frame is no padding. (B,) -> (B, size)"""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def masked_mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over the valid frames; 0 where there is none. (B, T, D), (B, T) -> (B, D)"""
+    weight = mask[..., None].to(x.dtype)
+    return (x * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def standardise(mel: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Each band to mean 0 and deviation 1 over its own utterance: level and spectral tilt go. Padding becomes 0.
+
+    The floor keeps a band that never moves (silence) at 0 and does not blow up its rounding errors.
+    """
+    mean = masked_mean(mel, mask)[:, None]
+    deviation = masked_mean((mel - mean).square(), mask).sqrt()[:, None].clamp(min=0.1)
+    return (mel - mean) / deviation * mask[..., None]
+
+
+class Block(nn.Module):
+    """ConvNeXt: each channel filtered over time, then mixed over channels, added to what came in.
+
+    `shift` (B, D) or (B, T, D) is added before the mixing: the way in for time, speaker, or the utterance's mean.
+    """
+
+    def __init__(self, width: int, kernel: int = 7, dilation: int = 1, expand: int = 3):
+        super().__init__()
+        self.over_time = nn.Conv1d(width, width, kernel, padding=kernel // 2 * dilation, dilation=dilation, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, expand * width)
+        self.down = nn.Linear(expand * width, width)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor, shift: torch.Tensor | None = None) -> torch.Tensor:
+        keep = mask[..., None]
+        y = self.norm(self.over_time((x * keep).transpose(1, 2)).transpose(1, 2))
+        if shift is not None:
+            y = y + (shift[:, None] if shift.ndim == 2 else shift)
+        return (x + self.down(F.silu(self.up(y)))) * keep
+
+
+class Halve(nn.Module):
+    """Two frames become one, 50 Hz to 25 Hz. (B, T, in) -> (B, ceil(T / 2), out)"""
+
+    def __init__(self, inputs: int, width: int, kernel: int = 5):
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, width, kernel, stride=2, padding=kernel // 2)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = x * valid(lengths, x.shape[1])[..., None]
+        return self.conv(x.transpose(1, 2)).transpose(1, 2), halved(lengths)
+
+
+def halved(lengths: torch.Tensor) -> torch.Tensor:
+    """Tokens at 25 Hz of that many frames at 50 Hz."""
+    return (lengths + 1) // 2
+
+
+def ctc(log_probs: torch.Tensor, frames: torch.Tensor, targets: torch.Tensor, target_lengths: torch.Tensor) -> torch.Tensor:
+    """CTC loss a target symbol, for each utterance; blank is 0. An utterance too short for its text counts 0. -> (B,)"""
+    loss = F.ctc_loss(
+        log_probs.float().transpose(0, 1), targets, frames, target_lengths, reduction="none", zero_infinity=True
+    )
+    return loss / target_lengths.clamp(min=1)

@@ -1,0 +1,99 @@
+"""Trained parts on disk: NAME.safetensors for the weights, NAME.json for the settings that shape them.
+
+Both are written under a temporary name and renamed. Weights may be stored in half precision; they load as float32. Left
+out: pickled weights (they run code when loaded), shards, quantisation.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import build
+from sebridge_lite.core.paths import replacing
+
+MEND = "`dvc pull` fetches trained parts, `dvc repro` rebuilds them"
+
+
+def _pair(path: Path) -> tuple[Path, Path]:
+    """A name may hold dots ("alpha0.8"), so endings are added, not replaced."""
+    stem = path.with_name(path.name.removesuffix(".safetensors"))
+    return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")
+
+
+def _check_finite(tensors: dict[str, torch.Tensor], where: str, mend: str) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise UserError(f"{where}: {name} holds NaN or infinite weights; {mend}")
+
+
+def save_model(model: torch.nn.Module, config, path: Path, half: bool = False) -> None:
+    """`config` is the frozen dataclass that `type(model)(config)` takes; `half` stores floats as fp16."""
+    weights_file, config_file = _pair(Path(path))
+    # Cloned, since safetensors refuses tensors that share memory (tied weights).
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
+    _check_finite(tensors, f"{weights_file}: not written", "train again with a lower learning rate")
+    if half:
+        tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
+        _check_finite(tensors, f"{weights_file}: not written", "it is over the range of fp16: save it with half=False")
+    with replacing(config_file) as temporary:
+        temporary.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n", encoding="utf-8")
+    with replacing(weights_file) as temporary:
+        save_file(tensors, temporary)
+
+
+def load_config(config_cls: type, path: Path):
+    file = _pair(Path(path))[1]
+    try:
+        tree = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; {MEND}") from None
+    except ValueError:
+        raise UserError(f"{file}: not JSON; {MEND}") from None
+    return build(config_cls, tree, str(file))
+
+
+def _load_tensors(file: Path) -> dict[str, torch.Tensor]:
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; {MEND}")
+    try:
+        tensors = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file}: not a whole safetensors file ({error}); {MEND}") from None
+    _check_finite(tensors, str(file), MEND)
+    return tensors
+
+
+def _check_shapes(
+    found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], file: Path, config_file: Path
+) -> None:
+    for name in [*wanted, *found]:
+        if name not in found or name not in wanted:
+            where = "is missing" if name in wanted else "has no place in this model"
+            raise UserError(f"{file}: {name} {where}; the file is of another model or version; {MEND}")
+        if found[name].shape != wanted[name].shape:
+            raise UserError(
+                f"{file}: {name} has shape {tuple(found[name].shape)}, {config_file.name} asks for "
+                f"{tuple(wanted[name].shape)}; {MEND}"
+            )
+
+
+def load_model(cls: type, config_cls: type, path: Path, expect=None) -> torch.nn.Module:
+    """`cls(config)` on the CPU, float32, in eval mode. `expect`: settings that the file must have been trained with."""
+    file, config_file = _pair(Path(path))
+    config = load_config(config_cls, path)
+    if expect is not None and config != expect:
+        name = next(f.name for f in dataclasses.fields(config) if getattr(config, f.name) != getattr(expect, f.name))
+        raise UserError(
+            f"{config_file}: a checkpoint with {name} = {getattr(config, name)!r}, the parameters say "
+            f"{getattr(expect, name)!r}; change them back or run `dvc repro`"
+        )
+    tensors = _load_tensors(file)
+    model = cls(config)
+    _check_shapes(tensors, model.state_dict(), file, config_file)
+    model.load_state_dict(tensors)
+    return model.eval()

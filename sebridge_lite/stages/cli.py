@@ -1,0 +1,133 @@
+"""The `sebridge` command. Exit codes: 0; 1 for what the user can mend, one line on stderr; 2 for wrong usage.
+
+Imports are inside the commands, so that `--help` answers at once.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from sebridge_lite import __version__
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import PROFILES
+
+
+def doctor(_options) -> None:
+    from sebridge_lite.stages.doctor import examine
+
+    lines, problems = examine()
+    print("\n".join(lines))
+    if problems:
+        print("\n".join(f"problem: {problem}" for problem in problems))
+        raise UserError(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} to mend, listed above")
+    print("all is well")
+
+
+def profile(options) -> None:
+    from sebridge_lite.stages.profile import switch_profile
+
+    print(switch_profile(options.name, paths.root(), options.force))
+
+
+def run(options) -> None:
+    from sebridge_lite.stages.run import run_stage
+
+    if options.workers:
+        os.environ["SEBRIDGE_WORKERS"] = options.workers
+    seconds = run_stage(options.stage)
+    print(f"{options.stage}: done in {seconds:.0f} s, see {paths.results(options.stage)}")
+
+
+def code(_options) -> None:
+    from sebridge_lite.stages.code import write_code_copies
+
+    count = write_code_copies(paths.root() / "notebooks", paths.artifacts("code"))
+    print(f"code of {count} notebooks in {paths.artifacts('code')}")
+
+
+def check_data(options) -> None:
+    import dataclasses
+
+    from sebridge_lite.world.data_card import format_card
+    from sebridge_lite.world.own_data import check_folder
+
+    good, problems, card = check_folder(options.folder, options.lang)
+    print(format_card(card))
+    for problem in problems:
+        print(problem)
+    if options.json:
+        with paths.replacing(options.json) as temporary:
+            report = {"card": dataclasses.asdict(card), "problems": [str(problem) for problem in problems]}
+            temporary.write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+    if not good:
+        raise UserError(f"{options.folder}: no good row; the problems are listed above")
+    if problems and not options.skip_bad:
+        raise UserError(f"{options.folder}: {len(problems)} problems, listed above; mend them, or pass --skip-bad")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="sebridge",
+        description="SE-Bridge Lite: the paper you can run.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"sebridge_lite {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    examples = []
+
+    def command(function, name: str, what: str, example: str) -> argparse.ArgumentParser:
+        examples.append(example)
+        sub = commands.add_parser(name, help=what, description=what, epilog=f"example: {example}")
+        sub.set_defaults(function=function)
+        return sub
+
+    command(doctor, "doctor", "Versions, device, memory; what is missing and how to mend it.", "sebridge doctor")
+    sub = command(profile, "profile", "Make a profile the active params.yaml.", "sebridge profile smoke")
+    sub.add_argument("name", metavar="NAME", choices=PROFILES, help=", ".join(PROFILES))
+    sub.add_argument("--force", action="store_true", help="replace your own edits (kept in params.yaml.old)")
+    sub = command(
+        run, "run", "Run one stage: its notebook with the active parameters.", "sebridge run corpus --workers 2"
+    )
+    sub.add_argument("stage", metavar="STAGE", help="a stage of dvc.yaml that runs a notebook: corpus, start")
+    sub.add_argument("--workers", metavar="N", help="processes to use (default: the cores, at most 8)")
+    command(code, "code", "Write the code-only copies of the notebooks that stages depend on.", "sebridge code")
+    sub = command(check_data, "check-data", "A data card of your recordings, and every problem with file and row.",
+                  "sebridge check-data data/real --lang th")  # fmt: skip
+    sub.add_argument("folder", metavar="DIR", type=Path)
+    sub.add_argument("--lang", metavar="CODE", help="language of the texts, to check their script: th, lo, or another")
+    sub.add_argument("--skip-bad", action="store_true", help="list bad rows and exit 0 all the same")
+    sub.add_argument("--json", metavar="FILE", type=Path, help="write the card and the problems to FILE")
+    top.epilog = "\n  ".join(
+        ["examples:", *examples, "SEBRIDGE_DEBUG=1 sebridge ...   shows the traceback of an error"]
+    )
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        options.function(options)
+    except UserError as error:
+        if os.environ.get("SEBRIDGE_DEBUG") == "1":
+            raise
+        print(f"sebridge: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
+    except OSError as error:
+        if os.environ.get("SEBRIDGE_DEBUG") == "1":
+            raise
+        print(f"sebridge: {error.filename or 'the system'}: {error.strerror}; nothing was replaced", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("sebridge: stopped; run the same command again to go on", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

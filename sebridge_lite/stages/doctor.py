@@ -1,0 +1,91 @@
+"""`sebridge doctor`: what is installed, what the machine has, what is missing and how to mend it."""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import shutil
+from pathlib import Path
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import load_params
+
+PACKAGES = ("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "peft", "soundfile", "papermill", "dvc",
+            "jupyterlab", "ipywidgets", "seaborn", "pythainlp", "laonlp", "jiwer")  # fmt: skip
+OPTIONAL = {"nbval": "needed by `make test`", "ruff": "needed by `make test`"}
+INSTALL = "pip install -c constraints.txt -e '.[test]', or `make .venv/.installed`"
+
+
+def version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def memory_gib() -> float:
+    """Physical memory, or NaN where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (ValueError, AttributeError, OSError):
+        return float("nan")
+
+
+def device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        gpu = torch.cuda.get_device_properties(0)
+        return f"cuda: {gpu.name}, {gpu.total_memory / 2**30:.0f} GiB"
+    return f"cpu: {torch.get_num_threads()} threads"
+
+
+def broken_imports() -> list[str]:
+    """Installed packages that do not import, each with its reason."""
+    found = []
+    for name in ("torch", "torchaudio", "transformers", "peft", "soundfile"):
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # any failure of a foreign package is what doctor is here to report
+            found.append(f"{name} does not import: {str(error).splitlines()[0]}; reinstall it: {INSTALL}")
+    return found
+
+
+def project_problems() -> list[str]:
+    """What a clone lacks: valid parameters, pulled data."""
+    try:
+        root = paths.root()
+    except UserError as error:
+        return [str(error)]
+    problems = []
+    try:
+        load_params(root / "params.yaml")
+    except UserError as error:
+        problems.append(str(error))
+    if not (root / "data" / "text").is_dir():
+        problems.append("data/text is not here: fetch the embedded data with `dvc pull data.dvc`")
+    return problems
+
+
+def examine() -> tuple[list[str], list[str]]:
+    """(lines to print, problems found)."""
+    problems = []
+    lines = [f"python {platform.python_version()} on {platform.system()} {platform.machine()}"]
+    for package in PACKAGES:
+        found = version(package)
+        lines.append(f"{package} {found or 'missing'}")
+        if found is None:
+            problems.append(f"{package} is missing: {INSTALL}")
+    lines += [f"{name} {version(name) or f'missing ({why})'}" for name, why in OPTIONAL.items()]
+    problems += broken_imports() if version("torch") else []
+    if version("torch"):
+        lines.append(f"device {device()}")
+    disk = shutil.disk_usage(Path.cwd()).free / 2**30
+    lines.append(f"cores {os.cpu_count()}, memory {memory_gib():.1f} GiB, free disk {disk:.1f} GiB")
+    if memory_gib() < 3:
+        problems.append("less than 3 GiB of memory: stages may be killed; close other programs")
+    if disk < 4:
+        problems.append("less than 4 GiB of free disk: free some before `make reproduce`")
+    lines.append(f"espeak-ng {shutil.which('espeak-ng') or 'not installed (optional: one more synthetic engine)'}")
+    return lines, problems + project_problems()

@@ -1,0 +1,29 @@
+"""Switch the active `params.yaml` to a profile, and never lose edits on the way."""
+
+from pathlib import Path
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import PROFILES, load_params
+from sebridge_lite.core.paths import replacing
+
+
+def switch_profile(name: str, root: Path, force: bool = False) -> str:
+    """Copies `params/NAME.yaml` over `params.yaml`; own edits are refused, or kept aside with `force`."""
+    source, active = root / "params" / f"{name}.yaml", root / "params.yaml"
+    if name not in PROFILES or not source.is_file():
+        raise UserError(f"no profile '{name}'; profiles: {', '.join(PROFILES)}")
+    load_params(source)
+    text = source.read_bytes()
+    kept = ""
+    if active.is_file() and active.read_bytes() != text:
+        stock = [path.read_bytes() for path in (root / "params").glob("*.yaml")]
+        if active.read_bytes() not in stock:
+            if not force:
+                raise UserError(
+                    f"{active.name}: holds edits of yours; `sebridge profile {name} --force` keeps them in {active.name}.old"
+                )
+            active.replace(active.with_suffix(".yaml.old"))
+            kept = f" (your edits are in {active.name}.old)"
+    with replacing(active) as temporary:
+        temporary.write_bytes(text)
+    return f"active profile: {name}{kept}"

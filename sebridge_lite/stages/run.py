@@ -1,0 +1,102 @@
+"""Run a stage: its notebook under Papermill, with its section of `params.yaml` injected.
+
+Papermill itself only warns about unknown parameters and leaves half a notebook in the place of a whole one; here both are
+errors. The executed notebook lands in `results/STAGE/`, a failed one beside it as `NOTEBOOK.failed.ipynb`.
+"""
+
+import dataclasses
+import logging
+import sys
+import time
+from pathlib import Path
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params, load_params
+
+# stage: (notebook, section of params.yaml or None)
+STAGES = {
+    "start": ("00_start_here", None),
+    "corpus": ("01_world", "corpus"),
+}
+
+
+def stage_parameters(stage: str, params: Params) -> dict:
+    """What a stage's notebook is given: the profile, the seed, and its section."""
+    section = STAGES[stage][1]
+    values = {"profile": params.profile, "seed": params.seed}
+    if section:
+        values |= dataclasses.asdict(getattr(params, section))
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+
+def check_parameters(notebook: Path, given: dict) -> None:
+    """The `parameters` cell must hold exactly the given names."""
+    import papermill
+
+    known = papermill.inspect_notebook(str(notebook))
+    unknown, missing = sorted(set(given) - set(known)), sorted(set(known) - set(given))
+    if unknown:
+        raise UserError(f"{notebook.name}: its parameters cell does not know {', '.join(unknown)}; add it there")
+    if missing:
+        raise UserError(f"{notebook.name}: its parameter {', '.join(missing)} is not in params.yaml; add or drop it")
+
+
+def failed_cell(notebook: Path) -> str:
+    """Where an executed notebook stopped, in one line."""
+    import nbformat
+
+    for index, cell in enumerate(nbformat.read(notebook, as_version=4).cells):
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                return (
+                    f"cell {index}: {output['ename']}: {output['evalue'].splitlines()[0] if output['evalue'] else ''}"
+                )
+    return "before its first cell"
+
+
+def run_stage(stage: str) -> float:
+    """Executes the notebook of a stage; returns the seconds it took."""
+    if stage not in STAGES:
+        raise UserError(f"no stage '{stage}'; stages: {', '.join(STAGES)}")
+    name = STAGES[stage][0]
+    notebook = paths.root() / "notebooks" / f"{name}.ipynb"
+    if not notebook.is_file():
+        raise UserError(f"{notebook}: no such notebook; restore it with git")
+    given = stage_parameters(stage, load_params(paths.root() / "params.yaml"))
+    check_parameters(notebook, given)
+    folder = paths.results(stage)
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    execute(notebook, folder / notebook.name, given)
+    return time.perf_counter() - start
+
+
+def execute(notebook: Path, out: Path, given: dict) -> None:
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    failed = out.with_suffix(".failed.ipynb")
+    with paths.replacing(out) as temporary:
+        try:
+            papermill.execute_notebook(
+                str(notebook),
+                str(temporary),
+                given,
+                kernel_name="python3",
+                progress_bar=sys.stderr.isatty(),
+                cwd=str(Path.cwd()),
+                request_save_on_cell_execute=False,
+                extra_arguments=["--IPKernelApp.log_level=40"],
+            )
+        except PapermillExecutionError:
+            temporary.replace(failed)
+            raise UserError(f"{notebook.name}: {failed_cell(failed)} (traceback in {failed})") from None
+        except DeadKernelError:
+            temporary.replace(failed)
+            raise UserError(
+                f"{notebook.name}: its kernel died, often for want of memory (outputs in {failed})"
+            ) from None
+    failed.unlink(missing_ok=True)

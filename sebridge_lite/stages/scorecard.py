@@ -1,0 +1,41 @@
+"""The latest verdicts, from `results/claims.json`, and the map of the notebooks."""
+
+import json
+
+import pandas as pd
+
+from sebridge_lite.core import paths
+
+VERDICTS = ("reproduced", "not reproduced", "contradicted", "not tested")
+# notebook, what it shows; those that are not written yet have no file
+JOURNEY = (
+    ("00_start_here", "the map"),
+    ("01_world", "people, engines,\nalpha"),
+    ("02_tokens", "speech as\ntokens"),
+    ("03_text_speech_lm", "the text-speech\nLM"),
+    ("04_flow_decoder", "tokens to\nsound"),
+    ("05_judges_and_metrics", "judges and\nmetrics"),
+    ("06_scaling", "more synthetic\nspeech"),
+    ("07_erosion", "Synthetic\nErosion"),
+    ("08_dpo_from_scratch", "DPO from\nscratch"),
+    ("09_dgsa", "DGSA: with\nreal speech"),
+    ("10_tdsc", "TDSC: without\nreal speech"),
+    ("11_systems_and_cloning", "systems and\ncloning"),
+    ("12_listening_test", "listening\ntest"),
+    ("14_scorecard", "the verdict"),
+)
+
+
+def journey_steps() -> list[tuple[str, str, str]]:
+    """(number, what, "done" or "to come") for each notebook, by whether it is in `notebooks/`."""
+    folder = paths.root() / "notebooks"
+    there = {path.stem for path in folder.glob("*.ipynb")}
+    return [(name[:2], what, "done" if name in there else "to come") for name, what in JOURNEY]
+
+
+def scorecard() -> pd.DataFrame | None:
+    """A row a claim with its verdict, or None before any claim was judged."""
+    path = paths.results("claims.json")
+    if not path.is_file():
+        return None
+    return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))[["id", "claim", "paper", "ours", "verdict"]]

@@ -1,0 +1,1 @@
+"""The studio world: words, tone rules, voices, rendering, corpora, and your own recordings."""

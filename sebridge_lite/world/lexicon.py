@@ -1,0 +1,111 @@
+"""Words as written and as spoken: one tab-separated file a language, under `data/text/LANG/lexicon.tsv`.
+
+Columns: `word`, `syllables` (script, joined by "-"), `ipa` (joined by "."), `tones` (joined by "."), `classes` (of the
+grammar, joined by ","), `gloss`. Rows are sorted by frequency: the row number is the Zipf rank.
+"""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sebridge_lite.core.errors import UserError
+
+TONES = {"th": ("M", "L", "F", "H", "R"), "lo": ("R", "H", "HF", "M", "L", "LF"), "bb": ("M", "L", "F", "H", "R")}
+ONSETS = (
+    "pʰ",
+    "tʰ",
+    "kʰ",
+    "tɕʰ",
+    "tɕ",
+    "p",
+    "b",
+    "t",
+    "d",
+    "k",
+    "ʔ",
+    "f",
+    "s",
+    "h",
+    "m",
+    "n",
+    "ɲ",
+    "ŋ",
+    "w",
+    "l",
+    "r",
+    "j",
+)
+VOWELS = ("ia", "ɯa", "ua", *(v + length for v in "aeɛiɔouɯɤ" for length in ("ː", "")))
+CODAS = ("p", "t", "k", "m", "n", "ŋ", "w", "j", "ʔ", "")
+
+_ONSET = "|".join(sorted(ONSETS, key=len, reverse=True))
+_SYLLABLE = re.compile(
+    rf"(?P<onset>{_ONSET})(?P<glide>[rlw]?)(?P<vowel>{'|'.join(VOWELS)})(?P<coda>{'|'.join(c for c in CODAS if c)}|)"
+)
+
+
+@dataclass(frozen=True)
+class Syllable:
+    """One spoken syllable: `onset` + `glide` (second consonant of a cluster) + `vowel` + `coda`, under one `tone`."""
+
+    text: str
+    onset: str
+    glide: str
+    vowel: str
+    coda: str
+    tone: str
+
+    @property
+    def ipa(self) -> str:
+        return self.onset + self.glide + self.vowel + self.coda
+
+    @property
+    def phones(self) -> tuple[str, ...]:
+        return tuple(p for p in (self.onset, self.glide, self.vowel, self.coda) if p)
+
+
+@dataclass(frozen=True)
+class Word:
+    text: str
+    syllables: tuple[Syllable, ...]
+    classes: tuple[str, ...]
+    gloss: str
+    rank: int  # 1 is the most frequent
+
+
+def parse_syllable(text: str, ipa: str, tone: str, lang: str) -> Syllable:
+    match = _SYLLABLE.fullmatch(ipa)
+    if match is None:
+        raise UserError(f"syllable '{ipa}' is not onset + vowel + coda of the known phones")
+    if tone not in TONES[lang]:
+        raise UserError(f"tone '{tone}' of '{text}' is not one of {', '.join(TONES[lang])}")
+    return Syllable(text, match["onset"], match["glide"], match["vowel"], match["coda"], tone)
+
+
+def parse_word(row: dict, lang: str, rank: int) -> Word:
+    texts, ipas, tones = row["syllables"].split("-"), row["ipa"].split("."), row["tones"].split(".")
+    if not len(texts) == len(ipas) == len(tones):
+        raise UserError(f"'{row['word']}' has {len(texts)} syllables, {len(ipas)} IPA parts and {len(tones)} tones")
+    if "".join(texts) != row["word"]:
+        raise UserError(f"the syllables of '{row['word']}' do not join to the word")
+    syllables = tuple(parse_syllable(*parts, lang) for parts in zip(texts, ipas, tones, strict=True))
+    return Word(row["word"], syllables, tuple(row["classes"].split(",")), row["gloss"], rank)
+
+
+def load_lexicon(path: Path, lang: str) -> dict[str, Word]:
+    """Word by its written form, in order of rank; a bad row names file, line and reason."""
+    if not path.is_file():
+        raise UserError(f"{path}: no lexicon; fetch the embedded data with `dvc pull data.dvc`")
+    words: dict[str, Word] = {}
+    with path.open(encoding="utf-8", newline="") as handle:
+        for line, row in enumerate(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE), start=2):
+            if None in row.values() or None in row:
+                raise UserError(f"{path}:{line}: needs the columns word, syllables, ipa, tones, classes, gloss")
+            if row["word"] in words:
+                raise UserError(f"{path}:{line}: '{row['word']}' stands twice; give one row all its classes")
+            try:
+                words[row["word"]] = parse_word(row, lang, len(words) + 1)
+            except UserError as error:
+                raise UserError(f"{path}:{line}: {error}") from None
+    return words

@@ -1,0 +1,209 @@
+"""What was said, by whom, and where the samples lie: one JSON object a line in `manifest.jsonl`, audio in files beside.
+
+Shards hold many utterances in one WAV, so a row names a range of samples. Left out: symlinks are followed (a data cache
+may link files), which is why `own_data.py` checks them before a stranger's folder comes this far.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+from sebridge_lite.core.errors import UserError
+
+RATE = 16_000
+RATES = (4_000, 192_000)  # outside, a resampling filter is of no use or takes gigabytes
+LONGEST_SECONDS = 3_600.0
+KINDS = ("people", "engine", "recording")
+AUDIO_ERRORS = (
+    RuntimeError,
+    OSError,
+    TypeError,
+    ValueError,
+    AssertionError,
+    MemoryError,
+)  # of soundfile, on broken files
+
+
+@dataclass(frozen=True)
+class Utterance:
+    id: str
+    text: str
+    words: tuple[str, ...]  # empty until segmented
+    lang: str
+    speaker: str
+    kind: str  # people | engine | recording
+    engine: str  # "" unless kind is engine
+    path: str  # relative to the manifest's folder, with "/"
+    seconds: float
+    start: int = 0  # first sample within the file, at the file's own rate
+    frames: int | None = None  # None: to the end of the file
+    truth: dict | None = None  # plain JSON: phones, durations, tones ...
+
+
+_NAMES = tuple(field.name for field in fields(Utterance))
+_NEEDED = {field.name for field in fields(Utterance) if field.default is MISSING}
+_STRINGS = ("id", "text", "lang", "speaker", "kind", "engine", "path")
+
+
+def show(text: str) -> str:
+    """A stranger's text in quotes: on one line, short, and safe to print."""
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def path_fault(path: str) -> str:
+    if path.startswith(("/", "~")) or "\\" in path or path[1:2] == ":":
+        return f"path {show(path)} is not relative to the manifest's folder, with '/'"
+    if ".." in path.split("/"):
+        return f"path {show(path)} leads outside the folder"
+    return "" if path and "\0" not in path else f"path {show(path)} names no file"
+
+
+def _type_fault(row: dict) -> str:
+    for name in _STRINGS:
+        if type(row[name]) is not str:
+            return f"{name} is not a string"
+    words, frames = row["words"], row.get("frames")
+    if type(words) not in (list, tuple) or not all(type(word) is str and word for word in words):
+        return "words is not a list of non-empty strings"
+    if type(row["seconds"]) not in (int, float):
+        return "seconds is not a number"
+    if type(row.get("start", 0)) is not int or row.get("start", 0) < 0:
+        return "start is not a whole number of 0 or more"
+    if frames is not None and (type(frames) is not int or frames < 1):
+        return "frames is not a whole number of 1 or more"
+    return "" if isinstance(row.get("truth"), dict | None) else "truth is not an object"
+
+
+def fault(row: dict) -> str:
+    """What keeps a row from being an utterance, or ''."""
+    if unknown := row.keys() - set(_NAMES):
+        return f"unknown key {show(min(unknown))}; the keys are {', '.join(_NAMES)}"
+    if missing := _NEEDED - row.keys():
+        return f"no key '{min(missing)}'"
+    if reason := _type_fault(row):
+        return reason
+    for name in ("id", "text", "lang"):
+        if not row[name].strip():
+            return f"{name} is empty"
+    if row["kind"] not in KINDS:
+        return f"kind {show(row['kind'])} is not one of {', '.join(KINDS)}"
+    if (row["kind"] == "engine") != bool(row["engine"]):
+        return f"kind is {row['kind']} but engine is named {show(row['engine'])}: only engines have one"
+    if not 0 < row["seconds"] <= LONGEST_SECONDS:
+        return f"seconds is not above 0 and at most {LONGEST_SECONDS:.0f}"
+    try:
+        "".join([*(row[name] for name in _STRINGS), *row["words"]]).encode()
+    except UnicodeEncodeError:
+        return "a text holds half of a surrogate pair (\\ud800 to \\udfff), which is no letter"
+    return path_fault(row["path"])
+
+
+def _parse(raw: bytes) -> Utterance | str:
+    try:
+        row = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        return "not UTF-8; save the file as UTF-8"
+    except (ValueError, RecursionError) as error:
+        return f"not JSON ({error.msg})" if isinstance(error, json.JSONDecodeError) else "not JSON of any sane size"
+    if not isinstance(row, dict):
+        return "not a JSON object"
+    if reason := fault(row):
+        return reason
+    return Utterance(**row | {"words": tuple(row["words"]), "seconds": float(row["seconds"])})
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, Utterance | str]]:
+    """(line number, utterance or what is wrong with it) for every line that is not blank."""
+    seen: dict[str, int] = {}
+    try:
+        with path.open("rb") as handle:
+            for line, raw in enumerate(handle, start=1):
+                found = _parse(raw.removeprefix(b"\xef\xbb\xbf") if line == 1 else raw) if raw.strip() else None
+                if isinstance(found, Utterance):
+                    first = seen.setdefault(found.id, line)
+                    found = found if first == line else f"id {show(found.id)} stands in line {first} already"
+                if found is not None:
+                    yield line, found
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the manifest: {error.strerror}") from None
+
+
+def read_manifest(path: str | Path, skip_bad: bool = False) -> list[Utterance]:
+    """The utterances in order; the first bad row raises, or with `skip_bad` all are left out and counted on stderr."""
+    path, good, bad = Path(path), [], []
+    for line, found in read_rows(path):
+        if isinstance(found, Utterance):
+            good.append(found)
+        elif skip_bad:
+            bad.append(f"{path}:{line}: {found}")
+        else:
+            raise UserError(f"{path}:{line}: {found}")
+    if bad:
+        print(f"skipped {len(bad)} bad rows; the first is {bad[0]}", file=sys.stderr)
+    return good
+
+
+def _to_json(utterance: Utterance) -> str:
+    row = {name: value for name in _NAMES if (value := getattr(utterance, name)) is not None}
+    if reason := fault(row):
+        raise UserError(f"utterance {show(str(utterance.id))}: {reason}")
+    return json.dumps(row, ensure_ascii=False, allow_nan=False, sort_keys=True)
+
+
+def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
+    """The same utterances give the same bytes; a run that dies leaves the old file whole."""
+    path, seen = Path(path), set()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as handle:
+            for utterance in utterances:
+                if utterance.id in seen:
+                    raise UserError(f"{path}: id {show(utterance.id)} stands twice")
+                seen.add(utterance.id)
+                handle.write(_to_json(utterance) + "\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def open_sound(path: Path) -> soundfile.SoundFile:
+    """An open sound file of any format that libsndfile knows by its content (wav, flac, ogg, mp3 ...)."""
+    if not path.is_file():  # before soundfile sees it: a pipe would block
+        raise UserError(f"{path}: no such audio file")
+    try:
+        return soundfile.SoundFile(path)
+    except AUDIO_ERRORS:
+        raise UserError(f"{path}: not audio that can be read (wav, flac, ogg, mp3)") from None
+
+
+def resample(samples: np.ndarray, rate: int) -> np.ndarray:
+    """(N,) float at `rate` -> (N * 16000 / rate,) float32 at 16 kHz."""
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UserError(f"{rate} samples a second; convert it to between {RATES[0]} and {RATES[1]}")
+    if rate == RATE:
+        return samples.astype(np.float32, copy=False)
+    divisor = math.gcd(RATE, rate)
+    return resample_poly(samples, RATE // divisor, rate // divisor).astype(np.float32)
+
+
+def load_audio(utterance: Utterance, folder: str | Path) -> np.ndarray:
+    """(N,) float32, mono, at 16 kHz."""
+    path = Path(folder) / utterance.path
+    with open_sound(path) as sound:
+        stop = sound.frames if utterance.frames is None else utterance.start + utterance.frames
+        if not utterance.start < stop <= sound.frames:
+            raise UserError(f"{path}: holds {sound.frames} samples, but {show(utterance.id)} ends at {stop}")
+        try:
+            sound.seek(utterance.start)
+            samples = sound.read(stop - utterance.start, dtype="float32", always_2d=True)
+        except AUDIO_ERRORS:
+            raise UserError(f"{path}: the audio is broken") from None
+        return resample(samples.mean(axis=1), sound.samplerate)

@@ -1,0 +1,24 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TRACKED = ("params.yaml", "params", "dvc.yaml", "data.dvc", "notebooks")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project folder of its own, with the real data, and the working directory inside it."""
+    for name in TRACKED:
+        source, target = ROOT / name, tmp_path / "project" / name
+        target.parent.mkdir(exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+        elif source.is_file():
+            shutil.copy(source, target)
+    (tmp_path / "project" / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.delenv("SEBRIDGE_OUTPUTS", raising=False)
+    monkeypatch.delenv("SEBRIDGE_WORKERS", raising=False)
+    return tmp_path / "project"

@@ -1,0 +1,126 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from sebridge_lite.core.params import PROFILES
+from sebridge_lite.stages import cli
+from sebridge_lite.stages.profile import switch_profile
+
+
+def call(*arguments: str, cwd, **environment) -> subprocess.CompletedProcess:
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-m", "sebridge_lite.stages.cli", *arguments], capture_output=True, text=True, cwd=cwd,
+        env=os.environ | environment,
+    )  # fmt: skip
+
+
+COMMANDS = ("doctor", "profile", "run", "code", "check-data")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([command, "--help"])
+    assert stopped.value.code == 0
+    assert f"example: sebridge {command}" in capsys.readouterr().out
+
+
+def test_top_help_shows_an_example_for_each_command(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"  sebridge {command}" in shown for command in COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["profile"], ["profile", "huge"], ["run"], ["run", "a", "b"]])
+def test_wrong_usage_exits_2(arguments):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 2
+
+
+def test_a_users_error_is_one_line_on_stderr_and_exit_1(project):
+    done = call("run", "nonsense", cwd=project)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == "sebridge: no stage 'nonsense'; stages: start, corpus\n"
+
+
+def test_debug_shows_the_traceback(project):
+    done = call("run", "nonsense", cwd=project, SEBRIDGE_DEBUG="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_outside_a_project_the_error_says_where_one_stands(tmp_path):
+    done = call("run", "corpus", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "not inside a SE-Bridge Lite project" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_doctor_tells_versions_device_and_memory(project, capsys):
+    assert cli.main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("python 3.", "torch 2.", "device ", "memory ", "all is well"))
+
+
+def test_doctor_names_each_problem_and_how_to_mend_it(project, capsys):
+    (project / "data").unlink()
+    (project / "params.yaml").write_text("profile: lite\n")
+    assert cli.main(["doctor"]) == 1
+    shown = capsys.readouterr()
+    assert "problem: params.yaml: seed: missing" in shown.out
+    assert "dvc pull" in shown.out
+    assert shown.err == "sebridge: 2 problems to mend, listed above\n"
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_becomes_the_active_one(project, name):
+    assert cli.main(["profile", name]) == 0
+    assert (project / "params.yaml").read_bytes() == (project / "params" / f"{name}.yaml").read_bytes()
+
+
+def test_own_edits_are_refused_and_kept(project, capsys):
+    edited = (project / "params.yaml").read_text().replace("seed: 0", "seed: 7")
+    (project / "params.yaml").write_text(edited)
+    assert cli.main(["profile", "smoke"]) == 1
+    assert "holds edits of yours" in capsys.readouterr().err
+    assert (project / "params.yaml").read_text() == edited
+    assert "your edits are in" in switch_profile("smoke", project, force=True)
+    assert (project / "params.yaml.old").read_text() == edited
+
+
+def recordings(folder, texts: list[str]):
+    (folder / "wavs").mkdir(parents=True)
+    tone = 0.3 * np.sin(np.arange(16000) / 10)
+    for index in range(len(texts)):
+        soundfile.write(folder / "wavs" / f"u{index}.wav", tone * (1 + index) / 4, 16000)
+    (folder / "metadata.csv").write_text("".join(f"u{i}|{text}\n" for i, text in enumerate(texts)), encoding="utf-8")
+
+
+def test_check_data_prints_the_card_and_exits_0_when_all_is_well(tmp_path, capsys):
+    recordings(tmp_path / "mine", ["กินข้าว", "ไปบ้าน"])
+    assert cli.main(["check-data", str(tmp_path / "mine"), "--lang", "th", "--json", str(tmp_path / "card.json")]) == 0
+    assert "2" in capsys.readouterr().out
+    assert '"utterances": 2' in (tmp_path / "card.json").read_text()
+
+
+def test_check_data_lists_bad_rows_with_file_and_row_and_exits_1(tmp_path, capsys):
+    recordings(tmp_path / "mine", ["กินข้าว", "hello there"])
+    folder = str(tmp_path / "mine")
+    assert cli.main(["check-data", folder, "--lang", "th"]) == 1
+    shown = capsys.readouterr()
+    assert "metadata.csv:2:" in shown.out
+    assert shown.err.count("\n") == 1
+    assert cli.main(["check-data", folder, "--lang", "th", "--skip-bad"]) == 0
+
+
+def test_a_folder_that_is_not_there_is_one_line(tmp_path, capsys):
+    assert cli.main(["check-data", str(tmp_path / "nowhere")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,352 @@
+import dataclasses
+import hashlib
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import load_params
+from sebridge_lite.core.workers import workers
+from sebridge_lite.world.backbone import backbone_grammar
+from sebridge_lite.world.corpus import build_corpus, load_f0, load_sets
+from sebridge_lite.world.engines import engine_folders, espeak_recordings, folder_recordings
+from sebridge_lite.world.filters import Filter, filtered, letter_seconds, stuck_share
+from sebridge_lite.world.manifest import Utterance, load_audio
+from sebridge_lite.world.mixing import alpha_of, balanced_order, mix, seconds_of
+from sebridge_lite.world.own_data import segment
+from sebridge_lite.world.studio import Recording
+from sebridge_lite.world.texts import SPLITS, load_language, sentences, split_of, text_of
+
+ROOT = Path(__file__).parents[1]
+SMOKE = load_params(ROOT / "params" / "smoke.yaml").corpus
+TINY = dataclasses.replace(
+    SMOKE, real_minutes=0.5, synthetic_minutes=2.5, second_synthetic_minutes=0.3, dev_texts=6, test_texts=6,
+    transcript_noise=0.5, slip_rate=0.1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv("SEBRIDGE_WORKERS", "1")
+        folder = tmp_path_factory.mktemp("corpus") / "corpus"
+        build_corpus(TINY, 0, folder)
+    return folder
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+# Texts
+
+
+@pytest.mark.parametrize("lang", ["th", "lo", "bb-th", "bb-lo"])
+def test_splits_are_disjoint_whatever_the_seed(lang, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    grammar = load_language(lang)
+    found = {
+        split: {text_of(words) for seed in (0, 1) for words in islice(sentences(grammar, split, seed), 60)}
+        for split in SPLITS
+    }
+    assert all(len(texts) > 60 for texts in found.values())
+    assert sum(map(len, found.values())) == len(set().union(*found.values()))
+
+
+@given(st.text())
+def test_every_text_has_one_split(text):
+    assert split_of(text) in SPLITS
+    assert split_of(text) == split_of(text)
+
+
+def test_split_shares_are_as_written():
+    counts = dict.fromkeys(SPLITS, 0)
+    for number in range(20_000):
+        counts[split_of(f"text {number}")] += 1
+    assert sum(SPLITS.values()) == pytest.approx(1)
+    assert all(counts[split] / 20_000 == pytest.approx(share, abs=0.015) for split, share in SPLITS.items())
+
+
+def test_a_narrow_vocabulary_keeps_to_the_frequent_words(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    grammar = load_language("th")
+    said = [word.rank for words in islice(sentences(grammar, "real", 0, vocabulary=0.5), 200) for word in words]
+    assert max(said) <= 0.5 * len(grammar.lexicon)
+
+
+def test_a_vocabulary_too_small_for_any_sentence_is_one_line(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match="no more than 0 different sentences for 'real'"):
+        next(sentences(load_language("th"), "real", 0, vocabulary=0.002))
+
+
+def test_the_backbone_language_is_the_same_in_both_scripts():
+    thai, lao = (list(backbone_grammar(script).lexicon.values()) for script in ("th", "lo"))
+    sounds = [[[(s.ipa, s.tone) for s in word.syllables] for word in words] for words in (thai, lao)]
+    assert sounds[0] == sounds[1]
+    assert all("\u0e00" <= letter <= "\u0e7f" for word in thai for letter in word.text)
+    assert all("\u0e80" <= letter <= "\u0eff" for word in lao for letter in word.text)
+
+
+def test_a_language_without_data_is_one_line(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match=r"data/text/xx/lexicon.tsv: no lexicon"):
+        load_language("xx")
+
+
+# The corpus
+
+
+def test_the_same_seed_gives_the_same_bytes_with_two_processes(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SEBRIDGE_WORKERS", "2")
+    build_corpus(TINY, 0, tmp_path / "again")
+    assert hashes(tmp_path / "again") == hashes(corpus)
+
+
+def test_another_seed_says_other_sentences(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    other = dataclasses.replace(TINY, second_language="none", real_minutes=0.1, synthetic_minutes=0.1)
+    build_corpus(other, 1, tmp_path / "other")
+    texts = [{u.text for u in load_sets(folder / "th")["real"]} for folder in (corpus, tmp_path / "other")]
+    assert len(texts[0] & texts[1]) <= 1
+
+
+def test_no_text_of_dev_or_test_is_in_any_other_set(corpus):
+    for lang in ("th", "lo"):
+        sets = {name: {u.text for u in found} for name, found in load_sets(corpus / lang).items()}
+        for held_out in ("dev", "test"):
+            assert not sets[held_out] & set().union(*(texts for name, texts in sets.items() if name != held_out))
+
+
+def test_the_second_language_has_no_real_training_speech(corpus):
+    assert set(load_sets(corpus / "lo")) == {"synthetic", "dev", "test"}
+
+
+def test_minutes_are_what_was_asked_for_to_the_last_utterance(corpus):
+    for lang, name, minutes in (("th", "real", 0.5), ("th", "synthetic", 2.5), ("lo", "synthetic", 0.3)):
+        found = load_sets(corpus / lang)[name]
+        assert seconds_of(found[:-1]) < 60 * minutes <= seconds_of(found)
+
+
+def test_nobody_who_reads_the_test_set_trains(corpus):
+    sets = load_sets(corpus / "th")
+    speakers = {name: {u.speaker for u in found} for name, found in sets.items()}
+    assert not speakers["test"] & speakers["real"]
+    assert not speakers["test"] & speakers["dev"]
+
+
+def test_engines_share_the_synthetic_speech_evenly(corpus):
+    found = load_sets(corpus / "th")["synthetic"]
+    shares = [
+        seconds_of([u for u in found if u.engine == engine]) / seconds_of(found) for engine in {u.engine for u in found}
+    ]
+    assert len(shares) == 3
+    assert min(shares) > 0.25
+
+
+def test_every_utterance_has_its_audio_and_its_truth(corpus):
+    folder = corpus / "th"
+    for utterance in load_sets(folder)["real"]:
+        samples, f0 = load_audio(utterance, folder), load_f0(utterance, folder)
+        assert len(samples) == utterance.frames == 160 * sum(utterance.truth["durations"]) == 160 * len(f0)
+        assert np.abs(samples).max() > 0.05
+        assert len(utterance.truth["tones"]) == max(utterance.truth["syllables"]) + 1
+        assert (f0 > 0).mean() > 0.3
+
+
+def test_slips_and_wrong_transcripts_are_in_training_speech_only(corpus):
+    sets = load_sets(corpus / "th")
+    wrong = {name: sum(tuple(u.truth["words"]) != u.words for u in found) for name, found in sets.items()}
+    slips = {name: sum(len(u.truth["slips"]) for u in found) for name, found in sets.items()}
+    assert wrong["real"] > 0
+    assert slips["real"] > 0
+    assert wrong["synthetic"] == wrong["dev"] == wrong["test"] == 0
+    assert slips["synthetic"] == slips["dev"] == slips["test"] == 0
+
+
+def test_a_build_that_fails_leaves_the_old_corpus(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "old").write_text("kept")
+    impossible = dataclasses.replace(TINY, duration_ratio=(10.0, 20.0))
+    with pytest.raises(UserError, match="in a row fail the duration filter"):
+        build_corpus(impossible, 0, tmp_path / "corpus")
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+    assert (tmp_path / "corpus" / "old").read_text() == "kept"
+
+
+def test_a_corpus_that_is_not_there_says_how_to_build_it(tmp_path):
+    with pytest.raises(UserError, match="sebridge run corpus"):
+        load_sets(tmp_path)
+
+
+def test_workers_are_a_whole_number(monkeypatch):
+    monkeypatch.setenv("SEBRIDGE_WORKERS", "two")
+    with pytest.raises(UserError, match="SEBRIDGE_WORKERS: 'two'"):
+        workers(100)
+
+
+# Mixing
+
+
+def toy(kind: str, seconds: list[float], engines: int = 1) -> list[Utterance]:
+    def one(i: int, s: float) -> Utterance:
+        engine = f"e{i % engines}" if kind == "engine" else ""
+        return Utterance(f"{kind}{i}", "x", ("x",), "th", "v", kind, engine, "a.wav", s)
+
+    return [one(i, s) for i, s in enumerate(seconds)]
+
+
+LENGTHS = st.lists(st.floats(0.5, 5.0), min_size=4, max_size=30)
+
+
+@given(LENGTHS, st.floats(0, 0.6), st.integers(0, 5))
+@settings(deadline=None)
+def test_a_mix_holds_all_real_speech_and_alpha_to_half_an_utterance(lengths, alpha, seed):
+    real, synthetic = toy("people", lengths), toy("engine", lengths + lengths, 3)
+    mixed = mix(real, synthetic, alpha, seed)
+    assert mixed[: len(real)] == real
+    off = abs(seconds_of(mixed[len(real) :]) - seconds_of(real) * alpha / (1 - alpha))
+    assert off <= max(lengths) / 2 + 1e-9
+
+
+@given(LENGTHS, st.floats(0, 0.6), st.floats(0, 0.6))
+@settings(deadline=None)
+def test_a_mix_of_larger_alpha_holds_every_smaller_one(lengths, one, other):
+    real, synthetic = toy("people", lengths), toy("engine", lengths + lengths, 3)
+    small, large = (mix(real, synthetic, alpha, 0) for alpha in sorted((one, other)))
+    assert large[: len(small)] == small
+
+
+def test_alpha_counts_seconds_not_utterances():
+    assert alpha_of([*toy("people", [1.0, 1.0]), *toy("engine", [6.0])]) == 0.75
+
+
+def test_alpha_one_drops_the_real_speech():
+    assert {u.kind for u in mix(toy("people", [1.0]), toy("engine", [2.0, 3.0]), 1.0, 0)} == {"engine"}
+
+
+def test_too_little_synthetic_speech_says_how_much_is_missing():
+    with pytest.raises(
+        UserError, match=r"alpha 0.9 needs 9.0 min of synthetic speech beside 1.0 min of real, but there are 1.0"
+    ):
+        mix(toy("people", [60.0]), toy("engine", [60.0]), 0.9, 0)
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.1])
+def test_an_alpha_outside_its_range_is_refused(alpha):
+    with pytest.raises(UserError, match=r"not in \[0, 1\]"):
+        mix(toy("people", [1.0]), toy("engine", [1.0]), alpha, 0)
+
+
+def test_every_beginning_of_the_order_is_balanced_over_engines():
+    ordered = balanced_order(toy("engine", [2.0] * 90, 3), 0)
+    for end in (9, 30, 60):
+        counts = [sum(u.engine == engine for u in ordered[:end]) for engine in ("e0", "e1", "e2")]
+        assert max(counts) - min(counts) <= 1
+
+
+# Filters
+
+
+def recording(samples: np.ndarray, text: str = "กินข้าว") -> Recording:
+    utterance = Utterance("a", text, (text,), "th", "e", "engine", "e", "a.wav", len(samples) / 16000)
+    return Recording(utterance, samples, None)
+
+
+def noise(seconds: float) -> np.ndarray:
+    return (3000 * np.random.default_rng(0).standard_normal(int(16000 * seconds))).astype(np.int16)
+
+
+def test_a_stuck_sound_is_found_and_a_lively_one_is_not():
+    tone = (3000 * np.sin(2 * np.pi * 125 * np.arange(32000) / 16000)).astype(np.int16)
+    assert stuck_share(tone) == 1.0
+    assert stuck_share(np.zeros(32000, np.int16)) == 1.0
+    assert stuck_share(noise(2.0)) == 0.0
+    assert stuck_share(noise(0.1)) == 0.0
+
+
+def test_synthetic_speech_is_dropped_by_reason():
+    rule, dropped = Filter(0.2, (0.5, 2.0), 0.5), {}
+    made = [recording(noise(1.4)), recording(noise(0.3)), recording(noise(5.0)), recording(np.zeros(22400, np.int16))]
+    assert list(filtered(made, rule, dropped)) == made[:1]
+    assert dropped == {"duration": 2, "repetition": 1}
+
+
+def test_letter_seconds_is_a_median():
+    rows = [
+        Utterance(str(i), "abcd", (), "th", "s", "recording", "", "a.wav", s) for i, s in enumerate([0.4, 0.8, 40.0])
+    ]
+    assert letter_seconds(rows) == 0.2
+
+
+def test_studio_engines_pass_the_filter(corpus):
+    folder = corpus / "th"
+    sets = load_sets(folder)
+    rule = Filter(letter_seconds(sets["real"]), (0.5, 2.0), 0.5)
+    assert all(stuck_share((load_audio(u, folder) * 32768).astype(np.int16)) < 0.5 for u in sets["synthetic"][:20])
+    assert all(0.5 < u.seconds / (rule.seconds_per_letter * len(u.text)) < 2 for u in sets["synthetic"])
+
+
+# Speech from elsewhere
+
+
+def own_folder(folder: Path, texts: list[str], rate: int = 22050) -> Path:
+    (folder / "wavs").mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    for index in range(len(texts)):
+        soundfile.write(folder / "wavs" / f"u{index}.wav", 0.1 * rng.standard_normal(int(rate * 1.2)), rate)
+    (folder / "metadata.csv").write_text("".join(f"u{i}|{text}\n" for i, text in enumerate(texts)), encoding="utf-8")
+    return folder
+
+
+def test_your_own_recordings_become_the_sets_of_a_corpus(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    texts = [text_of(words) for words in islice(sentences(load_language("th"), "real", 0), 30)]
+    texts += [
+        text_of(words) for split in ("dev", "test") for words in islice(sentences(load_language("th"), split, 0), 3)
+    ]
+    home = tmp_path / "data"
+    own_folder(home / "real", texts)
+    for engine in ("one", "two"):
+        own_folder(home / "synthetic" / engine, texts[:20])
+    monkeypatch.setattr("sebridge_lite.core.paths.data", lambda *parts: home.joinpath(*parts))
+    own = dataclasses.replace(
+        SMOKE, real_source="folder", synthetic_source="folder", real_minutes=0.5, synthetic_minutes=0.5, second_language="none",
+        duration_ratio=(0.1, 10.0),
+    )  # fmt: skip
+    build_corpus(own, 0, tmp_path / "corpus")
+    sets = load_sets(tmp_path / "corpus" / "th")
+    assert (len(sets["dev"]), len(sets["test"])) == (3, 3)
+    assert {u.kind for u in sets["real"]} == {"recording"}
+    assert {u.engine for u in sets["synthetic"]} == {"one", "two"}
+    utterance = sets["real"][0]
+    assert utterance.words == segment(utterance.text, "th")
+    assert len(load_audio(utterance, tmp_path / "corpus" / "th")) == utterance.frames == 19200
+    assert alpha_of(mix(sets["real"], sets["synthetic"], 0.5, 0)) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_bad_row_of_your_own_stops_the_build_and_names_itself(tmp_path):
+    own_folder(tmp_path / "real", ["กินข้าว", ""])
+    with pytest.raises(UserError, match=r"1 bad rows, the first: metadata.csv:2"):
+        list(folder_recordings(tmp_path / "real", "th"))
+
+
+def test_no_engine_folders_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="no engine folders"):
+        next(engine_folders(tmp_path / "synthetic", "th"))
+
+
+def test_espeak_that_is_not_installed_is_one_line(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="espeak-ng is not installed"):
+        next(espeak_recordings([("hello",)], "en"))

@@ -1,0 +1,206 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.measure import entropy as E
+
+REAL, MONOTONE = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.6, 0.25, 0.1, 0.05])
+PEAKED = np.array([0.05, 0.05, 0.1, 0.8])  # unlike REAL: the mixture is richer than either
+PAIRS = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).dirichlet(np.ones(6), size=2))
+ESTIMATORS = [E.prosodic_entropy, E.miller_madow, E.chao_wang_jost]
+
+
+def test_entropy_by_hand():
+    """.5 x 1 + .25 x 2 + 2 x .125 x 3 = 1.75 bits."""
+    assert E.prosodic_entropy(np.array([4, 2, 1, 1, 0])) == pytest.approx(1.75)
+
+
+def test_entropy_of_uniform_codes_is_their_log_and_of_one_code_zero():
+    assert E.prosodic_entropy(np.full(729, 3)) == pytest.approx(np.log2(729))
+    assert E.prosodic_entropy(np.eye(729, dtype=int)[7] * 50) == 0
+
+
+def test_counts_pool_to_what_numpy_counts_and_strangers_are_named():
+    counts = E.token_counts([[1, 1, 2], [], [0]], codes=4)
+    assert counts.tolist() == [[0, 2, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
+    with pytest.raises(UserError, match="utterance 1: a token outside 0 to 728"):
+        E.token_counts([[0], [729]], codes=729)
+    with pytest.raises(UserError, match="no tokens"):
+        E.prosodic_entropy(np.zeros(4))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_entropy_does_not_care_how_codes_are_named_and_takes_rows(estimator):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(2.0, size=(5, 100))
+    assert estimator(counts[:, rng.permutation(100)]) == pytest.approx(estimator(counts))
+    assert estimator(counts) == pytest.approx([float(estimator(row)) for row in counts])
+
+
+def test_corrections_come_nearer_than_plug_in_on_729_uniform_codes_and_2000_tokens():
+    counts = np.random.default_rng(1).multinomial(2000, np.full(729, 1 / 729), size=50)
+    plug_in, madow, chao = (abs(estimator(counts).mean() - np.log2(729)) for estimator in ESTIMATORS)
+    assert plug_in > 0.25 and madow < plug_in / 4 and chao < 0.02
+
+
+def test_chao_wang_jost_is_the_printed_formula():
+    counts = np.array([1] * 8 + [2] * 3 + [5, 9, 20])
+    n, once, twice = counts.sum(), 8, 3
+    unseen = 2 * twice / ((n - 1) * once + 2 * twice)
+    seen = sum(c / n * sum(1 / k for k in range(c, n)) for c in counts)
+    tail = -np.log(unseen) - sum((1 - unseen) ** r / r for r in range(1, n))
+    expected = seen + once / n * (1 - unseen) ** (1 - n) * tail
+    assert E.chao_wang_jost(counts) == pytest.approx(expected / np.log(2), abs=1e-6)
+
+
+def test_rarefied_entropy_is_the_mean_over_all_subsamples():
+    counts = np.array([4, 2, 1])
+    tokens = np.repeat([0, 1, 2], counts)
+    for size in (1, 3, 5, 7):
+        subsets = [np.bincount(s, minlength=3) for s in itertools.combinations(tokens, size)]
+        assert E.rarefied(counts, size) == pytest.approx(E.prosodic_entropy(np.array(subsets)).mean())
+
+
+def test_rarefied_entropy_compares_unequal_samples_of_one_source_fairly():
+    rng = np.random.default_rng(2)
+    p = rng.dirichlet(np.full(729, 0.5))
+    many, few = rng.multinomial(40_000, p), rng.multinomial(4_000, p)
+    assert E.prosodic_entropy(many) - E.prosodic_entropy(few) > 0.08
+    assert abs(E.rarefied(many, 4_000) - E.prosodic_entropy(few)) < 0.04
+    with pytest.raises(UserError, match="4001 of 4000"):
+        E.rarefied(few, 4_001)
+
+
+def _utterances(rng, p, count, pool=0):
+    """Utterances of 40 tokens; with `pool` each takes all of its tokens from that many draws."""
+    tokens = rng.choice(len(p), p=p, size=(count, pool or 40))
+    if pool:
+        tokens = np.take_along_axis(tokens, rng.integers(pool, size=(count, 40)), axis=1)
+    return E.token_counts(tokens, len(p))
+
+
+def test_bootstrap_interval_covers_the_true_entropy_of_independent_tokens():
+    rng = np.random.default_rng(3)
+    p = rng.dirichlet(np.full(50, 0.5))
+    truth = E.entropy(p)
+    intervals = [
+        E.entropy_interval(_utterances(rng, p, 60), E.chao_wang_jost, seed=i, replicates=200) for i in range(200)
+    ]
+    assert 0.88 <= np.mean([i.low <= truth <= i.high for i in intervals]) <= 0.99
+
+
+def test_jackknife_covers_the_true_entropy_where_tokens_of_an_utterance_depend_on_each_other():
+    rng = np.random.default_rng(4)
+    p = rng.dirichlet(np.full(200, 0.5))
+    truth = E.entropy(p)
+    samples = [_utterances(rng, p, 150, pool=10) for _ in range(100)]
+    intervals = [E.jackknife(counts) for counts in samples]
+    assert 0.88 <= np.mean([i.low <= truth <= i.high for i in intervals]) <= 1
+    by_formula = np.mean([E.chao_wang_jost(counts.sum(0)) for counts in samples]) - truth
+    assert abs(np.mean([i.mean for i in intervals]) - truth) < abs(by_formula) / 4
+
+
+def test_intervals_hold_their_value_repeat_and_widen_with_dependence():
+    rng = np.random.default_rng(5)
+    p = rng.dirichlet(np.full(200, 0.5))
+    free, bound = _utterances(rng, p, 150), _utterances(rng, p, 150, pool=5)
+    first, second = (E.entropy_interval(c, E.prosodic_entropy, replicates=300) for c in (free, bound))
+    assert first == E.entropy_interval(free, E.prosodic_entropy, replicates=300)
+    assert first.low < first.mean < first.high and first.n == 150
+    assert second.high - second.low > 1.5 * (first.high - first.low)
+
+
+def test_plug_in_deviations_stand_in_for_the_rarefied_ones():
+    counts = _utterances(np.random.default_rng(6), np.full(100, 0.01), 60)
+    size = 1200
+    quick = E.entropy_interval(counts, lambda c: E.rarefied(c, size), E.prosodic_entropy, replicates=100)
+    slow = E.entropy_interval(
+        counts,
+        lambda c: E.rarefied(c, size) if c.ndim == 1 else np.array([E.rarefied(r, size) for r in c]),
+        replicates=100,
+    )
+    assert quick.mean == slow.mean
+    assert quick.high - quick.low == pytest.approx(slow.high - slow.low, rel=0.1)
+
+
+def test_mixture_ends_at_its_sources_and_stays_a_distribution():
+    mixed = E.mix(REAL, PEAKED, np.linspace(0, 1, 5))
+    assert mixed[[0, -1]] == pytest.approx(np.stack([REAL, PEAKED]))
+    assert mixed.sum(-1) == pytest.approx(np.ones(5))
+
+
+@settings(max_examples=50, deadline=None)
+@given(PAIRS, st.floats(0, 1), st.floats(0, 1))
+def test_entropy_of_the_mixture_is_concave(pair, a, b):
+    ends, middle = E.entropy(E.mix(*pair, [a, b])), E.entropy(E.mix(*pair, (a + b) / 2))
+    assert middle >= ends.mean() - 1e-12
+
+
+@settings(max_examples=50, deadline=None)
+@given(PAIRS, st.floats(0.01, 0.99))
+def test_slope_is_the_finite_difference_and_the_printed_one_its_negative(pair, alpha):
+    step = 1e-6
+    numeric = np.diff(E.entropy(E.mix(*pair, [alpha - step, alpha + step])))[0] / (2 * step)
+    assert E.mixture_slope(*pair, alpha) == pytest.approx(numeric, abs=1e-5)
+    printed = np.sum((pair[0] - pair[1]) * np.log2(1 / E.mix(*pair, alpha)))
+    assert printed == pytest.approx(-E.mixture_slope(*pair, alpha))
+
+
+@settings(max_examples=50, deadline=None)
+@given(PAIRS)
+def test_interior_peak_is_a_large_enough_divergence_and_what_a_grid_sees(pair):
+    real, synthetic = sorted(pair, key=E.entropy, reverse=True)
+    assert E.has_interior_peak(real, synthetic) == (E.kl(synthetic, real) > E.entropy(real) - E.entropy(synthetic))
+    grid = np.linspace(0, 1, 2001)
+    best, found = grid[E.entropy(E.mix(real, synthetic, grid)).argmax()], E.alpha_star(real, synthetic)
+    assert abs(best - found) <= 1 / 2000
+    assert E.has_interior_peak(real, synthetic) == (0 < found < 1)
+
+
+def test_a_concave_mixture_need_not_peak_inside():
+    assert E.entropy(MONOTONE) < E.entropy(REAL)
+    assert not E.has_interior_peak(REAL, MONOTONE) and E.alpha_star(REAL, MONOTONE) == 0
+    assert np.all(np.diff(E.entropy(E.mix(REAL, MONOTONE, np.linspace(0, 1, 101)))) < 0)
+    assert E.has_interior_peak(REAL, PEAKED) and 0 < E.alpha_star(REAL, PEAKED) < 0.5
+
+
+def test_sources_without_common_codes_mix_best_by_hand():
+    """Two sources with k and m uniform codes of their own: alpha* = m / (k + m)."""
+    a, b = np.array([0.5, 0.5, 0, 0, 0]), np.array([0, 0, 1, 1, 1]) / 3
+    assert E.mixture_slope(a, b, [0.0, 1.0]).tolist() == [np.inf, -np.inf]
+    assert E.kl(a, b) == np.inf and E.alpha_star(a, b) == pytest.approx(3 / 5)
+
+
+def test_equal_sources_have_no_peak():
+    assert not E.has_interior_peak(REAL, REAL) and E.alpha_star(REAL, REAL) == 0 and E.kl(REAL, REAL) == 0
+
+
+def test_conditional_entropy_of_a_known_sampler():
+    """A fair choice of 8 costs 3 bits; tokens are pooled, so the longer utterance weighs more."""
+    eight, two = np.full(3, np.log(1 / 8)), np.full(1, np.log(1 / 2))
+    assert E.conditional_entropy([eight]) == pytest.approx(3)
+    assert E.conditional_entropy([eight, two]) == pytest.approx(2.5)
+
+
+def test_conditional_entropy_of_own_samples_is_the_entropy():
+    tokens = np.random.default_rng(7).choice(4, p=REAL, size=20_000)
+    assert E.conditional_entropy([np.log(REAL)[tokens]]) == pytest.approx(E.entropy(REAL), abs=0.02)
+
+
+def test_diversity_by_hand():
+    """Distances 0, 1 of 4 and 1 of 4; then nothing in common; then one candidate only."""
+    same = [1, 2, 3, 4]
+    found = E.diversity([[same, same, [1, 2, 3, 5]], [[1, 1], [2, 2, 2]], [same]])
+    assert found[:2] == pytest.approx([1 / 6, 1]) and np.isnan(found[2])
+
+
+def test_diversity_does_not_depend_on_names_or_order():
+    rng = np.random.default_rng(8)
+    group = [rng.integers(0, 5, size=rng.integers(1, 20)) for _ in range(6)]
+    names = rng.permutation(5)
+    renamed = [names[tokens] for tokens in reversed(group)]
+    assert E.diversity([group, group[:2]])[0] == pytest.approx(E.diversity([renamed])[0])

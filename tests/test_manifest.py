@@ -1,0 +1,162 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.world.manifest import Utterance, load_audio, read_manifest, write_manifest
+
+ONE = Utterance("a", "ไป บ้าน", ("ไป", "บ้าน"), "th", "p1", "people", "", "shard.wav", 1.5, 3, 8, {"tones": ["M", "F"]})
+ROW = {name: value for name, value in vars(ONE).items() if name not in ("start", "frames", "truth")}
+
+letters = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+spoken = letters.filter(str.strip)
+places = st.lists(st.text("abกข .-_", min_size=1).filter(lambda part: part not in ("..",)), min_size=1).map("/".join)
+
+
+@st.composite
+def utterances(draw):
+    kind = draw(st.sampled_from(["people", "engine", "recording"]))
+    return Utterance(
+        id=draw(spoken),
+        text=draw(spoken),
+        words=tuple(draw(st.lists(letters))),
+        lang=draw(spoken),
+        speaker=draw(letters),
+        kind=kind,
+        engine=draw(letters) if kind == "engine" else "",
+        path=draw(places),
+        seconds=draw(st.floats(0.001, 3600)),
+        start=draw(st.integers(0, 10**9)),
+        frames=draw(st.none() | st.integers(1, 10**9)),
+        truth=draw(st.none() | st.dictionaries(letters, st.lists(st.integers() | letters))),
+    )
+
+
+@given(rows=st.lists(utterances(), unique_by=lambda u: u.id, max_size=4))
+def test_what_is_written_is_read_back(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("m") / "manifest.jsonl"
+    write_manifest(path, rows)
+    assert read_manifest(path) == rows
+
+
+def test_the_same_utterances_give_the_same_bytes_and_no_leftovers(tmp_path):
+    truth = {"b": 1, "a": 2}
+    write_manifest(tmp_path / "one", [replace(ONE, truth=truth)])
+    write_manifest(tmp_path / "two", [replace(ONE, truth=dict(reversed(truth.items())))])
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_a_failed_write_leaves_the_old_manifest(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    write_manifest(path, [ONE])
+    with pytest.raises(UserError, match="'a' stands twice"):
+        write_manifest(path, [ONE, ONE])
+    with pytest.raises(UserError, match="seconds"):
+        write_manifest(path, [replace(ONE, seconds=float("nan"))])
+    assert read_manifest(path) == [ONE]
+    assert [p.name for p in tmp_path.iterdir()] == ["manifest.jsonl"]
+
+
+BAD = {
+    "not JSON": b"{",
+    "not JSON of any sane size": b"[" * 100_000,
+    "not UTF-8": b'{"id": "\xff"}',
+    "not a JSON object": b"[1]",
+    "no key 'text'": {"text": ...},
+    "unknown key 'colour'": {"colour": "red"},
+    "speaker is not a string": {"speaker": 7},
+    "words is not a list": {"words": "ไป"},
+    "seconds is not a number": {"seconds": True},
+    "start is not a whole number": {"start": -1},
+    "frames is not a whole number": {"frames": 0},
+    "truth is not an object": {"truth": []},
+    "text is empty": {"text": " \n"},
+    "seconds is not above 0": {"seconds": 0},
+    "seconds is not above 0 and": {"seconds": float("nan")},
+    "at most 3600": {"seconds": 10**400},
+    "kind 'robot' is not one of": {"kind": "robot"},
+    "engine is named 'x'": {"engine": "x"},
+    "half of a surrogate pair": {"text": "\ud800"},
+    "is not relative": {"path": "/etc/passwd"},
+    "leads outside the folder": {"path": "a/../../b.wav"},
+    "names no file": {"path": "a\0b"},
+}
+
+
+@pytest.mark.parametrize(("reason", "change"), BAD.items(), ids=BAD.keys())
+def test_a_bad_row_is_named_by_file_line_and_reason(tmp_path, reason, change):
+    path = tmp_path / "manifest.jsonl"
+    if isinstance(change, dict):
+        row = {name: value for name, value in (ROW | {"id": "b"} | change).items() if value is not ...}
+        change = json.dumps(row).encode()
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(ROW).encode() + b"\r\n\n" + change + b"\n")
+    with pytest.raises(UserError) as error:
+        read_manifest(path)
+    message = str(error.value)
+    assert f"{path}:3: " in message
+    assert reason in message
+    assert "\n" not in message
+    assert len(message) < 400
+
+
+def test_an_id_that_stands_twice_names_both_lines(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    path.write_text("\n".join([json.dumps(ROW)] * 2))
+    with pytest.raises(UserError, match=r":2: id 'a' stands in line 1 already"):
+        read_manifest(path)
+
+
+def test_skipped_rows_are_counted_aloud(tmp_path, capsys):
+    path = tmp_path / "manifest.jsonl"
+    path.write_text("{\n" + json.dumps(ROW) + "\n[]\n")
+    assert [utterance.id for utterance in read_manifest(path, skip_bad=True)] == ["a"]
+    assert f"skipped 2 bad rows; the first is {path}:1: not JSON" in capsys.readouterr().err
+
+
+def test_no_manifest_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="cannot read the manifest"):
+        read_manifest(tmp_path / "none.jsonl")
+    with pytest.raises(UserError, match="cannot read the manifest"):
+        read_manifest(tmp_path)
+
+
+def test_audio_is_exactly_the_range_of_the_shard(tmp_path):
+    samples = (np.arange(100) * 300 - 15_000).astype(np.int16)
+    soundfile.write(tmp_path / "shard.wav", samples, 16_000)
+    found = load_audio(ONE, tmp_path)
+    assert found.dtype == np.float32
+    assert np.array_equal(found, samples[3:11] / np.float32(32768))
+    assert len(load_audio(replace(ONE, frames=None), tmp_path)) == 97
+
+
+def test_stereo_at_44100_becomes_mono_at_16000_and_keeps_its_pitch(tmp_path):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(44_100) / 44_100)
+    soundfile.write(tmp_path / "shard.wav", np.stack([tone, np.zeros_like(tone)], axis=1), 44_100)
+    found = load_audio(replace(ONE, start=0, frames=None), tmp_path)
+    assert found.shape == (16_000,)
+    assert np.abs(np.fft.rfft(found)).argmax() == 440  # one second: bins of one hertz
+    assert np.abs(found[1000:-1000]).max() == pytest.approx(0.25, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "no such audio"), (b"RIFF", "not audio"), ("short", "ends at 11")]
+)
+def test_audio_that_is_not_as_promised_is_one_line(tmp_path, content, reason):
+    if content == "short":
+        soundfile.write(tmp_path / "shard.wav", np.zeros(10), 16_000)
+    elif content:
+        (tmp_path / "shard.wav").write_bytes(content)
+    with pytest.raises(UserError, match=reason):
+        load_audio(ONE, tmp_path)
+
+
+def test_a_rate_no_filter_can_bridge_is_refused(tmp_path):
+    soundfile.write(tmp_path / "shard.wav", np.zeros(20), 2_000_000_011)
+    with pytest.raises(UserError, match="convert it"):
+        load_audio(ONE, tmp_path)

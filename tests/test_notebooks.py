@@ -1,0 +1,74 @@
+"""What each committed notebook must have; nbval checks that its cells still run and say the same."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+MUST_SAY = ("Claim under test", "Predict first", "What would falsify", "Exercises", "Solutions", "Previous", "Next")
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def nb(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(nb) -> list:
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def outputs(nb) -> list:
+    return [output for cell in code_cells(nb) for output in cell.outputs]
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+def test_it_has_every_part_of_the_skeleton(nb):
+    prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    missing = [part for part in MUST_SAY if part.lower() not in prose.lower()]
+    assert not missing
+    assert "paper beside ours" in prose.lower()
+    assert prose.startswith("# ")
+
+
+def test_it_was_executed_from_top_to_bottom_without_an_error(nb):
+    assert [cell.execution_count for cell in code_cells(nb)] == list(range(1, len(code_cells(nb)) + 1))
+    assert not [output for output in outputs(nb) if output.output_type == "error"]
+
+
+def test_checked_cells_have_outputs_and_are_few(nb):
+    checked = [cell for cell in code_cells(nb) if "nbval-check-output" in cell.metadata.get("tags", [])]
+    assert 2 <= len(checked) <= 8
+    assert all(cell.outputs for cell in checked)
+
+
+def test_no_output_tells_of_a_machine_or_a_warning(nb):
+    text = str(outputs(nb))
+    assert not re.search(r"/home/|/root/|/tmp/|/work/|Warning", text)
+
+
+def test_cells_are_short(nb):
+    long = [cell.source for cell in code_cells(nb) if len(cell.source.splitlines()) > 15]
+    assert all('profile = "smoke"' in cell for cell in long)
+
+
+def test_pictures_and_sounds_are_small_and_few(nb):
+    pictures = [output.data["image/png"] for output in outputs(nb) if "image/png" in output.get("data", {})]
+    assert all(len(picture) * 3 / 4 < 400_000 for picture in pictures)
+    assert sum("<audio" in str(output.get("data", {}).get("text/html", "")) for output in outputs(nb)) <= 4
+
+
+def test_each_figure_has_an_alt_text(nb):
+    figures = sum("image/png" in output.get("data", {}) for output in outputs(nb))
+    prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    assert prose.count("*Alt text:") >= figures
+
+
+def test_links_to_other_notebooks_lead_somewhere(nb):
+    prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    for target in re.findall(r"\]\(([\w.]+\.ipynb)\)", prose):
+        assert (NOTEBOOKS[0].parent / target).is_file()

@@ -1,0 +1,98 @@
+"""DVC on a project of its own: embedded data, stages that rerun when they must and only then."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("params.yaml", "params", "dvc.yaml", "data.dvc", "notebooks", "sebridge_lite", "embedded", ".dvcignore")
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+TINY = {"real_minutes: 2.0": "real_minutes: 0.3", "synthetic_minutes: 10.0": "synthetic_minutes: 1.8",
+        "dev_texts: 24": "dev_texts: 3", "test_texts: 24": "test_texts: 3"}  # fmt: skip
+
+
+def dvc(project: Path, *arguments: str, prefix: tuple = ()) -> str:
+    environment = {key: value for key, value in ENVIRONMENT.items() if key != "SEBRIDGE_OUTPUTS"}
+    done = subprocess.run(
+        [*prefix, sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, cwd=project, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """The tracked files, as a fresh clone has them, and without a network where the system can cut it."""
+    project = tmp_path_factory.mktemp("pipeline") / "project"
+    project.mkdir()
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+        else:
+            shutil.copy(source, project / name)
+    (project / ".dvc").mkdir()
+    shutil.copy(ROOT / ".dvc" / "config", project / ".dvc")
+    with (project / ".dvc" / "config").open("a") as config:
+        config.write("['core']\n    no_scm = true\n")
+    smoke = (project / "params" / "smoke.yaml").read_text(encoding="utf-8")
+    for old, new in TINY.items():
+        assert old in smoke
+        smoke = smoke.replace(old, new)
+    (project / "params.yaml").write_text(smoke, encoding="utf-8")
+    cut = ("unshare", "-rn")
+    can_cut = shutil.which("unshare") and subprocess.run([*cut, "true"], capture_output=True).returncode == 0
+    dvc(project, "pull", "data.dvc", prefix=cut if can_cut else ())
+    return project
+
+
+def test_the_embedded_data_comes_without_a_network_and_is_small(clone):
+    assert (clone / "data" / "text" / "th" / "lexicon.tsv").is_file()
+    assert sum(path.stat().st_size for path in (clone / "embedded").rglob("*") if path.is_file()) < 3_000_000
+
+
+def test_the_embedded_data_is_what_data_dvc_names():
+    assert dvc(ROOT, "status", "data.dvc").strip() == "Data and pipelines are up to date."
+
+
+def test_no_stage_writes_under_data_or_depends_on_a_notebook_itself():
+    import yaml
+
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name, stage in stages.items():
+        assert not [out for out in stage["outs"] if str(out).startswith("data")], name
+        assert name == "code" or not [
+            dep for dep in stage["deps"] if dep.startswith("notebooks") or dep.endswith(".ipynb")
+        ]
+
+
+def test_the_pipeline_reruns_what_changed_and_nothing_else(clone):
+    first = dvc(clone, "repro")
+    assert "Running stage 'corpus'" in first
+    metrics = json.loads((clone / "results" / "corpus" / "metrics.json").read_text())
+    assert metrics["profile"] == "smoke"
+    assert (clone / "results" / "start" / "00_start_here.ipynb").is_file()
+    assert "Running stage" not in dvc(clone, "repro")
+
+    path = clone / "notebooks" / "01_world.ipynb"
+    nb = nbformat.read(path, as_version=4)
+    nb.cells[0].source += "\n\nOne more sentence."
+    nbformat.write(nb, path)
+    assert [line for line in dvc(clone, "status").splitlines() if line and not line[0].isspace()] == ["code:"]
+    rerun = dvc(clone, "repro")
+    assert "Running stage 'code'" in rerun
+    assert "Running stage 'corpus'" not in rerun
+
+    code = next(
+        cell for cell in nb.cells if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", [])
+    )
+    code.source += "\n# code, not prose"
+    nbformat.write(nb, path)
+    dvc(clone, "repro", "code")
+    assert "corpus:" in dvc(clone, "status")

@@ -1,0 +1,266 @@
+"""Plans and their sound. Pitch and formants are measured by Praat, which knows nothing of the synthesiser."""
+
+import itertools
+import json
+from dataclasses import replace
+
+import numpy as np
+import parselmouth
+import pytest
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.world.lexicon import parse_word
+from sebridge_lite.world.phones import PAUSE, PHONES
+from sebridge_lite.world.prosody import HOP, Plan, plan
+from sebridge_lite.world.render import SR, render
+from sebridge_lite.world.voices import Style, engines, people
+
+SENTENCES = {
+    "th": ("pʰom:R", "tɕʰɔːp:F", "kin:M", "kʰaːw:F", "ma.naːw:M.M", "dek:L", "fon:R", "rɔːn:H", "sɯa:F"),
+    "lo": ("kʰɔj:HF", "jaːk:L", "kin:L", "kʰaw:HF", "niaw:R", "hɔːn:H", "mɯː:M", "ni:H"),
+    "bb": ("mia:R", "tʰɛːŋ:F", "kwaːj:H", "lon:L", "ɲɯː:M", "dek:F", "saːm:R"),
+}
+ENGINES, PEOPLE = engines(), people("train", 12)
+
+
+def word(spoken: str, lang: str = "th"):
+    ipa, tones = spoken.split(":")
+    letters = "".join("abcdefgh"[: ipa.count(".") + 1])
+    row = {"word": letters, "syllables": "-".join(letters), "ipa": ipa, "tones": tones, "classes": "N", "gloss": ""}
+    return parse_word(row, lang, 1)
+
+
+def sentence(lang: str = "th"):
+    return [word(spoken, lang) for spoken in SENTENCES[lang]]
+
+
+def say(words, voice, lang="th", seed=0, **settings):
+    spoken = plan(words, lang, voice, np.random.default_rng(seed), **settings)
+    return spoken, render([spoken], [voice], [seed])[0]
+
+
+def praat(samples):
+    return parselmouth.Sound(samples / 32768, SR)
+
+
+def tracked_f0(spoken, samples):
+    """Praat's F0 and the planned one at the frames that both call voiced."""
+    pitch = praat(samples).to_pitch(0.01, 60, 520)
+    heard = pitch.selected_array["frequency"]
+    centres = (np.arange(len(spoken.f0)) + 0.5) * HOP / SR
+    voiced = (np.interp(centres, pitch.xs(), (heard > 0).astype(float)) == 1) & (spoken.f0 > 0)
+    return np.interp(centres, pitch.xs(), heard)[voiced], spoken.f0[voiced]
+
+
+def level(samples, start, stop):
+    """dB of the frames from start to stop."""
+    return 10 * np.log10(np.mean(samples[int(start * HOP) : int(stop * HOP)].astype(float) ** 2) + 1e-3)
+
+
+def bounds(spoken, index):
+    return sum(spoken.durations[:index]), sum(spoken.durations[: index + 1])
+
+
+@pytest.mark.parametrize("lang", SENTENCES)
+@pytest.mark.parametrize("voice", ENGINES + PEOPLE[:4], ids=lambda voice: voice.id)
+def test_plan_frames_add_up_to_whole_tokens(lang, voice):
+    spoken, samples = say(sentence(lang), voice, lang)
+    assert len(spoken.frames) == sum(spoken.durations) == len(spoken.f0) == len(spoken.energy) == len(spoken.voicing)
+    assert len(spoken.frames) % 4 == 0
+    assert samples.shape == (len(spoken.frames) * HOP,)
+    assert samples.dtype == np.int16
+    assert ((spoken.f0 > 0) == (spoken.voicing > 0)).all()
+
+
+@pytest.mark.parametrize("voice", ENGINES, ids=lambda voice: voice.id)
+def test_engine_is_deterministic_for_the_same_text(voice):
+    first = plan(sentence(), "th", voice, None)
+    second = plan(sentence(), "th", voice, np.random.default_rng(7), slip_rate=1.0)
+    assert first.to_dict() == second.to_dict()
+    one, other = render([first], [voice], [0])[0], render([second], [voice], [99])[0]
+    assert one.tobytes() == other.tobytes()
+
+
+def test_a_person_never_says_it_the_same_way_twice():
+    first, _ = say(sentence(), PEOPLE[0], seed=0)
+    second, _ = say(sentence(), PEOPLE[0], seed=1)
+    assert first.durations != second.durations
+    assert not np.array_equal(first.f0, second.f0)
+
+
+def test_same_chunk_gives_the_same_bytes():
+    voices = PEOPLE[:5] + ENGINES
+    plans = [plan(sentence(), "th", voice, np.random.default_rng(i)) for i, voice in enumerate(voices)]
+    first, second = (render(plans, voices, range(8)) for _ in range(2))
+    assert [s.tobytes() for s in first] == [s.tobytes() for s in second]
+    alone = render(plans[3:4], voices[3:4], [3])[0]
+    assert np.abs(alone.astype(int) - first[3]).max() <= 1
+
+
+def test_nothing_clips_and_both_kinds_are_equally_loud():
+    voices = PEOPLE + ENGINES
+    plans = [plan(sentence(), "th", voice, np.random.default_rng(i)) for i, voice in enumerate(voices)]
+    sounds = render(plans, voices, range(len(voices)))
+    assert max(np.abs(s.astype(int)).max() for s in sounds) <= 32767 * 10 ** (-3 / 20) + 1
+    levels = [level(s, 0, len(s) / HOP) for s in sounds]
+    assert np.ptp(levels) < 1.0
+
+
+@pytest.mark.parametrize("lang", SENTENCES)
+@pytest.mark.parametrize("voice", ENGINES + PEOPLE[:6], ids=lambda voice: voice.id)
+def test_tracked_pitch_follows_the_plan(lang, voice):
+    heard, planned = tracked_f0(*say(sentence(lang), voice, lang, slip_rate=0.0))
+    assert len(heard) > 60
+    assert np.corrcoef(heard, planned)[0, 1] > 0.9
+    assert np.median(np.abs(heard / planned - 1)) < 0.05
+
+
+@pytest.mark.parametrize("vowel", ["iː", "eː", "ɛː", "aː", "ɔː", "oː", "uː", "ɯː", "ɤː"])
+def test_measured_formants_are_those_of_the_vowel(vowel):
+    voice = replace(ENGINES[0], f0=90.0, tract=1.0)
+    spoken, samples = say([word(f"ʔ{vowel}:M")], voice, style=Style(rate=0.4))
+    start, stop = bounds(spoken, 1)
+    formants = praat(samples).to_formant_burg(0.005, 5, 5000)
+    times = np.linspace(0.3, 0.7, 21) * (stop - start) * HOP / SR + start * HOP / SR
+    for number, target in enumerate(PHONES[vowel].formants[:2], start=1):
+        measured = np.median([formants.get_value_at_time(number, t) for t in times])
+        assert measured == pytest.approx(target, rel=0.15), f"F{number}"
+
+
+def test_a_shorter_tract_raises_the_formants():
+    def second_formant(voice):
+        _, samples = say([word("ʔɛː:M")], voice, style=Style(rate=0.4))
+        return praat(samples).to_formant_burg(0.005, 5, 5000 / voice.tract).get_value_at_time(2, 0.25)
+
+    long, short = (replace(ENGINES[0], f0=100.0, tract=tract) for tract in (1.0, 0.85))
+    assert second_formant(short) / second_formant(long) == pytest.approx(1 / 0.85, rel=0.06)
+
+
+def test_closures_are_silent_and_vowels_sound_where_planned():
+    spoken, samples = say([word("taː:M"), word("kaː:M"), word("paː:M")], ENGINES[0])
+    vowels = [bounds(spoken, i) for i, phone in enumerate(spoken.phones) if phone == "aː"]
+    for (start, stop), (after, _) in itertools.pairwise(vowels):
+        sounding = level(samples, start + 2, stop - 2)
+        assert level(samples, stop + 2, after - 2.5) < sounding - 40
+        assert level(samples, after - 2, after) > level(samples, stop + 2, after - 2.5) + 15  # the burst
+
+
+def test_voice_onset_time_separates_voiced_plain_and_aspirated_stops():
+    def low_energy(onset):
+        """Level of the 40 ms before the vowel below 400 Hz, against the vowel's."""
+        spoken, samples = say([word("maː:M"), word(f"{onset}aː:M")], ENGINES[0])
+        start, stop = bounds(spoken, 3)
+        spectrum = lambda a, b: np.abs(np.fft.rfft(samples[a * HOP : b * HOP] * np.hanning((b - a) * HOP), 4096)[:102])  # noqa: E731
+        return 20 * np.log10(np.max(spectrum(start - 5, start - 1)) / np.max(spectrum(start, stop)))
+
+    for voiced, plain, aspirated in (("b", "p", "pʰ"), ("d", "t", "tʰ")):
+        assert low_energy(voiced) > max(low_energy(plain), low_energy(aspirated)) + 10
+    plain, aspirated = (PHONES[p].ms * (1 - PHONES[p].closure) for p in ("t", "tʰ"))
+    assert aspirated - plain > 40
+
+
+def test_fricatives_differ_in_spectrum_and_strength():
+    def measure(onset):
+        spoken, samples = say([word("maː:M"), word(f"{onset}aː:M")], ENGINES[0])
+        start, stop = bounds(spoken, 2)
+        part = samples[(start + 1) * HOP : (stop - 1) * HOP].astype(float)
+        power = np.abs(np.fft.rfft(part * np.hanning(len(part)))) ** 2
+        frequencies = np.fft.rfftfreq(len(part), 1 / SR)
+        return (power * frequencies).sum() / power.sum(), level(samples, start + 1, stop - 1)
+
+    (s, loud_s), (f, loud_f), (h, _) = measure("s"), measure("f"), measure("h")
+    assert s > 5000 > f > h + 1000
+    assert loud_s > loud_f + 6
+
+
+@pytest.mark.parametrize(("onset", "vowel", "rises"), [("p", "ɛː", True), ("t", "ɔː", False)])
+def test_second_formant_moves_away_from_the_place_of_the_stop(onset, vowel, rises):
+    voice = replace(ENGINES[0], f0=100.0)
+    spoken, samples = say([word(f"{onset}{vowel}:M")], voice, style=Style(rate=0.6))
+    formants = praat(samples).to_formant_burg(0.005, 5, 5000)
+    start, stop = (edge * HOP / SR for edge in bounds(spoken, 1))
+    early, late = formants.get_value_at_time(2, start + 0.015), formants.get_value_at_time(2, (start + stop) / 2)
+    assert (late > 1.1 * early) if rises else (late < 0.9 * early)
+
+
+def test_long_and_short_vowels_keep_their_difference_in_every_voice():
+    for voice in ENGINES + PEOPLE:
+        spoken, _ = say([word("tak:L"), word("taːk:L"), word("tan:M"), word("taːn:M")], voice, slip_rate=0.0)
+        lasting = [d for d, phone in zip(spoken.durations, spoken.phones, strict=True) if phone in ("a", "aː")]
+        assert lasting[1] > 1.3 * lasting[0] and lasting[3] > 1.3 * lasting[2], voice.id
+
+
+@pytest.mark.parametrize("lang", SENTENCES)
+def test_pitch_never_jumps_within_a_voiced_stretch(lang):
+    for voice in ENGINES + PEOPLE:
+        f0 = plan(sentence(lang), lang, voice, np.random.default_rng(0)).f0
+        both = (f0[1:] > 0) & (f0[:-1] > 0)
+        moves = 12 * np.abs(np.log2(f0[1:][both] / f0[:-1][both]))
+        assert moves.max() < 3.0, voice.id  # tones lie up to 12 semitones apart
+
+
+def test_metronome_gives_every_syllable_the_same_time():
+    spoken = plan([word("mi:M"), word("laːj:M"), word("nɔːn:M"), word("rɔ:M")], "th", ENGINES[2], None)
+    totals = np.bincount(spoken.syllables, spoken.durations)[:-1]
+    assert np.ptp(totals) <= 2
+
+
+def test_an_utterance_begins_and_ends_with_at_most_a_short_closure():
+    for voice in ENGINES + PEOPLE:
+        _, samples = say([word("kaː:M"), word("tak:L")], voice)
+        loud = np.flatnonzero(np.abs(samples.astype(int)) > 300)
+        assert loud[0] <= 4 * HOP and len(samples) - loud[-1] <= 7 * HOP, voice.id
+
+
+def test_slips_come_at_about_the_set_rate_and_are_what_they_say():
+    words = [word("taːm:L"), word("kin:M"), word("maː:H")] * 10
+    syllables = [s for w in words for s in w.syllables]
+    rng, slips, spoken_syllables = np.random.default_rng(3), [], 0
+    for _ in range(200):
+        spoken = plan(words, "th", PEOPLE[1], rng, slip_rate=0.1)
+        spoken_syllables += len(syllables)
+        slips += spoken.slips
+        for index, kind in spoken.slips:
+            phones = tuple(p for p, s in zip(spoken.phones, spoken.syllables, strict=True) if s == index)
+            assert (spoken.tones[index] != syllables[index].tone) == (kind == "tone")
+            assert (phones == syllables[index].phones[:-1]) == (kind == "dropped")
+            assert ("ɤ" in phones) == (kind == "reduced")
+    assert len(slips) / spoken_syllables == pytest.approx(0.1, abs=0.02)
+    assert {kind for _, kind in slips} == {"tone", "reduced", "dropped"}
+
+
+def test_without_slips_every_phone_and_tone_is_said():
+    spoken, _ = say(sentence(), PEOPLE[0], slip_rate=0.0)
+    wanted = [phone for w in sentence() for s in w.syllables for phone in s.phones]
+    assert [phone for phone in spoken.phones if phone != PAUSE] == wanted
+    assert list(spoken.tones) == [s.tone for w in sentence() for s in w.syllables]
+
+
+@pytest.mark.parametrize("lang", SENTENCES)
+def test_people_move_their_pitch_more_than_engines(lang):
+    def spread(voice, seed):
+        f0 = plan(sentence(lang), lang, voice, np.random.default_rng(seed)).f0
+        return np.std(12 * np.log2(f0[f0 > 0]))
+
+    assert np.mean([spread(v, i) for i, v in enumerate(PEOPLE)]) > 1.25 * max(spread(v, 0) for v in ENGINES)
+
+
+def test_style_overrides_the_voices_own():
+    usual = plan(sentence(), "th", ENGINES[1], None)
+    slow = plan(sentence(), "th", ENGINES[1], None, style=replace(ENGINES[1].style, rate=0.5, range=0.0))
+    assert len(slow.frames) > 1.8 * len(usual.frames)
+    assert np.ptp(slow.f0[slow.f0 > 0]) < 1
+
+
+def test_a_plan_survives_json():
+    spoken, samples = say(sentence(), PEOPLE[2], slip_rate=0.3)
+    again = Plan.from_dict(json.loads(json.dumps(spoken.to_dict())))
+    assert again.to_dict() == spoken.to_dict()
+    back = render([again], [PEOPLE[2]], [0])[0]
+    assert np.corrcoef(back, samples)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(("words", "lang"), [([], "th"), ([word("kin:M")], "xx")])
+def test_nothing_to_say_and_unknown_languages_are_refused(words, lang):
+    with pytest.raises(UserError):
+        plan(words, lang, ENGINES[0], None)

@@ -1,0 +1,115 @@
+import json
+
+import nbformat
+import pytest
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import load_params
+from sebridge_lite.stages import run
+from sebridge_lite.stages.code import code_of, write_code_copies
+from sebridge_lite.stages.run import STAGES, failed_cell, run_stage, stage_parameters
+
+
+def notebook(path, *cells: str, parameters: str = 'profile = "smoke"\nseed = 0'):
+    nb = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "p", "language": "python"}}
+    )
+    first = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    nb.cells = [nbformat.v4.new_markdown_cell("# Title"), first, *map(nbformat.v4.new_code_cell, cells)]
+    nbformat.write(nb, path)
+
+
+def test_a_stage_leaves_its_executed_notebook_with_the_injected_parameters(project):
+    notebook(project / "notebooks" / "00_start_here.ipynb", "print(profile, seed)")
+    run_stage("start")
+    executed = nbformat.read(project / "results" / "start" / "00_start_here.ipynb", as_version=4)
+    assert executed.cells[-1].outputs[0].text == "lite 0\n"
+
+
+def test_a_failing_notebook_names_its_cell_and_keeps_the_traceback_and_the_last_good_copy(project):
+    path = project / "notebooks" / "00_start_here.ipynb"
+    notebook(path, "print('good')")
+    run_stage("start")
+    notebook(path, "1 / 0")
+    with pytest.raises(UserError, match=r"00_start_here.ipynb: cell \d: ZeroDivisionError: division by zero"):
+        run_stage("start")
+    folder = project / "results" / "start"
+    failed = json.loads((folder / "00_start_here.failed.ipynb").read_text())
+    assert "Traceback" in "".join(failed["cells"][-1]["outputs"][0]["traceback"])
+    assert "good" in (folder / "00_start_here.ipynb").read_text()
+    assert sorted(p.name for p in folder.iterdir()) == ["00_start_here.failed.ipynb", "00_start_here.ipynb"]
+
+
+def test_a_kernel_that_dies_is_one_line(project):
+    notebook(project / "notebooks" / "00_start_here.ipynb", "import os; os._exit(1)")
+    with pytest.raises(UserError, match="its kernel died"):
+        run_stage("start")
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ('profile = "smoke"', "does not know seed"),
+        ('profile = "smoke"\nseed = 0\nextra = 1', "extra is not in params.yaml"),
+    ],
+)
+def test_parameters_that_do_not_match_are_errors(project, cell, message):
+    notebook(project / "notebooks" / "00_start_here.ipynb", parameters=cell)
+    with pytest.raises(UserError, match=message):
+        run_stage("start")
+
+
+def test_bad_params_stop_a_stage_before_it_starts(project):
+    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("seed: 0", "seed: -1"))
+    with pytest.raises(UserError, match=r"params.yaml: seed: -1 is not a whole number in"):
+        run_stage("start")
+    assert not (project / "results").exists()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_notebook_defaults_equal_the_smoke_profile(project, stage):
+    given = stage_parameters(stage, load_params(project / "params" / "smoke.yaml"))
+    nb = nbformat.read(project / "notebooks" / f"{STAGES[stage][0]}.ipynb", as_version=4)
+    cells = [cell.source for cell in nb.cells if "parameters" in cell.metadata.get("tags", [])]
+    defaults = {}
+    exec(cells[0], defaults)
+    del defaults["__builtins__"]
+    assert len(cells) == 1
+    assert defaults == given
+    run.check_parameters(project / "notebooks" / f"{STAGES[stage][0]}.ipynb", given)
+
+
+def test_a_notebook_without_an_error_is_blamed_on_what_came_before(tmp_path):
+    notebook(tmp_path / "n.ipynb", "pass")
+    assert failed_cell(tmp_path / "n.ipynb") == "before its first cell"
+
+
+def test_code_copies_change_with_code_and_not_with_prose_or_outputs(tmp_path):
+    path = tmp_path / "n.ipynb"
+    notebook(path, "x = 1")
+    before = code_of(path)
+    nb = nbformat.read(path, as_version=4)
+    nb.cells[0].source = "# Another title"
+    nb.cells[-1].outputs = [nbformat.v4.new_output("stream", text="hello")]
+    nb.cells[-1].execution_count = 3
+    nbformat.write(nb, path)
+    assert code_of(path) == before
+    nb.cells[-1].source = "x = 2"
+    nbformat.write(nb, path)
+    assert code_of(path) != before
+
+
+def test_a_notebook_that_is_gone_takes_its_code_copy_along(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    notebook(tmp_path / "notebooks" / "a.ipynb")
+    notebook(tmp_path / "notebooks" / "b.ipynb")
+    assert write_code_copies(tmp_path / "notebooks", tmp_path / "code") == 2
+    (tmp_path / "notebooks" / "b.ipynb").unlink()
+    assert write_code_copies(tmp_path / "notebooks", tmp_path / "code") == 1
+    assert [p.name for p in (tmp_path / "code").iterdir()] == ["a.py"]
+
+
+def test_a_broken_notebook_is_one_line(tmp_path):
+    (tmp_path / "n.ipynb").write_text("{")
+    with pytest.raises(UserError, match="not a readable notebook"):
+        code_of(tmp_path / "n.ipynb")

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.measure.stats import holm, mean_interval, normal_interval, paired_difference, paired_tests
+
+
+def _texts_with_repeats(rng, texts=40, repeats=4):
+    """Values around 1 that move together within a text."""
+    values = 1 + np.repeat(rng.normal(size=texts), repeats) + 0.3 * rng.normal(size=texts * repeats)
+    return values, np.repeat(np.arange(texts), repeats)
+
+
+def test_cluster_interval_covers_the_truth_and_a_naive_one_does_not():
+    rng = np.random.default_rng(0)
+    covered, naive = 0, 0
+    for run in range(300):
+        values, texts = _texts_with_repeats(rng)
+        interval = mean_interval(values, texts, seed=run, replicates=400)
+        alone = mean_interval(values, seed=run, replicates=400)
+        covered += interval.low <= 1 <= interval.high
+        naive += alone.low <= 1 <= alone.high
+    assert 0.90 <= covered / 300 <= 0.98
+    assert naive / 300 < 0.80
+
+
+def test_seeds_that_differ_widen_the_interval():
+    rng = np.random.default_rng(1)
+    one = rng.normal(size=50)
+    narrow = mean_interval(np.stack([one, one, one]))
+    wide = mean_interval(np.stack([one - 1, one, one + 1]))
+    assert (narrow.seeds, narrow.n, wide.seeds) == (3, 50, 3)
+    assert wide.mean == pytest.approx(narrow.mean)
+    assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+
+
+def test_weighted_mean_is_the_pooled_rate():
+    """1 of 2 words and 1 of 8 words wrong: 2 of 10."""
+    assert mean_interval([1, 1], weights=[2, 8]).mean == pytest.approx(0.2)
+
+
+def test_undefined_values_are_left_out_of_both_arms():
+    difference = paired_difference([5, np.nan, 3], [4, 100, 1])
+    assert difference.mean == pytest.approx(1.5)
+
+
+def test_pairing_removes_what_both_arms_share():
+    rng = np.random.default_rng(2)
+    shared = 10 * rng.normal(size=100)
+    difference = paired_difference(shared + 0.5 + 0.1 * rng.normal(size=100), shared)
+    assert 0.4 < difference.low < 0.5 < difference.high < 0.6
+
+
+def test_paired_difference_is_antisymmetric_and_zero_against_itself():
+    rng = np.random.default_rng(3)
+    a, b, texts = rng.normal(size=(2, 30)), rng.normal(size=(2, 30)), np.arange(30) // 3
+    forth, back = paired_difference(a, b, texts), paired_difference(b, a, texts)
+    assert (forth.mean, forth.low, forth.high) == pytest.approx((-back.mean, -back.high, -back.low))
+    itself = paired_difference(a, a, texts)
+    assert (itself.mean, itself.low, itself.high, itself.n) == (0, 0, 0, 10)
+
+
+def test_arms_out_of_different_totals_keep_their_own_weights():
+    """1 of 4 against 3 of 6."""
+    assert paired_difference([1, 0], [2, 1], weights=[2, 2], weights_b=[3, 3]).mean == pytest.approx(0.25 - 0.5)
+
+
+def test_intervals_repeat_with_the_seed_and_do_not_depend_on_the_order_of_clusters():
+    values, texts = _texts_with_repeats(np.random.default_rng(4))
+    order = np.random.default_rng(5).permutation(len(values))
+    names = np.array([f"text {t:02d}" for t in texts])
+    assert mean_interval(values, texts) == mean_interval(values, texts)
+    again = mean_interval(values[order], names[order])
+    here = mean_interval(values, texts)
+    assert (again.mean, again.low, again.high, again.n) == pytest.approx((here.mean, here.low, here.high, here.n))
+
+
+def test_normal_interval_by_hand():
+    """Mean 3, s = 1.5811, 1.96 s / sqrt(5) = 1.3859."""
+    interval = normal_interval([1, 2, 3, 4, 5])
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((3, 1.6141, 4.3859), abs=1e-4)
+
+
+def test_paired_tests_find_a_difference_and_none():
+    rng = np.random.default_rng(6)
+    a, texts = _texts_with_repeats(rng)
+    assert max(paired_tests(a + 0.5 + 0.1 * rng.normal(size=len(a)), a, texts)) < 1e-6
+    assert paired_tests(a, a, texts) == (1.0, 1.0)
+
+
+def test_paired_tests_count_texts_and_not_their_repeats():
+    rng = np.random.default_rng(7)
+    small = rng.normal(0.5, 1, size=8)
+    repeated = paired_tests(np.repeat(small, 50), np.zeros(400), np.repeat(np.arange(8), 50))
+    assert repeated == pytest.approx(paired_tests(small, np.zeros(8)))
+
+
+def test_holm_by_hand():
+    """Sorted .01 .02 .03 .04 times 4 3 2 1: .04 .06 .06 .04, made monotone."""
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.6, 0.7]).max() == 1
+
+
+def test_holm_is_at_least_as_strict_as_false_discovery_control():
+    p = np.random.default_rng(8).uniform(size=20) ** 2
+    assert np.all(holm(p) >= false_discovery_control(p) - 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: mean_interval([np.nan, np.nan]), "NaN"),
+        (lambda: paired_difference([1, 2], [1, 2, 3]), "pair up"),
+        (lambda: mean_interval([1, 2], clusters=[0]), "pair up"),
+        (lambda: normal_interval([1]), "two or more"),
+        (lambda: paired_tests([1], [2]), "one pair"),
+    ],
+)
+def test_bad_input_is_one_clear_line(call, says):
+    with pytest.raises(UserError, match=says) as error:
+        call()
+    assert "\n" not in str(error.value)

@@ -1,0 +1,77 @@
+"""The house's own rules, read off the code."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sebridge_lite"
+ROOMS = ("core", "world", "speech", "measure", "align", "paper", "stages")  # downward: a room imports only earlier ones
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports_of(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path.parent != PACKAGE], ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_imports_run_downward_only(path):
+    room = ROOMS.index(path.parent.name)
+    for name in imports_of(path):
+        parts = name.split(".")
+        if parts[0] == "sebridge_lite" and len(parts) > 1 and parts[1] in ROOMS:
+            assert ROOMS.index(parts[1]) <= room, f"{path.parent.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_no_module_is_over_300_lines_and_each_says_what_it_is(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    assert ast.get_docstring(ast.parse(text)), path
+
+
+def test_each_implemented_equation_has_one_home():
+    found = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and (doc := ast.get_docstring(node)):
+                for number in re.findall(r"^Eq\. (\d+)", doc):
+                    found.setdefault(number, []).append(f"{path.name}:{node.name}")
+    twice = {number: homes for number, homes in found.items() if len(homes) > 1}
+    assert not twice
+
+
+def test_the_library_imports_without_the_repository(tmp_path):
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in MODULES]
+    code = f"import importlib\nfor name in {modules!r}: importlib.import_module(name)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_bare_except():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.ExceptHandler) and node.type is None), path
+
+
+def test_constraints_pin_every_dependency_exactly():
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[\w.]+", pin) for pin in pins)
+    pinned = {pin.partition("==")[0].lower().replace("_", "-") for pin in pins}
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    wanted = re.findall(r'^    "([A-Za-z0-9_-]+)>=', project, flags=re.M)
+    assert len(wanted) > 15
+    assert {name.lower() for name in wanted} <= pinned

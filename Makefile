@@ -46,9 +46,7 @@ lab: data/text
 	jupyter lab notebooks/00_start_here.ipynb
 
 notebooks: data/text
-	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; \
-	SEBRIDGE_OUTPUTS="$$outputs" OMP_NUM_THREADS=1 jupyter nbconvert --to notebook --execute --inplace \
-	  --ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	sebridge refresh
 
 bench: $(VENV)/.installed
 	@for file in benchmarks/*.py; do echo "== $$file"; OMP_NUM_THREADS=1 python "$$file" || exit 1; done

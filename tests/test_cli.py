@@ -19,7 +19,7 @@ def call(*arguments: str, cwd, **environment) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-COMMANDS = ("doctor", "profile", "run", "code", "check-data")
+COMMANDS = ("doctor", "profile", "run", "code", "refresh", "check-data")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -38,9 +38,8 @@ def clone(tmp_path_factory) -> Path:
         else:
             shutil.copy(source, project / name)
     (project / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc" / "config", project / ".dvc")
-    with (project / ".dvc" / "config").open("a") as config:
-        config.write("['core']\n    no_scm = true\n")
+    config = (ROOT / ".dvc" / "config").read_text()
+    (project / ".dvc" / "config").write_text(config.replace("[core]", "[core]\n    no_scm = true"))
     smoke = (project / "params" / "smoke.yaml").read_text(encoding="utf-8")
     for old, new in TINY.items():
         assert old in smoke

@@ -37,7 +37,9 @@ class Block(nn.Module):
 
     def __init__(self, width: int, kernel: int = 7, dilation: int = 1, expand: int = 3):
         super().__init__()
-        self.over_time = nn.Conv1d(width, width, kernel, padding=kernel // 2 * dilation, dilation=dilation, groups=width)
+        self.over_time = nn.Conv1d(
+            width, width, kernel, padding=kernel // 2 * dilation, dilation=dilation, groups=width
+        )
         self.norm = nn.LayerNorm(width)
         self.up = nn.Linear(width, expand * width)
         self.down = nn.Linear(expand * width, width)
@@ -67,7 +69,9 @@ def halved(lengths: torch.Tensor) -> torch.Tensor:
     return (lengths + 1) // 2
 
 
-def ctc(log_probs: torch.Tensor, frames: torch.Tensor, targets: torch.Tensor, target_lengths: torch.Tensor) -> torch.Tensor:
+def ctc(
+    log_probs: torch.Tensor, frames: torch.Tensor, targets: torch.Tensor, target_lengths: torch.Tensor
+) -> torch.Tensor:
     """CTC loss a target symbol, for each utterance; blank is 0. An utterance too short for its text counts 0. -> (B,)"""
     loss = F.ctc_loss(
         log_probs.float().transpose(0, 1), targets, frames, target_lengths, reduction="none", zero_infinity=True

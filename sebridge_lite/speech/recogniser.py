@@ -5,7 +5,6 @@ Whisper does, and *scores*. Both write characters: text out is what WER is count
 tone shows as a wrong letter or mark. Left out: a language model, beam search.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -83,6 +82,7 @@ class SoundJudge(nn.Module):
         self.halve = Halve(80, config.width)
         self.blocks = nn.ModuleList(Block(config.width) for _ in range(config.blocks))
         self.context = nn.ModuleList(nn.Linear(config.width, config.width) for _ in range(config.blocks))
+        self.norm = nn.LayerNorm(config.width)
         self.drop = nn.Dropout(config.dropout)
         self.gru = BiGRU(config.width, config.hidden, 1, 0.0)
         self.head = nn.Linear(2 * config.hidden, STEPS * (config.symbols + 1))
@@ -96,7 +96,7 @@ class SoundJudge(nn.Module):
         mask = valid(lengths, x.shape[1])
         for block, context in zip(self.blocks, self.context, strict=True):
             x = block(x, mask, context(masked_mean(x, mask)))
-        x = self.head(self.drop(self.gru(self.drop(x), lengths)))
+        x = self.head(self.drop(self.gru(self.drop(self.norm(x)), lengths)))
         return x.view(len(x), -1, self.config.symbols + 1).float().log_softmax(-1), STEPS * lengths
 
 

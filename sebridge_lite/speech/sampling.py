@@ -180,6 +180,12 @@ def _pack(rows: _Rows, memory: _Memory, tokens: Tensor) -> tuple[_Rows, _Memory,
     )
 
 
+def _widen(memory: _Memory, step: int) -> _Memory:
+    """Room for `step`, by doubling."""
+    full = step == memory.cache.shape[5]
+    return memory._replace(cache=F.pad(memory.cache, (0, 0, 0, step))) if full else memory
+
+
 def _run(model: TextSpeechLM, batch: Batch, rows: _Rows, sampler: SamplerConfig, names: Sequence[int]) -> list[Tensor]:
     """All rows of one batch, from the prompt to their ends; `names` are the batch's places in the caller's list."""
     state, memory = _prefill(model, batch, rows.alive.shape[1])
@@ -201,8 +207,7 @@ def _run(model: TextSpeechLM, batch: Batch, rows: _Rows, sampler: SamplerConfig,
         if not rows.alive.any():
             break
         rows, memory, tokens = _pack(rows, memory, tokens)
-        if step == memory.cache.shape[5]:
-            memory = memory._replace(cache=F.pad(memory.cache, (0, 0, 0, step)))
+        memory = _widen(memory, step)
         logits = model.llm_decoder(advance(model, tokens, memory, step))
     return [row[row >= 0] for row in out.cpu()]
 

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.speech.layers import Block, Halve, halved, masked_mean, standardise, valid
+from sebridge_lite.core.params import within
+from sebridge_lite.speech.layers import Block, Halve, ctc, masked_mean, standardise, valid
 from sebridge_lite.speech.units import UNITS
 
 STEPS = 2  # CTC outputs a token: a fast syllable has more units than tokens
@@ -35,34 +36,36 @@ class FSQ(nn.Module):
         self.codes = int(torch.tensor(levels).prod())
         sizes = torch.tensor(levels, dtype=torch.float32)
         self.register_buffer("levels", torch.tensor(levels), persistent=False)
-        self.register_buffer("half", (sizes - 1) / 2, persistent=False)
+        self.register_buffer("reach", (sizes - 1) / 2, persistent=False)
         basis = torch.cumprod(torch.tensor([1, *levels[:-1]]), 0)
         self.register_buffer("basis", basis, persistent=False)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         """Values in [-1, 1], each on its channel's grid; the gradient passes the rounding as if it were not there."""
-        place = (torch.tanh(z.float()) + 1) * self.half  # 0 ... levels - 1
+        place = (torch.tanh(z.float()) + 1) * self.reach  # 0 ... levels - 1
         place = place + (place.round() - place).detach()
-        return place / self.half - 1
+        return place / self.reach - 1
 
     def to_codes(self, values: torch.Tensor) -> torch.Tensor:
         """(..., channels) on the grid -> (...) in [0, codes)."""
-        return (((values + 1) * self.half).round().long() * self.basis).sum(-1)
+        return (((values + 1) * self.reach).round().long() * self.basis).sum(-1)
 
     def to_values(self, codes: torch.Tensor) -> torch.Tensor:
         """The inverse of `to_codes`."""
         if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.codes:
-            raise UserError(f"speech tokens from {int(codes.min())} to {int(codes.max())}: this tokenizer has 0 to {self.codes - 1}")
-        return (codes[..., None] // self.basis % self.levels) / self.half - 1
+            raise UserError(
+                f"speech tokens from {int(codes.min())} to {int(codes.max())}: this tokenizer has 0 to {self.codes - 1}"
+            )
+        return (codes[..., None] // self.basis % self.levels) / self.reach - 1
 
 
 @dataclass(frozen=True)
 class TokenizerConfig:
     levels: tuple[int, ...]
-    width: int
-    blocks: int  # before the bottleneck
-    speaker_width: int
-    speakers: int  # of the adversary; 0 for none
+    width: int = within(1)
+    blocks: int = within(1)  # before the bottleneck
+    speaker_width: int = within(1)
+    speakers: int = within(0)  # that the adversary tells apart; 0 for no adversary
 
 
 class Tokenizer(nn.Module):
@@ -77,9 +80,9 @@ class Tokenizer(nn.Module):
         self.fsq = FSQ(config.levels)
         self.expand = nn.Linear(len(config.levels), width)
         self.decoder = nn.ModuleList(Block(width) for _ in range(2))
-        self.text = nn.Linear(width, STEPS * len(UNITS))
+        self.phones = nn.Linear(width, STEPS * len(UNITS))
         self.prosody = nn.Sequential(
-            nn.Linear(width + config.speaker_width, width), nn.SiLU(), nn.Linear(width, 2 * PROSODY)
+            nn.Linear(width + config.speaker_width, width), nn.SiLU(), nn.Linear(width, STEPS * PROSODY)
         )
         if config.speakers:
             self.adversary = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, config.speakers))
@@ -98,20 +101,64 @@ class Tokenizer(nn.Module):
         values, lengths = self.quantise(mel, lengths)
         return self.fsq.to_codes(values) * valid(lengths, values.shape[1])
 
-    def decode(self, values: torch.Tensor, lengths: torch.Tensor, speaker: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Hidden (B, S, D), log-probabilities of units (B, 2 S, V) and prosody (B, 2 S, 3) from quantised values."""
-        mask = valid(lengths, values.shape[1])
-        x = self.expand(values)
+    def hidden(self, values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """What both heads read: quantised values with a little context. (B, S, channels) -> (B, S, width)"""
+        mask, x = valid(lengths, values.shape[1]), self.expand(values)
         for block in self.decoder:
             x = block(x, mask)
-        given = torch.cat([x, speaker[:, None].expand(-1, x.shape[1], -1)], -1)
-        batch = len(x)
-        prosody = self.prosody(given).view(batch, -1, PROSODY)
-        return x, self.text(x).view(batch, -1, len(UNITS)).float().log_softmax(-1), prosody.float()
+        return x
+
+    def units(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities of phones and tones. (B, S, width) -> (B, 2 S, units)"""
+        return self.phones(hidden).view(len(hidden), -1, len(UNITS)).float().log_softmax(-1)
+
+    def contours(self, hidden: torch.Tensor, speaker: torch.Tensor) -> torch.Tensor:
+        """Log F0, voicing (a logit) and energy at 50 Hz, given the speaker. (B, S, width), (B, E) -> (B, 2 S, 3)"""
+        given = torch.cat([hidden, speaker[:, None].expand(-1, hidden.shape[1], -1)], -1)
+        return self.prosody(given).view(len(hidden), -1, PROSODY).float()
 
 
-class _Reverse(torch.autograd.Function):
-    """Identity forwards, minus the gradient backwards: what helps the adversary harms the tokens."""
+@dataclass(frozen=True, eq=False)
+class TokenizerBatch:
+    mel: torch.Tensor  # (B, T, 80)
+    lengths: torch.Tensor  # (B,)
+    units: torch.Tensor  # (B, U), padded with 0
+    unit_lengths: torch.Tensor  # (B,)
+    pitch: torch.Tensor  # (B, T) log F0 over the speaker's median, in units of 3 semitones; anything where unvoiced
+    voiced: torch.Tensor  # (B, T) bool
+    energy: torch.Tensor  # (B, T) dB over the utterance's mean, in units of 10 dB
+    speaker: torch.Tensor  # (B, E) timbre
+    speaker_id: torch.Tensor  # (B,) for the adversary
+
+
+def tokenizer_loss(model: Tokenizer, batch: TokenizerBatch, prosody: float, adversary: float) -> tuple:
+    """Loss, weight and parts. `prosody` and `adversary` weigh the two beside CTC."""
+    values, lengths = model.quantise(batch.mel, batch.lengths)
+    hidden = model.hidden(values, lengths)
+    heard = ctc(model.units(hidden), STEPS * lengths, batch.units, batch.unit_lengths).mean()
+    pitch, voicing, energy = prosody_losses(model.contours(hidden, batch.speaker), batch)
+    loss = heard + prosody * (pitch + voicing + energy)
+    parts = {"ctc": heard, "pitch": pitch, "voicing": voicing, "energy": energy}
+    if model.config.speakers:
+        pooled = masked_mean(Reverse.apply(hidden, adversary), valid(lengths, hidden.shape[1]))
+        parts["adversary"] = F.cross_entropy(model.adversary(pooled).float(), batch.speaker_id)
+        loss = loss + parts["adversary"]
+    return loss, len(batch.mel), parts
+
+
+def prosody_losses(contours: torch.Tensor, batch: TokenizerBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean absolute errors of pitch (voiced frames) and energy, cross entropy of voicing."""
+    size = batch.mel.shape[1]
+    pitch, voicing, energy = contours[:, :size].unbind(-1)
+    inside = valid(batch.lengths, size)
+    voiced = batch.voiced & inside
+    pitch_error = (pitch - batch.pitch)[voiced].abs().sum() / voiced.sum().clamp(min=1)
+    voicing_error = F.binary_cross_entropy_with_logits(voicing[inside], batch.voiced[inside].float())
+    return pitch_error, voicing_error, (energy - batch.energy)[inside].abs().mean()
+
+
+class Reverse(torch.autograd.Function):
+    """Identity forwards, minus the gradient backwards: what helps the adversary harms the tokens (Ganin et al. 2016)."""
 
     @staticmethod
     def forward(ctx, x, strength):

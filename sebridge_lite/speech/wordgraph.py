@@ -30,7 +30,7 @@ class WordGraph:
         self.parent = torch.tensor([nodes[path[:-1]] for path in paths])  # (N,), 0 is the root
         self.unit = torch.tensor([path[-1] for path in paths])
         self.doubled = torch.tensor([path[-2:] == (path[-1],) * 2 for path in paths])
-        self.end = torch.tensor(list(ends)) - 1  # (W,)
+        self.end = torch.tensor(list(ends))  # (W,)
         self.words = list(ends.values())
         harmonic = sum(1 / rank for rank in range(1, len(self.words) + 1))
         self.prior = torch.tensor([-prior * math.log(rank * harmonic) for rank in range(1, len(self.words) + 1)])
@@ -92,5 +92,5 @@ def _skip_blanks(log_probs: torch.Tensor, frames: torch.Tensor) -> tuple[torch.T
     sure[:, 0] = False
     keep = ~sure & valid(frames, log_probs.shape[1])
     count = keep.sum(1)
-    order = (~keep).to(torch.uint8).argsort(1, stable=True)[:, : int(count.max())]
+    order = (~keep).to(torch.uint8).argsort(dim=1, stable=True)[:, : int(count.max())]
     return log_probs.gather(1, order[..., None].expand(-1, -1, log_probs.shape[2])), count

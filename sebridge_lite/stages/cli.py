@@ -48,6 +48,13 @@ def code(_options) -> None:
     print(f"code of {count} notebooks in {paths.artifacts('code')}")
 
 
+def refresh(_options) -> None:
+    from sebridge_lite.stages.refresh import refresh_all
+
+    count = refresh_all(sorted((paths.root() / "notebooks").glob("*.ipynb")))
+    print(f"{count} notebooks executed in place")
+
+
 def check_data(options) -> None:
     import dataclasses
 
@@ -95,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("stage", metavar="STAGE", help="a stage of dvc.yaml that runs a notebook: corpus, start")
     sub.add_argument("--workers", metavar="N", help="processes to use (default: the cores, at most 8)")
     command(code, "code", "Write the code-only copies of the notebooks that stages depend on.", "sebridge code")
+    command(refresh, "refresh", "Execute the committed notebooks again, in place (smoke).", "sebridge refresh")
     sub = command(check_data, "check-data", "A data card of your recordings, and every problem with file and row.",
                   "sebridge check-data data/real --lang th")  # fmt: skip
     sub.add_argument("folder", metavar="DIR", type=Path)

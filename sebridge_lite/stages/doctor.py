@@ -12,7 +12,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "peft", "soundfile", "papermill", "dvc",
-            "jupyterlab", "ipywidgets", "seaborn", "pythainlp", "laonlp", "jiwer")  # fmt: skip
+            "jupyterlab", "ipywidgets", "seaborn", "pythainlp", "laonlp")  # fmt: skip
 OPTIONAL = {"nbval": "needed by `make test`", "ruff": "needed by `make test`"}
 INSTALL = "pip install -c constraints.txt -e '.[test]', or `make .venv/.installed`"
 

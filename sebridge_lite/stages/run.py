@@ -88,7 +88,6 @@ def execute(notebook: Path, out: Path, given: dict) -> None:
                 kernel_name="python3",
                 progress_bar=sys.stderr.isatty(),
                 cwd=str(Path.cwd()),
-                request_save_on_cell_execute=False,
                 extra_arguments=["--IPKernelApp.log_level=40"],
             )
         except PapermillExecutionError:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from sebridge_lite.core.seeds import rng_of, seed_of
 from sebridge_lite.world.lexicon import Word
@@ -57,6 +58,17 @@ def truth_of(spoken: Plan, line: Line) -> dict:
     }
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Rendering is many small steps: a second thread waits more than it works, and slows whoever shares the core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def record(lines: list[Line], seed: int) -> list[Recording]:
     """One chunk: plan each line, render all at once."""
     tone_lang = ["bb" if line.lang.startswith("bb") else line.lang for line in lines]
@@ -65,8 +77,10 @@ def record(lines: list[Line], seed: int) -> list[Recording]:
         for line, lang in zip(lines, tone_lang, strict=True)
     ]
     seeds = [seed_of(seed, line.id, "sound") for line in lines]
+    with one_thread():
+        sounds = render(plans, [line.voice for line in lines], seeds)
     recordings = []
-    for line, spoken, samples in zip(lines, plans, render(plans, [line.voice for line in lines], seeds), strict=True):
+    for line, spoken, samples in zip(lines, plans, sounds, strict=True):
         engine = line.voice.id if line.voice.kind == "engine" else ""
         utterance = Utterance(
             line.id, "".join(line.text), line.text, line.lang, line.voice.id, line.voice.kind, engine,
@@ -76,12 +90,6 @@ def record(lines: list[Line], seed: int) -> list[Recording]:
     return recordings
 
 
-def one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
 @contextmanager
 def crew(count: int) -> Iterator[ProcessPoolExecutor | None]:
     """`count` rendering processes, or None for this one alone."""
@@ -89,7 +97,7 @@ def crew(count: int) -> Iterator[ProcessPoolExecutor | None]:
         yield None
         return
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=one_thread)
+    pool = ProcessPoolExecutor(count, mp_context=context)
     try:
         yield pool
     finally:

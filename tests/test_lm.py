@@ -1,0 +1,215 @@
+"""The text-speech LM: what is scored, what is never read, and CosyVoice2's layout."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.speech.lm import (
+    MAX_TEXT,
+    SOS,
+    TASK,
+    CharVocab,
+    LMConfig,
+    TextSpeechLM,
+    collate,
+    loss,
+    merge_lora,
+    sequence_logprobs,
+    token_logprobs,
+    with_lora,
+)
+
+CONFIG = LMConfig(
+    text_vocab=30, speech_vocab=20, hidden=16, layers=2, heads=4, kv_heads=2, ffn=24, max_positions=64, rope_theta=1e4
+)
+SIZES = [(5, 0, 7), (3, 4, 2), (9, 2, 11), (1, 1, 1)]  # text, prefix, speech
+NEAR = {"rtol": 0, "atol": 1e-5}
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(1)
+    model = TextSpeechLM(CONFIG).eval()
+    with torch.no_grad():
+        for weights in model.parameters():  # far from uniform, so that a wrong token or place shows
+            weights += 0.3 * torch.randn_like(weights)
+    return model
+
+
+@pytest.fixture
+def examples():
+    torch.manual_seed(2)
+    vocabs = (CONFIG.text_vocab, CONFIG.speech_vocab, CONFIG.speech_vocab)
+    return [tuple(torch.randint(0, v, (n,)) for v, n in zip(vocabs, sizes, strict=True)) for sizes in SIZES]
+
+
+def by_hand(model, text, prefix, speech):
+    """Eq. 1 for one row without batch, padding or masks."""
+    head, table = model.llm_embedding.weight, model.speech_embedding
+    inputs = torch.cat([head[[SOS]], model.llm.embed_tokens(text), head[[TASK]], table(prefix), table(speech)])
+    logits = model.llm_decoder(model.llm(inputs_embeds=inputs[None]).last_hidden_state[0, -len(speech) - 1 :])
+    return logits.log_softmax(1)[range(len(speech) + 1), [*speech.tolist(), model.eos]]
+
+
+def test_scores_are_those_of_each_row_by_itself(model, examples):
+    found = token_logprobs(model, collate(examples))
+    for row, example in zip(found, examples, strict=True):
+        expected = by_hand(model, *example)
+        torch.testing.assert_close(row[: len(expected)], expected, **NEAR)
+        assert not row[len(expected) :].any()
+    torch.testing.assert_close(sequence_logprobs(model, collate(examples)), found.sum(1), **NEAR)
+
+
+def test_padding_is_never_read(model, examples):
+    batch = collate(examples)
+    changed = {}
+    for part in ("text", "prefix", "speech"):
+        ids, lengths = getattr(batch, part), getattr(batch, part + "_lengths")
+        wide = torch.full((len(ids), ids.shape[1] + 3), -999)  # not even a token
+        for row, length in enumerate(lengths.tolist()):
+            wide[row, :length] = ids[row, :length]
+        changed[part] = wide
+    other = token_logprobs(model, dataclasses.replace(batch, **changed))
+    assert torch.equal(other[:, : batch.speech.shape[1] + 1], token_logprobs(model, batch))
+
+
+def test_every_speech_token_moves_its_own_score_and_none_before_it(model, examples):
+    text, prefix, speech = examples[2]
+    base = token_logprobs(model, collate([examples[2]]))[0]
+    for place in range(len(speech)):
+        other = speech.clone()
+        other[place] = (other[place] + 1) % CONFIG.speech_vocab
+        moved = (token_logprobs(model, collate([(text, prefix, other)]))[0] - base).abs() > 1e-4
+        assert moved[place]
+        assert not moved[:place].any()
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_text_and_prefix_are_heard_but_not_scored(model, examples, part):
+    changed = list(examples[2])
+    changed[part] = changed[part].flip(0)
+    batch, other = collate([examples[2]]), collate([tuple(changed)])
+    assert batch.scored == len(examples[2][2]) + 1 == int((token_logprobs(model, batch) != 0).sum())
+    assert (token_logprobs(model, batch) - token_logprobs(model, other)).abs().max() > 1e-3
+
+
+def test_an_empty_prefix_is_the_model_without_style(model, examples):
+    (text, prefix, speech), empty = examples[1], examples[1][1][:0]
+    alone = token_logprobs(model, collate([(text, empty, speech)]))
+    beside = token_logprobs(model, collate([(text, empty, speech), (text, prefix, speech)]))
+    torch.testing.assert_close(beside[:1], alone, **NEAR)
+    assert (beside[1] - beside[0]).abs().max() > 1e-3
+
+
+def test_loss_is_the_mean_over_scored_tokens_of_all_rows(model, examples):
+    batch = collate(examples)
+    value, weight, _ = loss(model, batch)
+    assert weight == batch.scored == sum(size[2] + 1 for size in SIZES)
+    torch.testing.assert_close(value, -token_logprobs(model, batch).sum() / weight)
+
+
+def test_a_blank_head_costs_the_logarithm_of_its_rows(model, examples):
+    with torch.no_grad():
+        model.llm_decoder.weight.zero_()
+        model.llm_decoder.bias.zero_()
+    assert loss(model, collate(examples))[0].item() == pytest.approx(math.log(CONFIG.speech_vocab + 3))
+
+
+def test_training_learns_a_few_utterances_by_heart(examples):
+    torch.manual_seed(0)
+    model, batch = TextSpeechLM(CONFIG), collate(examples)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(120):
+        value, _, _ = loss(model, batch)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+    assert value.item() < 0.1
+
+
+def test_weights_have_the_names_and_shapes_of_cosyvoice2(model):
+    shapes = {name: tuple(weights.shape) for name, weights in model.state_dict().items()}
+    rest = {name: shape for name, shape in shapes.items() if not name.startswith("llm.")}
+    assert rest == {
+        "llm_embedding.weight": (2, 16),
+        "speech_embedding.weight": (23, 16),
+        "llm_decoder.weight": (23, 16),
+        "llm_decoder.bias": (23,),
+    }
+    # 290 tensors in its 24 layers: 12 a layer, the text embedding and the last norm.
+    assert len(shapes) - len(rest) == 12 * CONFIG.layers + 2
+
+
+def test_a_new_adapter_changes_nothing_and_trains_alone(model, examples):
+    before = token_logprobs(model, collate(examples))
+    with_lora(model, rank=2, alpha=4, targets=["q_proj", "v_proj", "llm_decoder"])
+    torch.testing.assert_close(token_logprobs(model, collate(examples)), before)
+    assert all("lora_" in name for name, weights in model.named_parameters() if weights.requires_grad)
+
+
+def test_a_merged_adapter_says_the_same_with_the_old_weight_names(model, examples):
+    names = set(model.state_dict())
+    before = token_logprobs(model, collate(examples))
+    with_lora(model, rank=2, alpha=4, targets=["q_proj", "down_proj", "llm_decoder"])
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if "lora_B" in name:
+                weights.normal_(std=0.3)
+    adapted = token_logprobs(model, collate(examples))
+    assert (adapted - before).abs().max() > 1e-2
+    merge_lora(model)
+    torch.testing.assert_close(token_logprobs(model, collate(examples)), adapted, **NEAR)
+    assert set(model.state_dict()) == names
+    assert all(weights.requires_grad for weights in model.parameters())
+
+
+def test_text_survives_encoding_and_ids_do_not_move():
+    vocab, text = CharVocab(), "ภาษาไทย 2 ພາສາລາວ"
+    assert vocab.decode(vocab.encode(text)) == text
+    # Pinned: trained weights depend on them.
+    assert (len(vocab), vocab.encode(" 0ก๛ກ").tolist()) == (197, [0, 1, 11, 101, 102])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        ("  ", "empty"),
+        ("กขx", "character 3 is 'x' (U+0078)"),
+        ("ก" * 10_000, f"10,000 characters, at most {MAX_TEXT:,}"),
+    ],
+)
+def test_bad_text_is_one_line(text, message):
+    with pytest.raises(UserError) as error:
+        CharVocab().encode(text)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "tokens", "message"),
+    [
+        (0, [], "text of row 1: empty"),
+        (0, [30], "text of row 1, place 0: token 30 is outside 0..29"),
+        (1, [3, 20], "style prefix of row 1, place 1: token 20 is outside 0..19"),
+        (2, [-1], "speech of row 1, place 0: token -1"),
+        (2, [0] * 70, "row 1: 77 tokens"),
+    ],
+)
+def test_bad_rows_are_one_line(model, examples, part, tokens, message):
+    bad = list(examples[1])
+    bad[part] = torch.tensor(tokens, dtype=torch.long)
+    if part == 2:
+        bad[1] = bad[1][:2]
+    with pytest.raises(UserError, match=message.replace(".", r"\.")):
+        loss(model, collate([examples[0], tuple(bad)]))
+
+
+def test_sizes_that_do_not_divide_and_unknown_adapter_targets_are_one_line(model):
+    with pytest.raises(UserError, match="even multiple of heads"):
+        TextSpeechLM(dataclasses.replace(CONFIG, heads=3, kv_heads=3))
+    with pytest.raises(UserError, match="nowhere_proj"):
+        with_lora(model, 2, 4, ["nowhere_proj"])

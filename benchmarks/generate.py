@@ -5,7 +5,7 @@ candidates) and the same, row by row, in both arms, so both make the same number
 does not depend on what is said. transformers gets left-padded batches of 192 rows and its dynamic cache, the fastest of what
 was tried (768, 192, 96 rows; the static cache, not compiled, was no faster).
 
-    python benchmarks/generate.py --repeats 5 --json generate.json
+    OMP_WAIT_POLICY=passive python benchmarks/generate.py --repeats 5 --json generate.json
 """
 
 import argparse

@@ -55,10 +55,83 @@ class CorpusParams:
 
 
 @dataclass(frozen=True)
+class PartParams:
+    """One trained part: its size, and how it is trained."""
+
+    width: int = within(4, 4_096)
+    blocks: int = within(1, 64)
+    steps: int = within(1, 10_000_000)
+    lr: float = within(0, 1, open_low=True)
+    budget: int = within(1, 1_000_000)
+
+
+@dataclass(frozen=True)
+class PretrainParams:
+    """What stands for the paper's downloads: tokenizer, judges, speaker encoder, decoder, vocoder, backbone (Table 10)."""
+
+    people: int = within(2, 10_000)
+    engines: int = within(1, 1_000)
+    utterances: int = within(8, 1_000_000)
+    backbone_utterances: int = within(8, 10_000_000)
+    levels: tuple[int, ...] = within(2, 64)
+    prosody: float = within(0, 100)
+    adversary: float = within(0, 100)
+    style_share: float = within(0, 1)
+    style_tokens: int = within(1, 1_000)
+    speaker: PartParams = field()
+    tokenizer: PartParams = field()
+    vocoder: PartParams = field()
+    flow: PartParams = field()
+    score_judge: PartParams = field()
+    select_judge: PartParams = field()
+    lm: PartParams = field()
+
+
+@dataclass(frozen=True)
+class TokensParams:
+    """What `02_tokens` looks at."""
+
+    recordings: int = within(4, 10_000)
+    voices: int = within(2, 60)
+    each: int = within(4, 1_000)
+
+
+@dataclass(frozen=True)
+class SpeechLMParams:
+    """What `03_text_speech_lm` generates."""
+
+    texts: int = within(2, 10_000)
+    temperature: float = within(0, 3)
+    top_p: float = within(0, 1, open_low=True)
+
+
+@dataclass(frozen=True)
+class DecoderParams:
+    """What `04_flow_decoder` decodes."""
+
+    recordings: int = within(4, 10_000)
+    steps: tuple[int, ...] = within(1, 1_000)
+    noises: tuple[float, ...] = within(0, 1)
+
+
+@dataclass(frozen=True)
+class JudgesParams:
+    """What `05_judges_and_metrics` judges."""
+
+    recordings: int = within(4, 10_000)
+    texts: int = within(2, 10_000)
+
+
+@dataclass(frozen=True)
 class Params:
     profile: str = one_of(*PROFILES)
     seed: int = within(0, 2**31)
     corpus: CorpusParams = field()
+    pretrain: PretrainParams = field()
+    tokens: TokensParams = field()
+    speech_lm: SpeechLMParams = field()
+    decoder: DecoderParams = field()
+    judges: JudgesParams = field()
 
 
 class _Loader(yaml.SafeLoader):

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from sebridge_lite.core.errors import UserError
+
 
 def valid(lengths: torch.Tensor, size: int) -> torch.Tensor:
     """True where a frame is no padding. (B,) -> (B, size)"""
@@ -77,3 +79,13 @@ def ctc(
         log_probs.float().transpose(0, 1), targets, frames, target_lengths, reduction="none", zero_infinity=True
     )
     return loss / target_lengths.clamp(min=1)
+
+
+def check_codes(codes: torch.Tensor, count: int, reader: str) -> None:
+    """Speech tokens (any shape, without padding) must be whole numbers from 0 to `count` - 1."""
+    low, high = (int(codes.min()), int(codes.max())) if codes.numel() else (0, 0)
+    if codes.is_floating_point() or not 0 <= low <= high < count:
+        raise UserError(
+            f"speech tokens from {low} to {high} ({codes.dtype}): {reader} reads whole numbers from 0 to {count - 1}; "
+            "cut off end markers first"
+        )

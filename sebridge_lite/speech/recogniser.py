@@ -1,21 +1,23 @@
 """The judges: two CTC recognisers that differ in input and architecture (and, by whoever trains them, in seed and speakers).
 
 `TokenJudge` reads speech tokens and *selects* among candidates: thousands a minute. `SoundJudge` hears audio, as the paper's
-Whisper does, and *scores*. Both write characters: text out is what WER is counted on, any text can be learnt, and a wrong
-tone shows as a wrong letter or mark. Left out: a language model, beam search.
+Whisper does, and *scores*. Both hear phones and tones (units.py says why not letters); a `WordGraph` makes words of them, and
+words are what WER counts. So a judge knows the words of its lexicon and no others, and pulls a slip to the nearest word: the
+error of the bare units, `greedy`, is the stricter figure. Left out: a language model, beam search.
 """
 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import within
-from sebridge_lite.speech.layers import Block, Halve, ctc, masked_mean, standardise, valid
+from sebridge_lite.speech.layers import Block, Halve, check_codes, ctc, masked_mean, standardise, valid
+from sebridge_lite.speech.wordgraph import WordGraph
 
-STEPS = 2  # CTC outputs a token of 40 ms: fast Thai has more letters than tokens
+STEPS = 2  # CTC outputs a token of 40 ms: a fast syllable has more units than tokens
 
 
 class BiGRU(nn.Module):
@@ -33,7 +35,7 @@ class BiGRU(nn.Module):
 @dataclass(frozen=True)
 class TokenJudgeConfig:
     codes: int = within(2)
-    symbols: int = within(1)  # characters, without the blank
+    symbols: int = within(1)  # units, without the blank
     embedding: int = within(1)
     hidden: int = within(1)
     dropout: float = within(0, 1)
@@ -50,12 +52,7 @@ class TokenJudge(nn.Module):
 
     def forward(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes (B, S) -> log-probabilities (B, 2 S, 1 + symbols), and how many are valid (B,)."""
-        inside = codes[valid(lengths, codes.shape[1])]
-        if inside.numel() and not 0 <= int(inside.min()) <= int(inside.max()) < self.config.codes:
-            raise UserError(
-                f"speech tokens from {int(inside.min())} to {int(inside.max())}: this judge reads 0 to "
-                f"{self.config.codes - 1}; end markers must be cut off first"
-            )
+        check_codes(codes[valid(lengths, codes.shape[1])], self.config.codes, "this judge")
         codes = codes.clamp(0, self.config.codes - 1)
         if self.training and self.config.noise:
             wrong = torch.rand(codes.shape, device=codes.device) < self.config.noise
@@ -116,33 +113,35 @@ def hide(mel: torch.Tensor, lengths: torch.Tensor, time: int, bands: int) -> tor
 
 @dataclass(frozen=True, eq=False)
 class JudgeBatch:
-    """`inputs` are codes (B, S) or mel (B, T, 80). `text` (B, U) holds character ids + 1, padded with 0."""
+    """`inputs` are codes (B, S) or mel (B, T, 80); units count from 1."""
 
     inputs: torch.Tensor
     lengths: torch.Tensor  # (B,)
-    text: torch.Tensor
-    text_lengths: torch.Tensor  # (B,)
+    units: torch.Tensor  # (B, U), padded with 0
+    unit_lengths: torch.Tensor  # (B,)
 
 
 def judge_loss(judge: nn.Module, batch: JudgeBatch) -> tuple[torch.Tensor, float, dict]:
-    """CTC loss a character; `weight` is the number of utterances. Also reports utterances too short for their text."""
+    """CTC loss a unit; `weight` is the number of utterances. Also the share of utterances too short for their units."""
     log_probs, frames = judge(batch.inputs, batch.lengths)
-    loss = ctc(log_probs, frames, batch.text, batch.text_lengths)
+    loss = ctc(log_probs, frames, batch.units, batch.unit_lengths)
     return loss.mean(), len(loss), {"too_short": (loss == 0).float().mean()}
 
 
 def greedy(log_probs: torch.Tensor, frames: torch.Tensor) -> list[list[int]]:
-    """The best symbol of each frame, repeats merged, blanks dropped; symbols count from 0. (B, T, V), (B,)"""
+    """The best unit of each frame, repeats merged, blanks dropped. (B, T, V), (B,)"""
     best = log_probs.argmax(-1)
-    before = torch.nn.functional.pad(best[:, :-1], (1, 0), value=0)
+    before = F.pad(best[:, :-1], (1, 0), value=0)
     keep = (best > 0) & (best != before) & valid(frames, best.shape[1])
-    symbols = (best[keep] - 1).tolist()
+    units = best[keep].tolist()
     ends = keep.sum(1).cumsum(0).tolist()
-    return [symbols[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return [units[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 @torch.no_grad()
-def transcribe(judge: nn.Module, inputs: torch.Tensor, lengths: torch.Tensor, decode) -> list[str]:
-    """Text of each utterance; `decode` turns symbols into text (`CharVocab().decode`). Segmenting into words is the caller's."""
-    judge.eval()
-    return [decode(symbols) for symbols in greedy(*judge(inputs, lengths))]
+def transcribe(
+    judge: nn.Module, inputs: torch.Tensor, lengths: torch.Tensor, graph: WordGraph
+) -> tuple[list[list[str]], list[list[int]]]:
+    """The words and the bare units of each utterance."""
+    heard = judge.eval()(inputs, lengths)
+    return graph.decode(*heard), greedy(*heard)

@@ -61,7 +61,7 @@ def draw(probs: Tensor, top_p: float, top_k: int, keys: Tensor, step: int) -> Te
 
     Exact without a sort: a token drawn from the whole row is kept when it is in the nucleus. If not, neither is anything
     less likely, so the next draw is from what is likelier, which still holds the nucleus. Equal tokens stand or fall
-    together.
+    together. float32 sums and 24-bit random numbers make it exact to about 1e-7.
     """
     tokens = torch.empty(len(probs), dtype=torch.long, device=probs.device)
     rows, left, attempt = torch.arange(len(probs), device=probs.device), probs, 0
@@ -97,29 +97,23 @@ class _Memory(NamedTuple):
 
 
 def redraw(probs: Tensor, tokens: Tensor, recent: Tensor, sampler: SamplerConfig, keys: Tensor, step: int) -> Tensor:
-    """Repetition-aware sampling as in CosyVoice2: a token too frequent among the recent ones (R, w) gives way to any other."""
+    """Repetition-aware sampling, as CosyVoice2's newest: a token too frequent among the recent (R, w) gives way to any other."""
     others = probs.scatter(1, tokens[:, None], 0)
-    frequent = (recent == tokens[:, None]).sum(1) >= max(1, sampler.window * sampler.tau)
+    frequent = (recent == tokens[:, None]).sum(1) >= sampler.window * sampler.tau
     again = inverse_cdf(others, uniform(keys, step * DRAWS + DRAWS - 1))[:, 0].clamp_max(probs.shape[1] - 1)
     return torch.where(frequent & (others.sum(1) > 0), again, tokens)
 
 
 def choose(logits: Tensor, rows: _Rows, sampler: SamplerConfig, recent: Tensor, step: int) -> Tensor:
     """(T, C): the next tokens, from logits (T, C, V + 3) and the tokens in the window (T, C, w)."""
-    shape = logits.shape[:2]
-    temperature = rows.temperature.flatten()
+    # Temperature 0 is greedy: at 1e-6 all mass is on the likeliest token, as far as float32 can tell tokens apart.
     scaled = (logits / rows.temperature.clamp_min(1e-6)[..., None]).flatten(0, 1)
     scaled[:, -STOPS:].masked_fill_((step < rows.least).view(-1, 1), -torch.inf)
-    greedy = scaled.argmax(1) if (temperature == 0).any() else None
-    if (temperature == 0).all():
-        return greedy.view(shape)
     probs, keys = scaled.softmax(1), rows.keys.flatten()
     tokens = draw(probs, sampler.top_p, sampler.top_k, keys, step)
     if sampler.window:
         tokens = redraw(probs, tokens, recent.flatten(0, 1), sampler, keys, step)
-    if greedy is not None:
-        tokens = torch.where(temperature == 0, greedy, tokens)
-    return tokens.view(shape)
+    return tokens.view(rows.keys.shape)
 
 
 def _prefill(model: TextSpeechLM, batch: Batch, candidates: int) -> tuple[Tensor, _Memory]:
@@ -224,7 +218,7 @@ def length_bounds(text_lengths: Tensor, sampler: SamplerConfig) -> tuple[Tensor,
     return (characters * sampler.min_ratio).long(), (characters * sampler.max_ratio).long().clamp_min(1)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: the tokens may be trained on
 def generate(
     model: TextSpeechLM,
     texts: Sequence[Tensor],
@@ -247,20 +241,20 @@ def generate(
     model.check(everything)
     prompt, device = everything.text_lengths + everything.prefix_lengths, model.llm_decoder.weight.device
     least, most = lengths or length_bounds(everything.text_lengths, sampler)
-    table = _Rows(
-        place=torch.arange(len(texts) * candidates).view(len(texts), candidates),
-        temperature=torch.as_tensor(sampler.temperature if temperature is None else temperature).float(),
-        least=torch.as_tensor(least),
-        most=torch.as_tensor(most).clamp_max(model.config.max_positions - 2 - prompt[:, None]),
-        keys=_keys(sampler.seed, range(len(texts)) if row_seeds is None else row_seeds, candidates),
-        alive=torch.as_tensor(most) > 0,
+    table = (
+        torch.as_tensor(sampler.temperature if temperature is None else temperature).float(),
+        torch.as_tensor(least),
+        torch.as_tensor(most).clamp_max(model.config.max_positions - 2 - prompt[:, None]),
+        _keys(sampler.seed, range(len(texts)) if row_seeds is None else row_seeds, candidates),
+        torch.as_tensor(most) > 0,
     )
     order = prompt.argsort(stable=True)
     results: dict[int, list[Tensor]] = {}
     for some in order.split(max(1, max_rows // candidates)):
-        rows = _Rows(*(values.broadcast_to(len(texts), candidates)[some].to(device) for values in table))
-        rows = rows._replace(place=torch.arange(rows.place.numel(), device=device).view(rows.place.shape))
+        place = torch.arange(len(some) * candidates, device=device).view(-1, candidates)
+        rows = _Rows(place, *(values.broadcast_to(len(texts), candidates)[some].to(device) for values in table))
         batch = move(collate([(texts[i], prefixes[i], texts[i][:0]) for i in some]), device)
-        found = _run(model, batch, rows, sampler, some.tolist())
+        with torch.autocast(device.type, enabled=False):  # a caller's bf16 would make rows depend on their neighbours
+            found = _run(model, batch, rows, sampler, some.tolist())
         results.update((int(i), found[n * candidates : (n + 1) * candidates]) for n, i in enumerate(some))
     return [results[i] for i in range(len(texts))]

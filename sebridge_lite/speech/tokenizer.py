@@ -16,7 +16,7 @@ from torch import nn
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import within
-from sebridge_lite.speech.layers import Block, Halve, ctc, masked_mean, standardise, valid
+from sebridge_lite.speech.layers import Block, Halve, check_codes, ctc, masked_mean, standardise, valid
 from sebridge_lite.speech.units import UNITS
 
 STEPS = 2  # CTC outputs a token: a fast syllable has more units than tokens
@@ -52,10 +52,7 @@ class FSQ(nn.Module):
 
     def to_values(self, codes: torch.Tensor) -> torch.Tensor:
         """The inverse of `to_codes`."""
-        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.codes:
-            raise UserError(
-                f"speech tokens from {int(codes.min())} to {int(codes.max())}: this tokenizer has 0 to {self.codes - 1}"
-            )
+        check_codes(codes, self.codes, "this tokenizer")
         return (codes[..., None] // self.basis % self.levels) / self.reach - 1
 
 

@@ -7,6 +7,7 @@ So it trains on spectral losses in minutes on a CPU. `griffin_lim` needs no trai
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -42,6 +43,7 @@ class Vocoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.pitch = nn.Linear(width, 2)  # log F0, and voicing as a logit
         self.filters = nn.Linear(width, PARTS * 2 * BINS)
+        self.register_buffer("spread", _spread(), persistent=False)
         noise = torch.randn(NOISE_SIZE, generator=torch.Generator().manual_seed(0))
         self.register_buffer("noise", noise, persistent=False)
         self.register_buffer("window", torch.hann_window(FFT), persistent=False)
@@ -55,14 +57,18 @@ class Vocoder(nn.Module):
             x = block(x, mask)
         x = self.norm(x)
         log_f0, voicing = self.pitch(x).float().unbind(-1)
-        gains = self.filters(x).float().view(len(x), -1, 2, BINS)
+        rough = (mel @ self.spread).repeat_interleave(PARTS, 1)[:, :, None]  # the mel itself, which the net refines
+        gains = self.filters(x).float().view(len(x), -1, 2, BINS) + rough
         return log_f0 * F0_STD + F0_MEAN, voicing, gains
 
     def sound(self, f0: torch.Tensor, gains: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Pitch in Hz, 0 where unvoiced (B, T), and log gains -> (B, 320 T)."""
-        size = 320 * f0.shape[1]
-        noise = self.noise.repeat(size // NOISE_SIZE + 1)[:size].expand(len(f0), -1)
-        spectra = torch.stack([self._spectrum(pulses(f0)), self._spectrum(noise)], 2)  # (B, 2 T, 2, BINS)
+        size = HOP * f0.shape[1]
+        place = torch.arange(f0.shape[1], device=f0.device)
+        held = f0.gather(1, torch.minimum(place, (lengths - 1).clamp(min=0)[:, None]))  # no ramp into the padding
+        inside = valid(HOP * lengths, size)
+        noise = self.noise.repeat(size // NOISE_SIZE + 1)[:size] * inside
+        spectra = torch.stack([self._spectrum(pulses(held) * inside), self._spectrum(noise)], 2)  # (B, 2 T, 2, BINS)
         shaped = (spectra * gains.clamp(max=6).exp()).sum(2)
         shaped = shaped * valid(PARTS * lengths, shaped.shape[1])[..., None]
         frames = torch.fft.irfft(shaped, FFT) * self.window / 1.5  # squared Hann windows add up to 1.5
@@ -82,6 +88,19 @@ class Vocoder(nn.Module):
         f0 = log_f0.clamp(3.9, 6.4).exp() * ((voicing > 0) & valid(lengths, mel.shape[1]))
         sound = self.sound(f0, gains, lengths).clamp(-1, 1)
         return sound * valid(HOP * lengths, sound.shape[1])
+
+
+def _bank() -> torch.Tensor:
+    """The features' mel bands over the bins of their spectrum. (513, 80)"""
+    return melscale_fbanks(N_FFT // 2 + 1, 0, SAMPLE_RATE / 2, MELS, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
+
+
+def _spread() -> torch.Tensor:
+    """Log mel to log magnitude by straight lines between the bands' centres. (80, BINS)"""
+    bank = _bank().numpy()
+    centres = (bank * np.arange(len(bank))[:, None]).sum(0) / bank.sum(0) * SAMPLE_RATE / N_FFT
+    bins = np.arange(BINS) * SAMPLE_RATE / FFT
+    return torch.from_numpy(np.stack([np.interp(bins, centres, band) for band in np.eye(MELS)])).float()
 
 
 def pulses(f0: torch.Tensor) -> torch.Tensor:
@@ -145,7 +164,6 @@ def _spectral_loss(a: torch.Tensor, b: torch.Tensor, size: int) -> torch.Tensor:
 @torch.no_grad()
 def griffin_lim(mel: torch.Tensor, iterations: int = 32) -> torch.Tensor:
     """The fallback without any training: mel bands spread back to bins, phases found by iteration. (B, T, 80) -> (B, 320 T)"""
-    bank = melscale_fbanks(N_FFT // 2 + 1, 0, SAMPLE_RATE / 2, MELS, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
-    bins = (mel.exp().cpu() @ torch.linalg.pinv(bank)).clamp(min=0)
+    bins = (mel.exp().cpu() @ torch.linalg.pinv(_bank())).clamp(min=0)
     invert = GriffinLim(N_FFT, iterations, WINDOW, HOP, power=1, rand_init=False)
     return F.pad(invert(bins.transpose(1, 2)), (HOP // 2, HOP // 2)).to(mel.device)

@@ -48,6 +48,15 @@ def code(_options) -> None:
     print(f"code of {count} notebooks in {paths.artifacts('code')}")
 
 
+def pretrain(options) -> None:
+    from sebridge_lite.stages.pretrain import run_pretrain
+
+    if options.workers:
+        os.environ["SEBRIDGE_WORKERS"] = options.workers
+    report = run_pretrain()
+    print(f"pretrain: {report['pretrained_bytes'] / 1e6:.1f} MB of parts in {report['train_seconds']:.0f} s")
+
+
 def refresh(_options) -> None:
     from sebridge_lite.stages.refresh import refresh_all
 
@@ -101,6 +110,10 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("stage", metavar="STAGE", help="a stage of dvc.yaml that runs a notebook: corpus, start")
     sub.add_argument("--workers", metavar="N", help="processes to use (default: the cores, at most 8)")
+    sub = command(
+        pretrain, "pretrain", "Train the frozen parts again: tokenizer, judges, decoder, backbone.", "sebridge pretrain"
+    )
+    sub.add_argument("--workers", metavar="N", help="processes that render (default: the cores, at most 8)")
     command(code, "code", "Write the code-only copies of the notebooks that stages depend on.", "sebridge code")
     command(refresh, "refresh", "Execute the committed notebooks again, in place (smoke).", "sebridge refresh")
     sub = command(check_data, "check-data", "A data card of your recordings, and every problem with file and row.",

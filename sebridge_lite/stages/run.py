@@ -18,6 +18,10 @@ from sebridge_lite.core.params import Params, load_params
 STAGES = {
     "start": ("00_start_here", None),
     "corpus": ("01_world", "corpus"),
+    "tokens": ("02_tokens", "tokens"),
+    "speech_lm": ("03_text_speech_lm", "speech_lm"),
+    "decoder": ("04_flow_decoder", "decoder"),
+    "judges": ("05_judges_and_metrics", "judges"),
 }
 
 

@@ -1,0 +1,226 @@
+"""From a policy to numbers: generate for a fixed test set, decode, let the scoring judge listen, count.
+
+One sampler, one temperature, nothing filtered and nothing chosen among. Each row's random numbers follow from the
+utterance's name, so a part of the test set scores as it does within the whole. Left out: Hp over several training seeds
+(`rate` pools everything else).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+
+from sebridge_lite.core.device import move
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.seeds import seed_of
+from sebridge_lite.measure.entropy import (
+    diversity,
+    entropy_interval,
+    jackknife,
+    prosodic_entropy,
+    rarefied,
+    token_counts,
+)
+from sebridge_lite.measure.metrics import calibrated
+from sebridge_lite.measure.scoring import References, load_references, score, unless_empty
+from sebridge_lite.measure.stats import Interval, mean_interval
+from sebridge_lite.speech.lm import STOPS, CharVocab, TextSpeechLM, collate, valid
+from sebridge_lite.speech.sampling import SamplerConfig, generate, length_bounds
+from sebridge_lite.speech.stack import Stack, in_batches
+from sebridge_lite.world.manifest import Utterance
+
+VOCAB = CharVocab()
+RATES = {  # name: the table's column and what it is counted out of (None: a plain mean over utterances)
+    "wer": ("words_wrong", "words"),
+    "cer": ("characters_wrong", "characters"),
+    "tone_error": ("tones_wrong", "tones"),
+    "rep": ("repeats", "windows"),
+    "rep_speech": ("speech_repeats", "speech_windows"),
+    "h_cond": ("bits", "tokens"),
+    "f0_std": ("f0_std_st", None),
+    "f0_range": ("f0_range_st", None),
+    "f0_corr": ("f0_corr", None),
+    "f0_rmse": ("f0_rmse_st", None),
+    "energy_std": ("energy_std_db", None),
+    "sim": ("sim", None),
+    "length_ratio": ("length_ratio", None),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """`table`: a row a text and sample, samples of a text together. `summary`: bits, semitones, dB; NaN where unknown."""
+
+    table: pd.DataFrame
+    counts: np.ndarray  # (rows, codes): how often each row uses each code
+    codes: list[torch.Tensor]
+    summary: dict[str, Interval]
+
+
+def rate(tables: Sequence[pd.DataFrame], name: str, seed: int = 0) -> Interval:
+    """One of RATES over all texts, from the tables of S training seeds on the same test set."""
+    top, bottom = RATES[name]
+    values = np.array([table[top] for table in tables], dtype=float)
+    weights = np.ones_like(values) if bottom is None else np.array([table[bottom] for table in tables], dtype=float)
+    clusters = tables[0]["id"]
+    if not (weights * np.isfinite(values)).any():
+        return _unknown(clusters.nunique(), len(tables))
+    return mean_interval(values, clusters, weights, seed)
+
+
+def _unknown(texts: int, seeds: int = 1) -> Interval:
+    return Interval(np.nan, np.nan, np.nan, texts, seeds)
+
+
+def entropies(counts: np.ndarray, equal: int, seed: int) -> dict[str, Interval]:
+    """Hp plain, with its bias taken off, and of `equal` tokens. counts: (texts, codes)"""
+    found = dict.fromkeys(("hp_raw", "hp", "hp_equal"), _unknown(len(counts)))
+    if counts.any():
+        found["hp_raw"] = entropy_interval(counts, prosodic_entropy, seed=seed)
+    if counts.any(1).sum() > 1:
+        found["hp"] = jackknife(counts)
+    if 1 <= equal <= counts.sum():
+        found["hp_equal"] = entropy_interval(counts, lambda pool: rarefied(pool, equal), prosodic_entropy, seed)
+    return found
+
+
+def summarise(table: pd.DataFrame, counts: np.ndarray, equal: int, floor: float | None, seed: int) -> dict:
+    texts = table["id"].nunique()
+    summary = {name: rate([table], name, seed) for name, (column, _) in RATES.items() if column in table}
+    if floor is not None:
+        wer = summary["wer"]
+        summary["wer_cal"] = Interval(*(float(calibrated(x, floor)) for x in (wer.mean, wer.low, wer.high)), texts, 1)
+    # Samples of one text share its words, so texts are the clusters.
+    return summary | entropies(counts.reshape(texts, -1, counts.shape[1]).sum(1), equal, seed)
+
+
+def _scores(table, codes, stack: Stack, references: References, floor: float | None, seed: int) -> Scores:
+    counts = token_counts(codes, stack.tokenizer.fsq.codes)
+    # Half of what the recordings hold: one number a test set, that any system that speaks has.
+    return Scores(table, counts, codes, summarise(table, counts, int(references.tokens.sum()) // 2, floor, seed))
+
+
+def evaluate(
+    model: TextSpeechLM,
+    stack: Stack,
+    test: Sequence[Utterance],
+    folder: Path,
+    lang: str,
+    sampler: SamplerConfig,
+    *,
+    silence: Sequence[int],
+    seed: int,
+    candidates: int = 1,
+    prefixes: Sequence[torch.Tensor] | None = None,
+    timbres: torch.Tensor | None = None,
+    floor: float | None = None,
+    vocab=VOCAB,
+) -> Scores:
+    """`candidates` samples of each text of `test`, scored against its recording in `folder`.
+
+    silence: codes that are pauses (`silence_codes` of training recordings). prefixes: a style prefix a text; None is style
+    off. timbres (U, E): another voice than the recording's. floor: the judge's own error, for `wer_cal`. seed: of tokens
+    (beside the sampler's), decoder noise and bootstrap.
+    """
+    if model.config.speech_vocab != stack.tokenizer.fsq.codes:
+        raise UserError(
+            f"LM of {model.config.speech_vocab} speech tokens, tokenizer of {stack.tokenizer.fsq.codes}: train it on "
+            "this tokenizer's tokens"
+        )
+    references = load_references(stack, test, folder, lang)
+    texts = [vocab.encode(utterance.text) for utterance in test]
+    prefixes = [text[:0] for text in texts] if prefixes is None else prefixes
+    own = [seed_of(seed, "tokens", utterance.id) for utterance in test]
+    groups = generate(model, texts, prefixes, sampler, candidates, row_seeds=own)
+    codes = [row for group in groups for row in group]
+    rows = np.repeat(np.arange(len(test)), candidates)
+    samples = np.tile(np.arange(candidates), len(test))
+    voices = (references.timbres if timbres is None else timbres)[rows]
+    noises = [seed_of(seed, "sound", test[row].id, sample) for row, sample in zip(rows, samples, strict=True)]
+    table = score(stack, references, rows, codes, speak(stack, codes, voices, noises), voices, silence)
+    table.insert(1, "sample", samples)
+    table["bits"] = surprisal(model, [texts[row] for row in rows], [prefixes[row] for row in rows], codes, sampler)
+    scores = _scores(table, codes, stack, references, floor, seed)
+    if candidates > 1:
+        scores.summary["diversity"] = mean_interval(diversity(groups), seed=seed)
+    return scores
+
+
+def speak(
+    stack: Stack, codes: Sequence[torch.Tensor], timbres: torch.Tensor, seeds: Sequence[int]
+) -> list[torch.Tensor]:
+    """As `stack.speak`, and no sound where there are no codes."""
+
+    def some(places: list[int]) -> list[torch.Tensor]:
+        return stack.speak([codes[i] for i in places], timbres[places], [seeds[i] for i in places])
+
+    return unless_empty(some, codes, torch.zeros(0))
+
+
+def floors(
+    stack: Stack, recordings: Sequence[Utterance], folder: Path, lang: str, *, silence: Sequence[int], seed: int
+) -> dict[str, Scores]:
+    """What is lost before any LM: recordings as they are, and their tokens decoded in their own voice.
+
+    `wer` of the first is the judge's floor: of people's recordings, and of engines' apart.
+    """
+    references = load_references(stack, recordings, folder, lang)
+    rows, codes = np.arange(len(recordings)), stack.tokens(references.sounds)
+    noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in recordings]
+    found = {}
+    for name in ("recorded", "resynthesised"):
+        recorded = name == "recorded"
+        sounds = references.sounds if recorded else speak(stack, codes, references.timbres, noises)
+        table = score(stack, references, rows, codes, sounds, references.timbres, silence)
+        found[name] = _scores(table, codes, stack, references, None, seed)
+    return found
+
+
+def chances(probs: torch.Tensor, recent: torch.Tensor, sampler: SamplerConfig) -> torch.Tensor:
+    """What the sampler draws each token with.
+
+    probs: (N, V) at its temperature; recent: the tokens in its window, -1 for none (N, w) -> (N, V)
+    """
+    values, order = probs.sort(descending=True)
+    kept = values.cumsum(1) - values < sampler.top_p
+    kept[:, sampler.top_k or kept.shape[1] :] = False
+    nucleus = torch.zeros_like(probs).scatter(1, order, values * kept)
+    nucleus /= nucleus.sum(1, keepdim=True)
+    if not sampler.window:
+        return nucleus
+    width = probs.shape[1]
+    seen = torch.ones_like(recent).to(probs)
+    times = probs.new_zeros(len(probs), width + 1).scatter_add(1, recent % (width + 1), seen)[:, :width]
+    # A token drawn too often gives way to any other: of what z gives up, y gets p(y) / (1 - p(z)).
+    refused = nucleus * ((times >= sampler.window * sampler.tau) & (probs < 1))
+    share = refused / (1 - probs).clamp_min(1e-30)
+    return nucleus - refused + probs * (share.sum(1, keepdim=True) - share)
+
+
+@torch.no_grad()
+def surprisal(
+    model: TextSpeechLM, texts, prefixes, codes: Sequence[torch.Tensor], sampler: SamplerConfig
+) -> list[float]:
+    """-log2 of the chance with which the sampler drew each row's tokens, summed over the row; eos is not counted. (R,)"""
+
+    def one(speech, lengths, places):
+        batch = move(collate([(texts[i], prefixes[i], codes[i]) for i in places]), model.llm_decoder.weight.device)
+        with torch.autocast(batch.speech.device.type, enabled=False):  # as in `generate`
+            logits, targets = model(batch)
+        scored = valid(batch.speech_lengths + 1, batch.speech.shape[1] + 1)
+        step = torch.arange(scored.shape[1], device=scored.device)
+        early = (step < length_bounds(batch.text_lengths, sampler)[0])[scored]
+        logits[:, -STOPS:].masked_fill_(early[:, None], -torch.inf)
+        probs = (logits / max(sampler.temperature, 1e-6)).softmax(1)
+        recent = F.pad(batch.speech, (sampler.window, 0), value=-1).unfold(1, sampler.window, 1)[scored]
+        drawn, plain = (p.gather(1, targets[:, None])[:, 0] for p in (chances(probs, recent, sampler), probs))
+        # Generation rounds otherwise than this pass, and may have found inside the nucleus what is just outside here.
+        bits = torch.zeros(scored.shape, device=scored.device)
+        bits[scored] = -torch.where(drawn > 0, drawn, plain).log2()
+        return (bits * valid(batch.speech_lengths, bits.shape[1])).sum(1).tolist()
+
+    return in_batches(one, codes)

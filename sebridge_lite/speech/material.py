@@ -1,0 +1,161 @@
+"""Studio speech as training material: features, true pitch, phones and tones, ready to be batched.
+
+What the parts learn from is rendered when it is needed and never stored: rendering is faster than reading it back.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from sebridge_lite.speech.features import energy_db, log_mel
+from sebridge_lite.speech.flow import FlowBatch
+from sebridge_lite.speech.recogniser import JudgeBatch
+from sebridge_lite.speech.speaker import SpeakerBatch
+from sebridge_lite.speech.stack import tone_language
+from sebridge_lite.speech.tokenizer import TokenizerBatch
+from sebridge_lite.speech.units import spoken_units
+from sebridge_lite.speech.vocoder import VocoderBatch
+from sebridge_lite.world.manifest import Utterance
+from sebridge_lite.world.studio import CHUNK, Recording, lines_of, record_all
+from sebridge_lite.world.texts import load_language, sentences
+from sebridge_lite.world.voices import Voice
+
+PITCH_UNIT = math.log(2) / 4  # of log F0: 3 semitones
+
+
+@dataclass(eq=False)
+class Material:
+    """N utterances. `mels` (T, 80) are half precision, `f0` (T,) Hz at 50 Hz, `sounds` int16 and only where kept."""
+
+    utterances: list[Utterance] = field(default_factory=list)
+    mels: list[Tensor] = field(default_factory=list)
+    f0: list[Tensor] = field(default_factory=list)
+    energy: list[Tensor] = field(default_factory=list)
+    units: list[Tensor] = field(default_factory=list)
+    sounds: list[Tensor] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __add__(self, other: "Material") -> "Material":
+        return Material(
+            *(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True))
+        )
+
+    @property
+    def names(self) -> list[str]:
+        return [utterance.id for utterance in self.utterances]
+
+    @property
+    def frames(self) -> list[int]:
+        return [len(mel) for mel in self.mels]
+
+    @property
+    def speakers(self) -> list[str]:
+        return [utterance.speaker for utterance in self.utterances]
+
+
+def render_material(
+    name: str, lang: str, split: str, count: int, voices: Sequence[Voice], seed: int, slip_rate: float = 0.0, pool=None
+) -> Iterable[Recording]:
+    """`count` sentences of a split, said by `voices` in turn."""
+    said = itertools.islice(sentences(load_language(lang), split, seed), count)
+    return record_all(lines_of(name, lang, said, list(voices), seed, slip_rate), seed, pool)
+
+
+def at_50_hz(f0: np.ndarray) -> Tensor:
+    """True pitch from every 10 ms to every 20 ms: the voiced one of two frames, 0 if neither is. (2 T,) -> (T,)"""
+    return torch.from_numpy(f0[: len(f0) // 2 * 2].reshape(-1, 2).max(1).astype(np.float32))
+
+
+def features(recordings: Iterable[Recording], keep_sounds: bool = False) -> Material:
+    material = Material()
+    stream = iter(recordings)
+    while chunk := list(itertools.islice(stream, CHUNK)):
+        sounds = [torch.from_numpy(recording.samples) for recording in chunk]
+        padded = pad_sequence(sounds, batch_first=True).float() / 32768
+        mels, energies = log_mel(padded), energy_db(padded)
+        for recording, sound, mel, energy in zip(chunk, sounds, mels, energies, strict=True):
+            truth, size = recording.utterance.truth, len(sound) // 320
+            lang = tone_language(recording.utterance.lang)
+            units = spoken_units(truth["phones"], truth["syllables"], truth["tones"], lang)
+            material.utterances.append(recording.utterance)
+            material.mels.append(mel[:size].half())
+            material.f0.append(at_50_hz(recording.f0)[:size])
+            material.energy.append(energy[:size].clone())
+            material.units.append(torch.tensor(units))
+            if keep_sounds:
+                material.sounds.append(sound)
+    return material
+
+
+def lengths_of(rows: Sequence[Tensor]) -> Tensor:
+    return torch.tensor([len(row) for row in rows])
+
+
+def padded(rows: Sequence[Tensor]) -> Tensor:
+    return pad_sequence(list(rows), batch_first=True)
+
+
+def speaker_medians(material: Material) -> dict[str, float]:
+    """Median log F0 of each speaker."""
+    heard: dict[str, list[Tensor]] = {}
+    for speaker, f0 in zip(material.speakers, material.f0, strict=True):
+        heard.setdefault(speaker, []).append(f0[f0 > 0].log())
+    return {speaker: torch.cat(parts).median().item() for speaker, parts in heard.items()}
+
+
+def crops(rows: Sequence[Tensor], size: int) -> tuple[list[Tensor], list[int]]:
+    """A random stretch of at most `size` of each, and where it begins (global generator, seeded by the loop)."""
+    starts = [int(torch.randint(max(1, len(row) - size + 1), ())) for row in rows]
+    return [row[start : start + size] for row, start in zip(rows, starts, strict=True)], starts
+
+
+def tokenizer_batch(
+    m: Material, medians: dict[str, float], timbres: Tensor, ids: Sequence[int], places
+) -> TokenizerBatch:
+    pitch = [(m.f0[i].clamp(min=1).log() - medians[m.speakers[i]]) / PITCH_UNIT for i in places]
+    energy = [(m.energy[i] - m.energy[i].mean()) / 10 for i in places]
+    mels, units, voiced = (
+        [m.mels[i].float() for i in places],
+        [m.units[i] for i in places],
+        [m.f0[i] > 0 for i in places],
+    )
+    return TokenizerBatch(
+        padded(mels), lengths_of(mels), padded(units), lengths_of(units), padded(pitch), padded(voiced), padded(energy),
+        timbres[places], torch.tensor([ids[i] for i in places]),
+    )  # fmt: skip
+
+
+def judge_batch(inputs: Sequence[Tensor], units: Sequence[Tensor], places) -> JudgeBatch:
+    rows = [inputs[i] if inputs[i].ndim == 1 else inputs[i].float() for i in places]
+    wanted = [units[i] for i in places]
+    return JudgeBatch(padded(rows), lengths_of(rows), padded(wanted), lengths_of(wanted))
+
+
+def speaker_batch(m: Material, ids: Sequence[int], size: int, places) -> SpeakerBatch:
+    mels, _ = crops([m.mels[i] for i in places], size)
+    return SpeakerBatch(padded([mel.float() for mel in mels]), lengths_of(mels), torch.tensor([ids[i] for i in places]))
+
+
+def flow_batch(
+    m: Material, codes: Sequence[Tensor], timbres: Tensor, same: Sequence[Sequence[int]], places
+) -> FlowBatch:
+    """Each with the timbre of another recording of its speaker: `same[i]` are the speaker's utterances."""
+    other = [same[i][int(torch.randint(len(same[i]), ()))] for i in places]
+    mels = [m.mels[i].float() for i in places]
+    return FlowBatch(padded(mels), lengths_of(mels), padded([codes[i] for i in places]), timbres[other])
+
+
+def vocoder_batch(m: Material, size: int, places) -> VocoderBatch:
+    """Crops of `size` frames, with a mel of their own."""
+    pitch, starts = crops([m.f0[i] for i in places], size)
+    sounds = [m.sounds[i][320 * start : 320 * (start + size)] for i, start in zip(places, starts, strict=True)]
+    audio = padded(sounds).float() / 32768
+    return VocoderBatch(audio, log_mel(audio), padded(pitch))

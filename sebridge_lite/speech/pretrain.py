@@ -1,0 +1,251 @@
+"""Train everything that the paper takes ready-made, in order: each part learns from those before it.
+
+    speaker -> tokenizer -> vocoder -> flow -> score_judge (on recordings and re-synthesis) -> select_judge -> backbone
+
+Each part is trained by the one loop of `train.py` in a folder of its own, so a killed run goes on where it was. Groups of
+studio people are disjoint: those who teach the tokenizer and the scoring judge, those who teach the selecting judge, those
+of the backbone; nobody who reads dev or test is in any. Left out: distillation, data augmentation beyond token noise.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sebridge_lite.core.params import PartParams, PretrainParams
+from sebridge_lite.core.workers import workers
+from sebridge_lite.speech import material as mat
+from sebridge_lite.speech.batching import Batches
+from sebridge_lite.speech.checkpoint import key_of
+from sebridge_lite.speech.flow import DecodeConfig, Flow, FlowConfig, decode, flow_loss
+from sebridge_lite.speech.lm import ALPHABET, CharVocab, LMConfig, TextSpeechLM, collate
+from sebridge_lite.speech.lm import loss as lm_loss
+from sebridge_lite.speech.material import Material, features, render_material
+from sebridge_lite.speech.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig, judge_loss
+from sebridge_lite.speech.speaker import SpeakerConfig, SpeakerEncoder, speaker_loss
+from sebridge_lite.speech.stack import in_batches
+from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig, tokenizer_loss
+from sebridge_lite.speech.train import TrainConfig, Trained, train
+from sebridge_lite.speech.units import UNITS
+from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig, vocoder_loss
+from sebridge_lite.speech.weights import save_model
+from sebridge_lite.world.studio import crew
+from sebridge_lite.world.voices import engines, people
+
+TIMBRE = 64  # width of e_timbre
+SPEAKER_CROP, VOCODER_CROP = 75, 40  # frames of 20 ms
+RESYNTHESISED = 0.4  # of the scoring judge's recordings are heard through the decoder too
+DECODING = DecodeConfig(steps=6, solver="midpoint", noise=0.0, guidance=0.0)
+SLIPS = 0.01
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every part needs to be trained: settings, seed, where to work, where finished parts go."""
+
+    p: PretrainParams
+    seed: int
+    work: Path
+    out: Path
+    seconds: dict[str, float]  # filled in as parts are trained
+    history: list[str]  # what a part rests on: the material, and the settings of the parts before it
+
+    def fit(self, name: str, model, config, loss, batches: Batches, collate, part: PartParams) -> Trained:
+        settings = TrainConfig(
+            steps=part.steps, lr=part.lr, warmup=min(100, part.steps // 4), schedule="cosine", weight_decay=0.01, clip=1.0,
+            accumulate=1, save_every=200, dev_every=0, seed=self.seed, betas=(0.9, 0.98),
+        )  # fmt: skip
+        trained = train(model, loss, batches, collate, settings, self.work / name, key_of(*self.history), name)
+        save_model(model, config, self.out / name, half=True)
+        self.seconds[name] = trained.seconds
+        self.history.append(f"{name} {config} {part}")
+        return trained
+
+    def batches(self, sizes, names, part: PartParams) -> Batches:
+        return Batches(sizes, names, part.budget, self.seed)
+
+
+def spoken(name: str, group: str, langs: tuple[str, ...], plan: Plan, count: int, pool, keep_sounds: bool) -> Material:
+    """People and engines, 3 to 1, of a group, in each language."""
+    found = Material()
+    for lang in langs:
+        for kind, voices, share in (
+            ("people", people(group, plan.p.people), 0.75),
+            ("engines", engines(group, plan.p.engines), 0.25),
+        ):
+            slips = SLIPS if kind == "people" else 0.0
+            made = render_material(f"{name}-{kind}", lang, "judge", int(count * share), voices, plan.seed, slips, pool)
+            found = found + features(made, keep_sounds)
+    return found
+
+
+def train_speaker(plan: Plan, m: Material) -> tuple[SpeakerEncoder, Tensor]:
+    """The encoder, and the timbre of each utterance (N, TIMBRE)."""
+    part, names = plan.p.speaker, sorted(set(m.speakers))
+    config = SpeakerConfig(part.width, part.blocks, TIMBRE, len(names), margin=0.2, scale=15.0)
+    torch.manual_seed(plan.seed)
+    model = SpeakerEncoder(config)
+    ids = [names.index(speaker) for speaker in m.speakers]
+    batches = plan.batches([1] * len(m), m.names, part)
+    plan.fit("speaker", model, config, speaker_loss, batches, partial(mat.speaker_batch, m, ids, SPEAKER_CROP), part)
+
+    @torch.no_grad()
+    def embed(mel, lengths, _):
+        return model.cpu()(mel.float(), lengths)
+
+    return model, torch.stack(in_batches(embed, m.mels))
+
+
+def train_tokenizer(
+    plan: Plan, m: Material, timbres: Tensor, levels: tuple[int, ...], name: str = "tokenizer"
+) -> Tokenizer:
+    part, names = plan.p.tokenizer, sorted(set(m.speakers))
+    speakers = len(names) if plan.p.adversary else 0
+    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, speakers)
+    torch.manual_seed(plan.seed)
+    model = Tokenizer(config)
+    ids = [names.index(speaker) for speaker in m.speakers]
+    collate_ = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres, ids)
+    loss = partial(tokenizer_loss, prosody=plan.p.prosody, adversary=plan.p.adversary)
+    plan.fit(name, model, config, loss, plan.batches(m.frames, m.names, part), collate_, part)
+    return model.cpu()
+
+
+def codes_of(tokenizer: Tokenizer, mels: list[Tensor]) -> list[Tensor]:
+    def encode(mel, lengths, _):
+        codes = tokenizer.encode(mel.float(), lengths)
+        return [row[: (size + 1) // 2] for row, size in zip(codes, lengths.tolist(), strict=True)]
+
+    return in_batches(encode, mels)
+
+
+def train_vocoder(plan: Plan, m: Material) -> Vocoder:
+    part = plan.p.vocoder
+    config = VocoderConfig(part.width, part.blocks)
+    torch.manual_seed(plan.seed)
+    model = Vocoder(config)
+    batches = plan.batches([1] * len(m), m.names, part)
+    plan.fit("vocoder", model, config, vocoder_loss, batches, partial(mat.vocoder_batch, m, VOCODER_CROP), part)
+    return model.cpu()
+
+
+def train_flow(plan: Plan, m: Material, codes: list[Tensor], timbres: Tensor) -> Flow:
+    part = plan.p.flow
+    size = 1
+    for levels in plan.p.levels:
+        size *= levels
+    config = FlowConfig(size, TIMBRE, part.width, part.blocks, drop=0.1)
+    torch.manual_seed(plan.seed)
+    model = Flow(config)
+    own: dict[str, list[int]] = {}
+    for place, speaker in enumerate(m.speakers):
+        own.setdefault(speaker, []).append(place)
+    collate_ = partial(mat.flow_batch, m, codes, timbres, [own[speaker] for speaker in m.speakers])
+    plan.fit("flow", model, config, flow_loss, plan.batches(m.frames, m.names, part), collate_, part)
+    return model.cpu()
+
+
+def resynthesised(
+    m: Material, codes: list[Tensor], timbres: Tensor, flow: Flow, vocoder: Vocoder, share: float
+) -> Material:
+    """Every n-th utterance as it comes back from tokens: mel of the vocoder's sound."""
+    places = range(0, len(m), max(1, round(1 / share)))
+
+    @torch.no_grad()
+    def speak(rows, lengths, at):
+        mel = decode(flow, rows, lengths, timbres[[places[i] for i in at]], DECODING, [0] * len(at))
+        sound = vocoder(mel, 2 * lengths)
+        return [row[: 2 * size].half() for row, size in zip(mat.log_mel(sound), lengths.tolist(), strict=True)]
+
+    mels = in_batches(speak, [codes[i] for i in places], 6000)
+    return Material([m.utterances[i] for i in places], mels, [], [], [m.units[i] for i in places])
+
+
+def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
+    part = plan.p.score_judge
+    config = SoundJudgeConfig(len(UNITS) - 1, part.width, part.blocks, part.width, 0.1, time_mask=8, band_mask=12)
+    torch.manual_seed(plan.seed)
+    model = SoundJudge(config)
+    names = [f"{name}-{place}" for place, name in enumerate(m.names)]
+    batches = plan.batches(m.frames, names, part)
+    plan.fit("score_judge", model, config, judge_loss, batches, partial(mat.judge_batch, m.mels, m.units), part)
+    return model.cpu()
+
+
+def train_select_judge(plan: Plan, codes: list[Tensor], units: list[Tensor], names: list[str], size: int) -> TokenJudge:
+    part = plan.p.select_judge
+    config = TokenJudgeConfig(size, len(UNITS) - 1, 96, part.width, dropout=0.1, noise=0.05)
+    torch.manual_seed(plan.seed + 1)
+    model = TokenJudge(config)
+    batches = plan.batches([len(row) for row in codes], names, part)
+    plan.fit("select_judge", model, config, judge_loss, batches, partial(mat.judge_batch, codes, units), part)
+    return model.cpu()
+
+
+def lm_examples(m: Material, codes: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    vocab = CharVocab()
+    return [(vocab.encode(u.text), row) for u, row in zip(m.utterances, codes, strict=True)]
+
+
+def styled(examples, same, share: float, longest: int, places) -> object:
+    """A batch in which `share` of the rows has a style prefix: tokens of another utterance of the same speaker."""
+    rows = []
+    for i in places:
+        text, speech = examples[i]
+        prefix = speech[:0]
+        if len(same[i]) > 1 and torch.rand(()) < share:
+            others = [j for j in same[i] if j != i]
+            prefix = examples[others[int(torch.randint(len(others), ()))]][1][:longest]
+        rows.append((text, prefix, speech))
+    return collate(rows)
+
+
+def train_backbone(plan: Plan, m: Material, codes: list[Tensor], size: int) -> TextSpeechLM:
+    part = plan.p.lm
+    config = LMConfig(len(ALPHABET), size, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0)
+    torch.manual_seed(plan.seed)
+    model = TextSpeechLM(config)
+    examples = lm_examples(m, codes)
+    own: dict[str, list[int]] = {}
+    for place, speaker in enumerate(m.speakers):
+        own.setdefault(speaker, []).append(place)
+    collate_ = partial(styled, examples, [own[s] for s in m.speakers], plan.p.style_share, plan.p.style_tokens)
+    sizes = [len(text) + len(speech) + 2 for text, speech in examples]
+    plan.fit("backbone", model, config, lm_loss, plan.batches(sizes, m.names, part), collate_, part)
+    return model.cpu()
+
+
+def pretrain(p: PretrainParams, seed: int, work: Path, out: Path) -> dict[str, float]:
+    """All parts into `out`; returns the seconds that each took to train."""
+    material = f"{p.people} {p.engines} {p.utterances} {p.backbone_utterances} {seed}"
+    plan = Plan(p, seed, work, out, {}, [material])
+    with crew(workers(3600)) as pool:
+        m = spoken("judge-a", "judge_a", ("th", "lo"), plan, p.utterances, pool, True)
+        voices, half = people("judge_a", p.people), p.utterances // 2
+        extra = features(render_material("bb", "bb-th", "judge", half, voices, seed, SLIPS, pool), True)
+        every = m + extra
+        _, timbres = train_speaker(plan, every)
+        tokenizer = train_tokenizer(plan, every, timbres, p.levels)
+        codes = codes_of(tokenizer, every.mels)
+        vocoder = train_vocoder(plan, every)
+        flow = train_flow(plan, every, codes, timbres)
+        every.sounds.clear()
+        m.sounds.clear()
+        heard = Material(m.utterances, m.mels, [], [], m.units) + resynthesised(
+            m, codes[: len(m)], timbres, flow, vocoder, RESYNTHESISED
+        )
+        train_score_judge(plan, heard)
+        size = tokenizer.fsq.codes
+        del heard, every, m, extra
+        b = spoken("judge-b", "judge_b", ("th", "lo"), plan, p.utterances, pool, False)
+        train_select_judge(plan, codes_of(tokenizer, b.mels), b.units, b.names, size)
+        del b
+        c = Material()
+        for script in ("th", "lo"):
+            voices, half = people("backbone", p.people), p.backbone_utterances // 2
+            made = render_material(f"backbone-{script}", f"bb-{script}", "real", half, voices, seed, SLIPS, pool)
+            c = c + features(made)
+        train_backbone(plan, c, codes_of(tokenizer, c.mels), size)
+    return plan.seconds

@@ -26,26 +26,30 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 data/text: $(VENV)/.installed data.dvc
 	dvc pull --quiet data.dvc
-	touch -c data/text
+	touch -c $@
 
-reproduce: data/text
+artifacts/pretrained: $(VENV)/.installed
+	dvc pull --quiet pretrain
+	touch -c $@
+
+reproduce: data/text artifacts/pretrained
 	@start=$$(date +%s); set -e; \
 	$(if $(PROFILE),sebridge profile $(PROFILE);) \
 	dvc repro; \
 	seconds=$$(( $$(date +%s) - start )); \
 	echo "done in $$(( seconds / 60 )) min $$(( seconds % 60 )) s; start reading at results/start/00_start_here.ipynb"
 
-test: data/text
+test: data/text artifacts/pretrained
 	ruff check .
 	ruff format --check .
 	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; \
 	SEBRIDGE_OUTPUTS="$$outputs" OMP_NUM_THREADS=1 python -m pytest tests notebooks \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300
 
-lab: data/text
+lab: data/text artifacts/pretrained
 	jupyter lab notebooks/00_start_here.ipynb
 
-notebooks: data/text
+notebooks: data/text artifacts/pretrained
 	sebridge refresh
 
 bench: $(VENV)/.installed

@@ -13,13 +13,14 @@ from sebridge_lite.speech.flow import (
     Flow,
     FlowBatch,
     FlowConfig,
+    comb,
     decode,
     euler,
     flow_loss,
     midpoint,
 )
 
-CONFIG = FlowConfig(codes=9, timbre=4, width=24, blocks=2, drop=0.2)
+CONFIG = FlowConfig(codes=9, timbre=4, width=24, blocks=2, noise=0.5, drop=0.2)
 PLAIN = DecodeConfig(steps=4, solver="euler", noise=0.2, guidance=0.0)
 
 
@@ -71,20 +72,23 @@ def test_the_exact_velocity_of_straight_paths_carries_noise_to_two_points():
 
 def test_decoded_mel_has_two_frames_a_token_and_padding_never_changes_it():
     codes, lengths, timbre = request(20, 13, 6)
-    together = decode(flow(), codes, lengths, timbre, PLAIN, [7, 8, 9])
+    together, pitch = decode(flow(), codes, lengths, timbre, PLAIN, [7, 8, 9])
     assert together.shape == (3, 40, 80)
+    assert pitch.shape == (3, 40)
+    assert not pitch[1, 26:].any()
     for row, size in enumerate(lengths.tolist()):
         one = slice(row, row + 1)
-        alone = decode(flow(), codes[one, :size], lengths[one], timbre[one], PLAIN, [7 + row])
+        alone, own = decode(flow(), codes[one, :size], lengths[one], timbre[one], PLAIN, [7 + row])
         assert torch.allclose(together[row, : 2 * size], alone[0], atol=1e-4)
+        assert torch.allclose(pitch[row, : 2 * size], own[0], atol=1e-2)
 
 
 def test_the_seed_matters_only_where_there_is_noise():
     codes, lengths, timbre = request(10)
     quiet = DecodeConfig(steps=4, solver="euler", noise=0.0, guidance=0.0)
-    assert torch.equal(*(decode(flow(), codes, lengths, timbre, quiet, [seed]) for seed in (1, 2)))
-    assert torch.equal(*(decode(flow(), codes, lengths, timbre, PLAIN, [seed]) for seed in (1, 1)))
-    assert not torch.equal(*(decode(flow(), codes, lengths, timbre, PLAIN, [seed]) for seed in (1, 2)))
+    assert torch.equal(*(decode(flow(), codes, lengths, timbre, quiet, [seed])[0] for seed in (1, 2)))
+    assert torch.equal(*(decode(flow(), codes, lengths, timbre, PLAIN, [seed])[0] for seed in (1, 1)))
+    assert not torch.equal(*(decode(flow(), codes, lengths, timbre, PLAIN, [seed])[0] for seed in (1, 2)))
 
 
 def test_guidance_changes_nothing_when_the_mean_tells_nothing():
@@ -94,16 +98,16 @@ def test_guidance_changes_nothing_when_the_mean_tells_nothing():
         model.mean[1].bias.zero_()
     codes, lengths, timbre = request(10)
     guided = DecodeConfig(steps=4, solver="euler", noise=0.2, guidance=2.0)
-    arms = [decode(model, codes, lengths, timbre, config, [1]) for config in (PLAIN, guided)]
+    arms = [decode(model, codes, lengths, timbre, config, [1])[0] for config in (PLAIN, guided)]
     assert torch.allclose(*arms, atol=1e-4)
 
 
 def test_a_prompt_comes_back_as_it_was_and_is_heeded():
     codes, lengths, timbre = request(10)
     prompt = torch.randn(1, 8, 80) * 2 - 5
-    mel = decode(flow(), codes, lengths, timbre, PLAIN, [1], prompt, torch.tensor([8]))
+    mel, _ = decode(flow(), codes, lengths, timbre, PLAIN, [1], prompt, torch.tensor([8]))
     assert torch.allclose(mel[:, :8], prompt, atol=1e-4)
-    assert not torch.allclose(mel[:, 8:], decode(flow(), codes, lengths, timbre, PLAIN, [1])[:, 8:])
+    assert not torch.allclose(mel[:, 8:], decode(flow(), codes, lengths, timbre, PLAIN, [1])[0][:, 8:])
 
 
 def test_tokens_out_of_the_vocabulary_are_named():
@@ -114,13 +118,14 @@ def test_tokens_out_of_the_vocabulary_are_named():
 
 
 def toy(seed: int) -> FlowBatch:
-    """Each token is a flat spectrum of its own level."""
+    """Each token is a flat spectrum of its own level and, but for token 0, of its own pitch."""
     codes = torch.randint(9, (8, 10), generator=torch.Generator().manual_seed(seed))
     mel = ((codes - 4.0) / 4 * MEL_STD + MEL_MEAN).repeat_interleave(2, 1)[..., None].expand(-1, -1, 80)
-    return FlowBatch(mel.contiguous(), torch.full((8,), 20), codes, torch.zeros(8, 4))
+    f0 = torch.where(codes > 0, 100.0 + 20 * codes, 0.0).repeat_interleave(2, 1)
+    return FlowBatch(mel.contiguous(), torch.full((8,), 20), codes, torch.zeros(8, 4), f0)
 
 
-def test_training_makes_the_mel_follow_its_tokens():
+def test_training_makes_mel_and_pitch_follow_the_tokens():
     model = flow()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     torch.manual_seed(0)
@@ -130,17 +135,34 @@ def test_training_makes_the_mel_follow_its_tokens():
         loss.backward()
         optimizer.step()
     new = toy(999)
-    mel = decode(model, new.codes, new.lengths // 2, new.timbre, PLAIN, list(range(8)))
+    mel, pitch = decode(model, new.codes, new.lengths // 2, new.timbre, PLAIN, list(range(8)))
     assert weight == 160
+    assert ((pitch > 0) == (new.f0 > 0)).float().mean() > 0.95
+    assert (pitch - new.f0)[new.f0 > 0].abs().median() < 10
     assert torch.corrcoef(torch.stack([mel.mean(-1).flatten(), new.mel.mean(-1).flatten()]))[0, 1] > 0.9
 
 
 def test_the_loss_never_reads_padding():
     batch = toy(1)
-    short = FlowBatch(batch.mel.clone(), torch.full((8,), 14), batch.codes, batch.timbre)
+    short = FlowBatch(batch.mel.clone(), torch.full((8,), 14), batch.codes, batch.timbre, batch.f0.clone())
     losses = []
     for rubbish in (0.0, 1e3):
         short.mel[:, 14:] = rubbish
+        short.f0[:, 14:] = rubbish
         torch.manual_seed(3)
         losses.append(flow_loss(flow(), short)[0].item())
     assert losses[0] == losses[1]
+
+
+def test_the_comb_is_highest_at_the_harmonics_and_flat_without_a_voice():
+    centres = torch.tensor([100.0, 150.0, 200.0, 250.0, 300.0])
+    teeth = comb(torch.tensor([[100.0, 0.0]]), centres)
+    assert torch.allclose(teeth[0, 0], torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0]), atol=1e-4)
+    assert not teeth[0, 1].any()
+
+
+def test_pitch_goes_to_the_sound_through_the_mel_too():
+    """Other harmonics, other mean: the contour is not only the vocoder's business."""
+    codes, lengths, timbre = request(10)
+    low, high = (flow().expect(codes, lengths, timbre, torch.full((1, 20), hz))[0] for hz in (110.0, 170.0))
+    assert not torch.allclose(low, high)

@@ -107,14 +107,6 @@ def test_pooled_rate_is_weighted_by_length_and_undefined_on_nothing():
     assert np.isnan(metrics.pooled(np.array([0]), np.array([0])))
 
 
-def test_mean_over_time_does_not_hear_the_padding():
-    hidden = np.random.default_rng(1).normal(size=(2, 5, 3))
-    noisy = hidden.copy()
-    noisy[0, 3:] = 99
-    means = metrics.mean_over_time(noisy, [3, 5])
-    assert means == pytest.approx(np.stack([hidden[0, :3].mean(0), hidden[1].mean(0)]))
-
-
 def test_similarity_is_the_cosine_and_ignores_loudness():
     a, b = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 5.0], [2.0, 4.0]])
     assert metrics.similarity(a, b) == pytest.approx([np.sqrt(0.5), 0, 1])

@@ -16,7 +16,6 @@ from sebridge_lite.speech.recogniser import (
     greedy,
     hide,
     judge_loss,
-    transcribe,
 )
 from sebridge_lite.speech.wordgraph import WordGraph
 
@@ -185,13 +184,6 @@ def test_long_runs_of_blanks_change_nothing():
 def test_words_that_sound_alike_are_written_as_the_more_frequent():
     graph = WordGraph({"often": [1, 2], "seldom": [1, 2]}, prior=0.5)
     assert graph.decode(log_probs(1, 2), torch.tensor([2])) == [["often"]]
-
-
-def test_words_and_units_come_from_the_same_hearing():
-    codes, lengths = inputs(TOKENS, 30, 12)
-    words, units = transcribe(judge(TOKENS).train(), codes, lengths, WordGraph(LEXICON, prior=0.5))
-    assert units == greedy(*judge(TOKENS)(codes, lengths))
-    assert words == WordGraph(LEXICON, prior=0.5).decode(*judge(TOKENS)(codes, lengths))
 
 
 def test_silence_is_no_word():

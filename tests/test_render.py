@@ -1,7 +1,6 @@
 """Plans and their sound. Pitch and formants are measured by Praat, which knows nothing of the synthesiser."""
 
 import itertools
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.world.lexicon import parse_word
 from sebridge_lite.world.phones import PAUSE, PHONES
-from sebridge_lite.world.prosody import HOP, Plan, plan
+from sebridge_lite.world.prosody import HOP, plan
 from sebridge_lite.world.render import SR, render
 from sebridge_lite.world.voices import Style, engines, people
 
@@ -76,7 +75,14 @@ def test_plan_frames_add_up_to_whole_tokens(lang, voice):
 def test_engine_is_deterministic_for_the_same_text(voice):
     first = plan(sentence(), "th", voice, None)
     second = plan(sentence(), "th", voice, np.random.default_rng(7), slip_rate=1.0)
-    assert first.to_dict() == second.to_dict()
+    assert (first.phones, first.durations, first.tones, first.slips) == (
+        second.phones,
+        second.durations,
+        second.tones,
+        (),
+    )
+    assert np.array_equal(first.f0, second.f0)
+    assert np.array_equal(first.energy, second.energy)
     one, other = render([first], [voice], [0])[0], render([second], [voice], [99])[0]
     assert one.tobytes() == other.tobytes()
 
@@ -250,14 +256,6 @@ def test_style_overrides_the_voices_own():
     slow = plan(sentence(), "th", ENGINES[1], None, style=replace(ENGINES[1].style, rate=0.5, range=0.0))
     assert len(slow.frames) > 1.8 * len(usual.frames)
     assert np.ptp(slow.f0[slow.f0 > 0]) < 1
-
-
-def test_a_plan_survives_json():
-    spoken, samples = say(sentence(), PEOPLE[2], slip_rate=0.3)
-    again = Plan.from_dict(json.loads(json.dumps(spoken.to_dict())))
-    assert again.to_dict() == spoken.to_dict()
-    back = render([again], [PEOPLE[2]], [0])[0]
-    assert np.corrcoef(back, samples)[0, 1] > 0.9
 
 
 @pytest.mark.parametrize(("words", "lang"), [([], "th"), ([word("kin:M")], "xx")])

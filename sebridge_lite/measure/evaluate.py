@@ -34,6 +34,7 @@ from sebridge_lite.speech.stack import Stack, in_batches
 from sebridge_lite.world.manifest import Utterance
 
 VOCAB = CharVocab()
+SORTED = 4_000  # tokens at once whose whole distributions are sorted: 100 kB each at 6,561 codes
 RATES = {  # name: the table's column and what it is counted out of (None: a plain mean over utterances)
     "wer": ("words_wrong", "words"),
     "cer": ("characters_wrong", "characters"),
@@ -221,6 +222,6 @@ def surprisal(
         # Generation rounds otherwise than this pass, and may have found inside the nucleus what is just outside here.
         bits = torch.zeros(scored.shape, device=scored.device)
         bits[scored] = -torch.where(drawn > 0, drawn, plain).log2()
-        return (bits * valid(batch.speech_lengths, bits.shape[1])).sum(1).tolist()
+        return bits.masked_fill(~valid(batch.speech_lengths, bits.shape[1]), 0).sum(1).tolist()
 
-    return in_batches(one, codes)
+    return in_batches(one, codes, SORTED)

@@ -135,12 +135,6 @@ def length_ratio(lengths, expected) -> np.ndarray:
     return np.asarray(lengths) / np.asarray(expected)
 
 
-def mean_over_time(hidden: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The mean of a layer's valid frames. (B, T, D), (B,) -> (B, D)"""
-    valid = np.arange(hidden.shape[1]) < np.asarray(lengths)[:, None]
-    return np.sum(hidden * valid[..., None], axis=1) / np.maximum(valid.sum(1, keepdims=True), 1)
-
-
 def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Eq. 26 (Sec. 5): SIM, the cosine of two speaker embeddings, each the mean over time of one layer. (B, D) x 2 -> (B,)
 

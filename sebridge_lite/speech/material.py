@@ -6,7 +6,8 @@ What the parts learn from is rendered when it is needed and never stored: render
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -44,9 +45,7 @@ class Material:
         return len(self.utterances)
 
     def __add__(self, other: "Material") -> "Material":
-        return Material(
-            *(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True))
-        )
+        return Material(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
 
     @property
     def names(self) -> list[str]:
@@ -56,9 +55,16 @@ class Material:
     def frames(self) -> list[int]:
         return [len(mel) for mel in self.mels]
 
-    @property
+    @cached_property
     def speakers(self) -> list[str]:
         return [utterance.speaker for utterance in self.utterances]
+
+    def same_speaker(self) -> list[list[int]]:
+        """For each utterance, the places of all of its speaker's."""
+        own: dict[str, list[int]] = {}
+        for place, speaker in enumerate(self.speakers):
+            own.setdefault(speaker, []).append(place)
+        return [own[speaker] for speaker in self.speakers]
 
 
 def render_material(
@@ -150,7 +156,8 @@ def flow_batch(
     """Each with the timbre of another recording of its speaker: `same[i]` are the speaker's utterances."""
     other = [same[i][int(torch.randint(len(same[i]), ()))] for i in places]
     mels = [m.mels[i].float() for i in places]
-    return FlowBatch(padded(mels), lengths_of(mels), padded([codes[i] for i in places]), timbres[other])
+    pitch = padded([m.f0[i] for i in places])
+    return FlowBatch(padded(mels), lengths_of(mels), padded([codes[i] for i in places]), timbres[other], pitch)
 
 
 def vocoder_batch(m: Material, size: int, places) -> VocoderBatch:

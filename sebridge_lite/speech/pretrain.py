@@ -1,12 +1,13 @@
 """Train everything that the paper takes ready-made, in order: each part learns from those before it.
 
-    speaker -> tokenizer -> vocoder -> flow -> score_judge (on recordings and re-synthesis) -> select_judge -> backbone
+    speaker -> tokenizer -> select_judge, backbone -> vocoder -> flow -> score_judge (on recordings and re-synthesis)
 
 Each part is trained by the one loop of `train.py` in a folder of its own, so a killed run goes on where it was. Groups of
 studio people are disjoint: those who teach the tokenizer and the scoring judge, those who teach the selecting judge, those
 of the backbone; nobody who reads dev or test is in any. Left out: distillation, data augmentation beyond token noise.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ SPEAKER_CROP, VOCODER_CROP = 75, 40  # frames of 20 ms
 RESYNTHESISED = 0.4  # of the scoring judge's recordings are heard through the decoder too
 DECODING = DecodeConfig(steps=6, solver="midpoint", noise=0.0, guidance=0.0)
 SLIPS = 0.01
+DECODER = ("speaker", "tokenizer", "vocoder", "flow")  # what re-synthesis rests on, in order
 
 
 @dataclass(frozen=True)
@@ -50,24 +52,31 @@ class Plan:
     work: Path
     out: Path
     seconds: dict[str, float]  # filled in as parts are trained
-    history: list[str]  # what a part rests on: the material, and the settings of the parts before it
+    made: dict[str, str]  # the settings of the material and of each part, for those who rest on it
 
-    def fit(self, name: str, model, config, loss, batches: Batches, collate, part: PartParams) -> Trained:
+    @property
+    def codes(self) -> int:
+        return math.prod(self.p.levels)
+
+    def fit(
+        self, name: str, model, config, loss, batches: Batches, collate, part: PartParams, *rests_on: str
+    ) -> Trained:
         settings = TrainConfig(
-            steps=part.steps, lr=part.lr, warmup=min(100, part.steps // 4), schedule="cosine", weight_decay=0.01, clip=1.0,
+            steps=part.steps, lr=part.lr, warmup=min(150, part.steps // 4), schedule="cosine", weight_decay=0.01, clip=1.0,
             accumulate=1, save_every=200, dev_every=0, seed=self.seed, betas=(0.9, 0.98),
         )  # fmt: skip
-        trained = train(model, loss, batches, collate, settings, self.work / name, key_of(*self.history), name)
+        inputs = key_of(*(self.made[before] for before in ("material", *rests_on)))
+        trained = train(model, loss, batches, collate, settings, self.work / name, inputs, name)
         save_model(model, config, self.out / name, half=True)
         self.seconds[name] = trained.seconds
-        self.history.append(f"{name} {config} {part}")
+        self.made[name] = f"{name} {config} {part}"
         return trained
 
     def batches(self, sizes, names, part: PartParams) -> Batches:
         return Batches(sizes, names, part.budget, self.seed)
 
 
-def spoken(name: str, group: str, langs: tuple[str, ...], plan: Plan, count: int, pool, keep_sounds: bool) -> Material:
+def spoken(name: str, group: str, langs: tuple[str, ...], plan: Plan, count: int, pool) -> Material:
     """People and engines, 3 to 1, of a group, in each language."""
     found = Material()
     for lang in langs:
@@ -77,12 +86,12 @@ def spoken(name: str, group: str, langs: tuple[str, ...], plan: Plan, count: int
         ):
             slips = SLIPS if kind == "people" else 0.0
             made = render_material(f"{name}-{kind}", lang, "judge", int(count * share), voices, plan.seed, slips, pool)
-            found = found + features(made, keep_sounds)
+            found = found + features(made)
     return found
 
 
-def train_speaker(plan: Plan, m: Material) -> tuple[SpeakerEncoder, Tensor]:
-    """The encoder, and the timbre of each utterance (N, TIMBRE)."""
+def train_speaker(plan: Plan, m: Material) -> Tensor:
+    """Trains the encoder; returns the timbre of each utterance (N, TIMBRE)."""
     part, names = plan.p.speaker, sorted(set(m.speakers))
     config = SpeakerConfig(part.width, part.blocks, TIMBRE, len(names), margin=0.2, scale=15.0)
     torch.manual_seed(plan.seed)
@@ -95,21 +104,19 @@ def train_speaker(plan: Plan, m: Material) -> tuple[SpeakerEncoder, Tensor]:
     def embed(mel, lengths, _):
         return model.cpu()(mel.float(), lengths)
 
-    return model, torch.stack(in_batches(embed, m.mels))
+    return torch.stack(in_batches(embed, m.mels))
 
 
-def train_tokenizer(
-    plan: Plan, m: Material, timbres: Tensor, levels: tuple[int, ...], name: str = "tokenizer"
-) -> Tokenizer:
+def train_tokenizer(plan: Plan, m: Material, timbres: Tensor) -> Tokenizer:
     part, names = plan.p.tokenizer, sorted(set(m.speakers))
     speakers = len(names) if plan.p.adversary else 0
-    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, speakers)
+    config = TokenizerConfig(plan.p.levels, part.width, part.blocks, TIMBRE, speakers)
     torch.manual_seed(plan.seed)
     model = Tokenizer(config)
     ids = [names.index(speaker) for speaker in m.speakers]
     collate_ = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres, ids)
     loss = partial(tokenizer_loss, prosody=plan.p.prosody, adversary=plan.p.adversary)
-    plan.fit(name, model, config, loss, plan.batches(m.frames, m.names, part), collate_, part)
+    plan.fit("tokenizer", model, config, loss, plan.batches(m.frames, m.names, part), collate_, part, "speaker")
     return model.cpu()
 
 
@@ -133,17 +140,11 @@ def train_vocoder(plan: Plan, m: Material) -> Vocoder:
 
 def train_flow(plan: Plan, m: Material, codes: list[Tensor], timbres: Tensor) -> Flow:
     part = plan.p.flow
-    size = 1
-    for levels in plan.p.levels:
-        size *= levels
-    config = FlowConfig(size, TIMBRE, part.width, part.blocks, drop=0.1)
+    config = FlowConfig(plan.codes, TIMBRE, part.width, part.blocks, noise=0.5, drop=0.1)
     torch.manual_seed(plan.seed)
     model = Flow(config)
-    own: dict[str, list[int]] = {}
-    for place, speaker in enumerate(m.speakers):
-        own.setdefault(speaker, []).append(place)
-    collate_ = partial(mat.flow_batch, m, codes, timbres, [own[speaker] for speaker in m.speakers])
-    plan.fit("flow", model, config, flow_loss, plan.batches(m.frames, m.names, part), collate_, part)
+    collate_ = partial(mat.flow_batch, m, codes, timbres, m.same_speaker())
+    plan.fit("flow", model, config, flow_loss, plan.batches(m.frames, m.names, part), collate_, part, *DECODER[:2])
     return model.cpu()
 
 
@@ -155,8 +156,8 @@ def resynthesised(
 
     @torch.no_grad()
     def speak(rows, lengths, at):
-        mel = decode(flow, rows, lengths, timbres[[places[i] for i in at]], DECODING, [0] * len(at))
-        sound = vocoder(mel, 2 * lengths)
+        mel, f0 = decode(flow, rows, lengths, timbres[[places[i] for i in at]], DECODING, [0] * len(at))
+        sound = vocoder(mel, 2 * lengths, f0)
         return [row[: 2 * size].half() for row, size in zip(mat.log_mel(sound), lengths.tolist(), strict=True)]
 
     mels = in_batches(speak, [codes[i] for i in places], 6000)
@@ -170,17 +171,21 @@ def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
     model = SoundJudge(config)
     names = [f"{name}-{place}" for place, name in enumerate(m.names)]
     batches = plan.batches(m.frames, names, part)
-    plan.fit("score_judge", model, config, judge_loss, batches, partial(mat.judge_batch, m.mels, m.units), part)
+    plan.fit(
+        "score_judge", model, config, judge_loss, batches, partial(mat.judge_batch, m.mels, m.units), part, *DECODER
+    )
     return model.cpu()
 
 
-def train_select_judge(plan: Plan, codes: list[Tensor], units: list[Tensor], names: list[str], size: int) -> TokenJudge:
+def train_select_judge(plan: Plan, codes: list[Tensor], units: list[Tensor], names: list[str]) -> TokenJudge:
     part = plan.p.select_judge
-    config = TokenJudgeConfig(size, len(UNITS) - 1, 96, part.width, dropout=0.1, noise=0.05)
+    config = TokenJudgeConfig(plan.codes, len(UNITS) - 1, 96, part.width, dropout=0.1, noise=0.05)
     torch.manual_seed(plan.seed + 1)
     model = TokenJudge(config)
     batches = plan.batches([len(row) for row in codes], names, part)
-    plan.fit("select_judge", model, config, judge_loss, batches, partial(mat.judge_batch, codes, units), part)
+    plan.fit(
+        "select_judge", model, config, judge_loss, batches, partial(mat.judge_batch, codes, units), part, *DECODER[:2]
+    )
     return model.cpu()
 
 
@@ -202,50 +207,47 @@ def styled(examples, same, share: float, longest: int, places) -> object:
     return collate(rows)
 
 
-def train_backbone(plan: Plan, m: Material, codes: list[Tensor], size: int) -> TextSpeechLM:
+def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM:
     part = plan.p.lm
-    config = LMConfig(len(ALPHABET), size, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0)
+    config = LMConfig(len(ALPHABET), plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0)
     torch.manual_seed(plan.seed)
     model = TextSpeechLM(config)
     examples = lm_examples(m, codes)
-    own: dict[str, list[int]] = {}
-    for place, speaker in enumerate(m.speakers):
-        own.setdefault(speaker, []).append(place)
-    collate_ = partial(styled, examples, [own[s] for s in m.speakers], plan.p.style_share, plan.p.style_tokens)
+    collate_ = partial(styled, examples, m.same_speaker(), plan.p.style_share, plan.p.style_tokens)
     sizes = [len(text) + len(speech) + 2 for text, speech in examples]
-    plan.fit("backbone", model, config, lm_loss, plan.batches(sizes, m.names, part), collate_, part)
+    plan.fit("backbone", model, config, lm_loss, plan.batches(sizes, m.names, part), collate_, part, *DECODER[:2])
     return model.cpu()
+
+
+def backbone_material(plan: Plan, pool) -> Material:
+    """The sister language, half of it in each script."""
+    voices, half, found = people("backbone", plan.p.people), plan.p.backbone_utterances // 2, Material()
+    for script in ("th", "lo"):
+        made = render_material(f"backbone-{script}", f"bb-{script}", "real", half, voices, plan.seed, SLIPS, pool)
+        found = found + features(made)
+    return found
 
 
 def pretrain(p: PretrainParams, seed: int, work: Path, out: Path) -> dict[str, float]:
     """All parts into `out`; returns the seconds that each took to train."""
     material = f"{p.people} {p.engines} {p.utterances} {p.backbone_utterances} {seed}"
-    plan = Plan(p, seed, work, out, {}, [material])
+    plan = Plan(p, seed, work, out, {}, {"material": material})
     with crew(workers(3600)) as pool:
-        m = spoken("judge-a", "judge_a", ("th", "lo"), plan, p.utterances, pool, True)
+        heard = spoken("judge-a", "judge_a", ("th", "lo"), plan, p.utterances, pool)
         voices, half = people("judge_a", p.people), p.utterances // 2
-        extra = features(render_material("bb", "bb-th", "judge", half, voices, seed, SLIPS, pool), True)
-        every = m + extra
-        _, timbres = train_speaker(plan, every)
-        tokenizer = train_tokenizer(plan, every, timbres, p.levels)
+        related = features(render_material("bb", "bb-th", "judge", half, voices, seed, SLIPS, pool), keep_sounds=True)
+        every = heard + related
+        timbres = train_speaker(plan, every)
+        tokenizer = train_tokenizer(plan, every, timbres)
         codes = codes_of(tokenizer, every.mels)
-        vocoder = train_vocoder(plan, every)
-        flow = train_flow(plan, every, codes, timbres)
-        every.sounds.clear()
-        m.sounds.clear()
-        heard = Material(m.utterances, m.mels, [], [], m.units) + resynthesised(
-            m, codes[: len(m)], timbres, flow, vocoder, RESYNTHESISED
-        )
-        train_score_judge(plan, heard)
-        size = tokenizer.fsq.codes
-        del heard, every, m, extra
-        b = spoken("judge-b", "judge_b", ("th", "lo"), plan, p.utterances, pool, False)
-        train_select_judge(plan, codes_of(tokenizer, b.mels), b.units, b.names, size)
-        del b
-        c = Material()
-        for script in ("th", "lo"):
-            voices, half = people("backbone", p.people), p.backbone_utterances // 2
-            made = render_material(f"backbone-{script}", f"bb-{script}", "real", half, voices, seed, SLIPS, pool)
-            c = c + features(made)
-        train_backbone(plan, c, codes_of(tokenizer, c.mels), size)
+        read = spoken("judge-b", "judge_b", ("th", "lo"), plan, p.utterances, pool)
+        train_select_judge(plan, codes_of(tokenizer, read.mels), read.units, read.names)
+        del read
+        said = backbone_material(plan, pool)
+        train_backbone(plan, said, codes_of(tokenizer, said.mels))
+        del said
+    vocoder = train_vocoder(plan, related)
+    flow = train_flow(plan, every, codes, timbres)
+    again = resynthesised(heard, codes[: len(heard)], timbres, flow, vocoder, RESYNTHESISED)
+    train_score_judge(plan, heard + again)
     return plan.seconds

@@ -15,7 +15,6 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sebridge_lite.core.params import within
 from sebridge_lite.speech.layers import Block, Halve, check_codes, ctc, masked_mean, standardise, valid
-from sebridge_lite.speech.wordgraph import WordGraph
 
 STEPS = 2  # CTC outputs a token of 40 ms: a fast syllable has more units than tokens
 
@@ -136,12 +135,3 @@ def greedy(log_probs: torch.Tensor, frames: torch.Tensor) -> list[list[int]]:
     units = best[keep].tolist()
     ends = keep.sum(1).cumsum(0).tolist()
     return [units[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-
-@torch.no_grad()
-def transcribe(
-    judge: nn.Module, inputs: torch.Tensor, lengths: torch.Tensor, graph: WordGraph
-) -> tuple[list[list[str]], list[list[int]]]:
-    """The words and the bare units of each utterance."""
-    heard = judge.eval()(inputs, lengths)
-    return graph.decode(*heard), greedy(*heard)

@@ -130,8 +130,8 @@ class Stack:
             own = [seeds[i] for i in places]
             frames = 2 * lengths.to(self.device)
             given = timbres[places].to(self.device)
-            mel = flow.decode(self.flow, batch.to(self.device), lengths.to(self.device), given, self.decoding, own)
-            sound = self.vocoder(mel, frames).cpu()
+            mel, f0 = flow.decode(self.flow, batch.to(self.device), lengths.to(self.device), given, self.decoding, own)
+            sound = self.vocoder(mel, frames, f0).cpu()
             return [row[: HOP * size] for row, size in zip(sound, (2 * lengths).tolist(), strict=True)]
 
         return in_batches(one, codes, BUDGET // 2)

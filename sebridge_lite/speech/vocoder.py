@@ -24,6 +24,7 @@ FFT = 4 * SHIFT
 BINS = FFT // 2 + 1
 NOISE_SIZE = 1 << 16  # samples of the one noise that every utterance breathes
 F0_MEAN, F0_STD = 5.1, 0.35  # of log Hz
+MEL_MEAN, MEL_STD = -5.6, 2.9  # of studio speech
 RESOLUTIONS = (256, 512, 1024)
 
 
@@ -49,17 +50,19 @@ class Vocoder(nn.Module):
         self.register_buffer("window", torch.hann_window(FFT), persistent=False)
 
     def read(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Log F0 (B, T), voicing logit (B, T) and log gains of pulses and noise (B, 2 T, 2, BINS)."""
+        """Log F0, standardised (B, T), voicing as a logit (B, T), and log gains of pulses and noise (B, 2 T, 2, BINS)."""
         mask = valid(lengths, mel.shape[1])
-        x = (mel + 5.6) / 2.9 * mask[..., None]
+        x = (mel - MEL_MEAN) / MEL_STD * mask[..., None]
         x = self.inputs(x.transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             x = block(x, mask)
         x = self.norm(x)
         log_f0, voicing = self.pitch(x).float().unbind(-1)
-        rough = (mel @ self.spread).repeat_interleave(PARTS, 1)[:, :, None]  # the mel itself, which the net refines
+        with torch.autocast(mel.device.type, enabled=False):  # bf16 would round the mel
+            rough = mel.float() @ self.spread
+        rough = rough.repeat_interleave(PARTS, 1)[:, :, None]  # the mel itself, which the net refines
         gains = self.filters(x).float().view(len(x), -1, 2, BINS) + rough
-        return log_f0 * F0_STD + F0_MEAN, voicing, gains
+        return log_f0, voicing, gains
 
     def sound(self, f0: torch.Tensor, gains: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Pitch in Hz, 0 where unvoiced (B, T), and log gains -> (B, 320 T)."""
@@ -82,10 +85,11 @@ class Vocoder(nn.Module):
         return torch.fft.rfft(F.pad(x, (side, side)).unfold(1, FFT, SHIFT) * self.window)
 
     @torch.no_grad()
-    def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """(B, T, 80) -> sound (B, 320 T) in [-1, 1], 0 beyond each end."""
+    def forward(self, mel: torch.Tensor, lengths: torch.Tensor, f0: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, T, 80) -> sound (B, 320 T) in [-1, 1], 0 beyond each end; at the pitch `f0` (B, T) Hz, or what the mel shows."""
         log_f0, voicing, gains = self.read(mel, lengths)
-        f0 = log_f0.clamp(3.9, 6.4).exp() * ((voicing > 0) & valid(lengths, mel.shape[1]))
+        if f0 is None:
+            f0 = hertz(log_f0, voicing) * valid(lengths, mel.shape[1])
         sound = self.sound(f0, gains, lengths).clamp(-1, 1)
         return sound * valid(HOP * lengths, sound.shape[1])
 
@@ -95,11 +99,20 @@ def _bank() -> torch.Tensor:
     return melscale_fbanks(N_FFT // 2 + 1, 0, SAMPLE_RATE / 2, MELS, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
 
 
+def band_centres() -> torch.Tensor:
+    """The middle of each mel band in Hz. (80,)"""
+    bank = _bank()
+    return (bank * torch.arange(len(bank))[:, None]).sum(0) / bank.sum(0) * SAMPLE_RATE / N_FFT
+
+
+def hertz(log_f0: torch.Tensor, voicing: torch.Tensor) -> torch.Tensor:
+    """Pitch as the nets write it (standardised log, and a logit) in Hz, 0 where unvoiced."""
+    return (log_f0 * F0_STD + F0_MEAN).clamp(4.1, 6.2).exp() * (voicing > 0)
+
+
 def _spread() -> torch.Tensor:
     """Log mel to log magnitude by straight lines between the bands' centres. (80, BINS)"""
-    bank = _bank().numpy()
-    centres = (bank * np.arange(len(bank))[:, None]).sum(0) / bank.sum(0) * SAMPLE_RATE / N_FFT
-    bins = np.arange(BINS) * SAMPLE_RATE / FFT
+    bins, centres = np.arange(BINS) * SAMPLE_RATE / FFT, band_centres().numpy()
     return torch.from_numpy(np.stack([np.interp(bins, centres, band) for band in np.eye(MELS)])).float()
 
 
@@ -144,10 +157,11 @@ def vocoder_loss(model: Vocoder, batch: VocoderBatch) -> tuple[torch.Tensor, int
     spectral = sum(_spectral_loss(sound, batch.audio, size) for size in RESOLUTIONS) / len(RESOLUTIONS)
     mel = (log_mel(sound) - batch.mel).abs().mean()
     voiced = batch.f0 > 0
-    pitch = ((log_f0 - batch.f0.clamp(min=1).log()).abs() * voiced).sum() / voiced.sum().clamp(min=1)
+    true = (batch.f0.clamp(min=1).log() - F0_MEAN) / F0_STD
+    pitch = ((log_f0 - true).abs() * voiced).sum() / voiced.sum().clamp(min=1)
     switch = F.binary_cross_entropy_with_logits(voicing, voiced.float())
     parts = {"spectral": spectral, "mel": mel, "pitch": pitch, "voicing": switch}
-    return spectral + mel + 10 * pitch + switch, len(batch.mel), parts
+    return spectral + mel + 3 * pitch + switch, len(batch.mel), parts
 
 
 def _spectral_loss(a: torch.Tensor, b: torch.Tensor, size: int) -> torch.Tensor:

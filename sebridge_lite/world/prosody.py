@@ -5,7 +5,7 @@ pauses, energy. Engines draw nothing. Left out: question intonation, discourse, 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,21 +43,6 @@ class Plan:
     f0: np.ndarray  # (T,) Hz, 0 where unvoiced
     voicing: np.ndarray  # (T,) amplitude
     energy: np.ndarray  # (T,) dB
-
-    def to_dict(self) -> dict:
-        """Only what JSON knows; `Plan.from_dict` undoes it to the rounding of F0 and energy."""
-        arrays = {"f0": self.f0.round(2).tolist(), "energy": self.energy.round(2).tolist()}
-        return {k: v for k, v in asdict(self).items() if k not in ("frames", "voicing")} | arrays
-
-    @classmethod
-    def from_dict(cls, row: dict) -> "Plan":
-        tuples = {name: tuple(row[name]) for name in ("phones", "durations", "syllables", "words", "tones", "stressed")}
-        slips = tuple((int(s), kind) for s, kind in row["slips"])
-        frames, voicing = _by_frame(tuples["phones"], np.array(row["durations"]))
-        f0, energy = (np.array(row[name], dtype=np.float32) for name in ("f0", "energy"))
-        return cls(
-            row["lang"], row["voice"], slips=slips, frames=frames, f0=f0, voicing=voicing, energy=energy, **tuples
-        )
 
 
 class _Draw:

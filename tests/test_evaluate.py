@@ -58,7 +58,7 @@ def stack(lexicon):
         speaker=SpeakerEncoder(
             SpeakerConfig(width=8, blocks=1, embedding=4, speakers=2, margin=0.2, scale=15.0)
         ).eval(),
-        flow=Flow(FlowConfig(codes=CODES, timbre=4, width=8, blocks=1, drop=0.1)).eval(),
+        flow=Flow(FlowConfig(codes=CODES, timbre=4, width=8, blocks=1, noise=0.5, drop=0.1)).eval(),
         vocoder=Vocoder(VocoderConfig(width=8, blocks=1)).eval(),
         select_judge=TokenJudge(TokenJudgeConfig(CODES, SYMBOLS, embedding=4, hidden=4, dropout=0.0, noise=0.0)).eval(),
         score_judge=SoundJudge(
@@ -397,7 +397,7 @@ def test_surprisal_looks_back_over_the_right_tokens(blank):
 
 
 def test_silence_codes_are_those_used_mostly_where_it_is_silent(stack):
-    """A second of noise, half a second of nothing, a second of noise; code 2 is heard as often in sound as in silence, code 4 half in each."""
+    """Noise, half a second of nothing, noise. Code 2 stands as often in sound as in silence, code 4 half in each."""
     generator = torch.Generator().manual_seed(0)
     sound = torch.randn(40_000, generator=generator) * 0.1
     sound[16_000:24_320] = 0

@@ -89,20 +89,18 @@ def entropies(counts: np.ndarray, equal: int, seed: int) -> dict[str, Interval]:
     return found
 
 
-def summarise(table: pd.DataFrame, counts: np.ndarray, equal: int, floor: float | None, seed: int) -> dict:
-    texts = table["id"].nunique()
+def _scores(
+    table: pd.DataFrame, codes: list[torch.Tensor], stack: Stack, references: References, floor: float | None, seed: int
+) -> Scores:
+    counts, texts = token_counts(codes, stack.tokenizer.fsq.codes), len(references.utterances)
     summary = {name: rate([table], name, seed) for name, (column, _) in RATES.items() if column in table}
     if floor is not None:
         wer = summary["wer"]
         summary["wer_cal"] = Interval(*(float(calibrated(x, floor)) for x in (wer.mean, wer.low, wer.high)), texts, 1)
-    # Samples of one text share its words, so texts are the clusters.
-    return summary | entropies(counts.reshape(texts, -1, counts.shape[1]).sum(1), equal, seed)
-
-
-def _scores(table, codes, stack: Stack, references: References, floor: float | None, seed: int) -> Scores:
-    counts = token_counts(codes, stack.tokenizer.fsq.codes)
-    # Half of what the recordings hold: one number a test set, that any system that speaks has.
-    return Scores(table, counts, codes, summarise(table, counts, int(references.tokens.sum()) // 2, floor, seed))
+    # Samples of one text share its words, so texts are the clusters. Half of what the recordings hold is a number of tokens
+    # that depends on the test set alone, and that any system that speaks has.
+    by_text = counts.reshape(texts, -1, counts.shape[1]).sum(1)
+    return Scores(table, counts, codes, summary | entropies(by_text, int(references.tokens.sum()) // 2, seed))
 
 
 def evaluate(

@@ -15,11 +15,12 @@ FRAME, TOKEN = 0.01, 0.04  # seconds of a frame of the truth, and of a token
 def tokens_over_time(samples: np.ndarray, truth: Mapping, codes: np.ndarray, values: np.ndarray, title: str) -> Figure:
     """Spectrogram with the true phones, and beneath it what each channel of each token says; values: (S, channels)."""
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(9, 4.6), sharex=True, height_ratios=(3, 2))
-    spectrogram(top, samples, title)
+    spectrogram(top, samples, "")
+    top.set_title(title, pad=16)  # room for the phones
     edges = FRAME * np.cumsum([0, *truth["durations"]])
     for start, end, phone in zip(edges[:-1], edges[1:], truth["phones"], strict=True):
         top.axvline(end, color=ENGINE, lw=0.8)
-        top.text((start + end) / 2, 7600, "" if phone == "_" else phone, ha="center", va="top", color=ENGINE)
+        top.text((start + end) / 2, 8100, "" if phone == "_" else phone, ha="center", va="bottom", color=ENGINE)
     places = TOKEN * np.arange(len(values) + 1)
     bottom.pcolormesh(places, np.arange(values.shape[1] + 1), values.T, cmap="coolwarm", edgecolors="white", lw=0.3)
     bottom.set_xticks(places[:-1] + TOKEN / 2, codes, rotation=90, fontsize=7)
@@ -37,7 +38,7 @@ def shares(table: pd.DataFrame, chance: float, label: str) -> Figure:
     axis.axvline(chance, color=ENGINE, ls="--", label=f"chance, {chance:.2g}")
     axis.set(xlabel=label, xlim=(0, 1))
     axis.invert_yaxis()
-    axis.legend(loc="lower right")
+    axis.legend(loc="upper right")
     return figure
 
 
@@ -52,15 +53,12 @@ def code_usage(counts: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def toy_flow(paths: np.ndarray, modes: np.ndarray, errors: pd.DataFrame) -> Figure:
-    """Straight training paths, the flow's own paths (steps, N, 2), and both solvers' errors; columns steps, euler, midpoint."""
+def toy_flow(pairs: np.ndarray, paths: np.ndarray, modes: np.ndarray, errors: pd.DataFrame) -> Figure:
+    """Training pairs (2, N, 2), the flow's own paths (steps, N, 2), and both solvers' errors; columns steps, euler, midpoint."""
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.1))
-    for axis, lines, name in (
-        (axes[0], paths[[0, -1]], "pairs on straight lines"),
-        (axes[1], paths, "the flow they add up to"),
-    ):
+    for axis, lines, name in ((axes[0], pairs, "pairs, each on its line"), (axes[1], paths, "the flow they add up to")):
         axis.plot(*lines.transpose(2, 0, 1), color=PAPER, lw=0.6)
-        axis.plot(*paths[0].T, ".", color=PEOPLE, ms=4, label="noise, t = 0")
+        axis.plot(*lines[0].T, ".", color=PEOPLE, ms=4, label="noise, t = 0")
         axis.plot(*lines[-1].T, ".", color=ENGINE, ms=4, label="data, t = 1")
         axis.plot(*modes.T, "k+", ms=9)
         axis.set(title=name, xticks=[], yticks=[], aspect="equal")
@@ -68,6 +66,8 @@ def toy_flow(paths: np.ndarray, modes: np.ndarray, errors: pd.DataFrame) -> Figu
     for solver, colour in (("euler", ENGINE), ("midpoint", PEOPLE)):
         axes[2].loglog(errors["steps"], errors[solver], "o-", color=colour, label=solver)
     axes[2].set(xlabel="steps", ylabel="distance from the exact end", title="error of the solver")
+    axes[2].set_xticks(errors["steps"], errors["steps"])
+    axes[2].minorticks_off()
     axes[2].legend()
     return figure
 

@@ -7,13 +7,19 @@ studio people are disjoint: those who teach the tokenizer and the scoring judge,
 of the backbone; nobody who reads dev or test is in any. Left out: distillation, data augmentation beyond token noise.
 """
 
+import json
 import math
+import multiprocessing
+import resource
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sebridge_lite.core.params import PartParams, PretrainParams
 from sebridge_lite.core.workers import workers
@@ -26,9 +32,9 @@ from sebridge_lite.speech.lm import loss as lm_loss
 from sebridge_lite.speech.material import Material, features, render_material
 from sebridge_lite.speech.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig, judge_loss
 from sebridge_lite.speech.speaker import SpeakerConfig, SpeakerEncoder, speaker_loss
-from sebridge_lite.speech.stack import in_batches
+from sebridge_lite.speech.stack import PARTS, in_batches, load_part
 from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig, tokenizer_loss
-from sebridge_lite.speech.train import TrainConfig, Trained, train
+from sebridge_lite.speech.train import TrainConfig, train
 from sebridge_lite.speech.units import UNITS
 from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig, vocoder_loss
 from sebridge_lite.speech.weights import save_model
@@ -40,6 +46,7 @@ SPEAKER_CROP, VOCODER_CROP = 75, 40  # frames of 20 ms
 RESYNTHESISED = 0.4  # of the scoring judge's recordings are heard through the decoder too
 DECODING = DecodeConfig(steps=6, solver="midpoint", noise=0.0, guidance=0.0)
 SLIPS = 0.01
+LANGS = ("th", "lo")
 DECODER = ("speaker", "tokenizer", "vocoder", "flow")  # what re-synthesis rests on, in order
 
 
@@ -51,7 +58,6 @@ class Plan:
     seed: int
     work: Path
     out: Path
-    seconds: dict[str, float]  # filled in as parts are trained
     made: dict[str, str]  # the settings of the material and of each part, for those who rest on it
 
     @property
@@ -60,7 +66,7 @@ class Plan:
 
     def fit(
         self, name: str, model, config, loss, batches: Batches, collate, part: PartParams, *rests_on: str
-    ) -> Trained:
+    ) -> nn.Module:
         settings = TrainConfig(
             steps=part.steps, lr=part.lr, warmup=min(150, part.steps // 4), schedule="cosine", weight_decay=0.01, clip=1.0,
             accumulate=1, save_every=200, dev_every=0, seed=self.seed, betas=(0.9, 0.98),
@@ -68,24 +74,28 @@ class Plan:
         inputs = key_of(*(self.made[before] for before in ("material", *rests_on)))
         trained = train(model, loss, batches, collate, settings, self.work / name, inputs, name)
         save_model(model, config, self.out / name, half=True)
-        self.seconds[name] = trained.seconds
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        cost = {"seconds": round(trained.seconds, 1), "steps": trained.steps, "peak_memory_gib": round(peak, 2)}
+        (self.work / name / "cost.json").write_text(json.dumps(cost), encoding="utf-8")
         self.made[name] = f"{name} {config} {part}"
-        return trained
+        return load_part(name, self.out)  # as everybody else will have it, in half precision
 
     def batches(self, sizes, names, part: PartParams) -> Batches:
         return Batches(sizes, names, part.budget, self.seed)
 
 
-def spoken(name: str, group: str, langs: tuple[str, ...], plan: Plan, count: int, pool) -> Material:
+def spoken(name: str, group: str, plan: Plan, pool) -> Material:
     """People and engines, 3 to 1, of a group, in each language."""
     found = Material()
-    for lang in langs:
+    for lang in LANGS:
         for kind, voices, share in (
             ("people", people(group, plan.p.people), 0.75),
             ("engines", engines(group, plan.p.engines), 0.25),
         ):
             slips = SLIPS if kind == "people" else 0.0
-            made = render_material(f"{name}-{kind}", lang, "judge", int(count * share), voices, plan.seed, slips, pool)
+            made = render_material(
+                f"{name}-{kind}", lang, "judge", int(plan.p.utterances * share), voices, plan.seed, slips, pool
+            )
             found = found + features(made)
     return found
 
@@ -98,11 +108,13 @@ def train_speaker(plan: Plan, m: Material) -> Tensor:
     model = SpeakerEncoder(config)
     ids = [names.index(speaker) for speaker in m.speakers]
     batches = plan.batches([1] * len(m), m.names, part)
-    plan.fit("speaker", model, config, speaker_loss, batches, partial(mat.speaker_batch, m, ids, SPEAKER_CROP), part)
+    model = plan.fit(
+        "speaker", model, config, speaker_loss, batches, partial(mat.speaker_batch, m, ids, SPEAKER_CROP), part
+    )
 
     @torch.no_grad()
     def embed(mel, lengths, _):
-        return model.cpu()(mel.float(), lengths)
+        return model(mel.float(), lengths)
 
     return torch.stack(in_batches(embed, m.mels))
 
@@ -116,8 +128,7 @@ def train_tokenizer(plan: Plan, m: Material, timbres: Tensor) -> Tokenizer:
     ids = [names.index(speaker) for speaker in m.speakers]
     collate_ = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres, ids)
     loss = partial(tokenizer_loss, prosody=plan.p.prosody, adversary=plan.p.adversary)
-    plan.fit("tokenizer", model, config, loss, plan.batches(m.frames, m.names, part), collate_, part, "speaker")
-    return model.cpu()
+    return plan.fit("tokenizer", model, config, loss, plan.batches(m.frames, m.names, part), collate_, part, "speaker")
 
 
 def codes_of(tokenizer: Tokenizer, mels: list[Tensor]) -> list[Tensor]:
@@ -134,8 +145,7 @@ def train_vocoder(plan: Plan, m: Material) -> Vocoder:
     torch.manual_seed(plan.seed)
     model = Vocoder(config)
     batches = plan.batches([1] * len(m), m.names, part)
-    plan.fit("vocoder", model, config, vocoder_loss, batches, partial(mat.vocoder_batch, m, VOCODER_CROP), part)
-    return model.cpu()
+    return plan.fit("vocoder", model, config, vocoder_loss, batches, partial(mat.vocoder_batch, m, VOCODER_CROP), part)
 
 
 def train_flow(plan: Plan, m: Material, codes: list[Tensor], timbres: Tensor) -> Flow:
@@ -144,8 +154,9 @@ def train_flow(plan: Plan, m: Material, codes: list[Tensor], timbres: Tensor) ->
     torch.manual_seed(plan.seed)
     model = Flow(config)
     collate_ = partial(mat.flow_batch, m, codes, timbres, m.same_speaker())
-    plan.fit("flow", model, config, flow_loss, plan.batches(m.frames, m.names, part), collate_, part, *DECODER[:2])
-    return model.cpu()
+    return plan.fit(
+        "flow", model, config, flow_loss, plan.batches(m.frames, m.names, part), collate_, part, *DECODER[:2]
+    )
 
 
 def resynthesised(
@@ -171,10 +182,9 @@ def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
     model = SoundJudge(config)
     names = [f"{name}-{place}" for place, name in enumerate(m.names)]
     batches = plan.batches(m.frames, names, part)
-    plan.fit(
+    return plan.fit(
         "score_judge", model, config, judge_loss, batches, partial(mat.judge_batch, m.mels, m.units), part, *DECODER
     )
-    return model.cpu()
 
 
 def train_select_judge(plan: Plan, codes: list[Tensor], units: list[Tensor], names: list[str]) -> TokenJudge:
@@ -183,10 +193,9 @@ def train_select_judge(plan: Plan, codes: list[Tensor], units: list[Tensor], nam
     torch.manual_seed(plan.seed + 1)
     model = TokenJudge(config)
     batches = plan.batches([len(row) for row in codes], names, part)
-    plan.fit(
+    return plan.fit(
         "select_judge", model, config, judge_loss, batches, partial(mat.judge_batch, codes, units), part, *DECODER[:2]
     )
-    return model.cpu()
 
 
 def lm_examples(m: Material, codes: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
@@ -215,8 +224,9 @@ def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM
     examples = lm_examples(m, codes)
     collate_ = partial(styled, examples, m.same_speaker(), plan.p.style_share, plan.p.style_tokens)
     sizes = [len(text) + len(speech) + 2 for text, speech in examples]
-    plan.fit("backbone", model, config, lm_loss, plan.batches(sizes, m.names, part), collate_, part, *DECODER[:2])
-    return model.cpu()
+    return plan.fit(
+        "backbone", model, config, lm_loss, plan.batches(sizes, m.names, part), collate_, part, *DECODER[:2]
+    )
 
 
 def backbone_material(plan: Plan, pool) -> Material:
@@ -228,26 +238,44 @@ def backbone_material(plan: Plan, pool) -> Material:
     return found
 
 
-def pretrain(p: PretrainParams, seed: int, work: Path, out: Path) -> dict[str, float]:
-    """All parts into `out`; returns the seconds that each took to train."""
-    material = f"{p.people} {p.engines} {p.utterances} {p.backbone_utterances} {seed}"
-    plan = Plan(p, seed, work, out, {}, {"material": material})
-    with crew(workers(3600)) as pool:
-        heard = spoken("judge-a", "judge_a", ("th", "lo"), plan, p.utterances, pool)
-        voices, half = people("judge_a", p.people), p.utterances // 2
-        related = features(render_material("bb", "bb-th", "judge", half, voices, seed, SLIPS, pool), keep_sounds=True)
-        every = heard + related
-        timbres = train_speaker(plan, every)
-        tokenizer = train_tokenizer(plan, every, timbres)
-        codes = codes_of(tokenizer, every.mels)
-        read = spoken("judge-b", "judge_b", ("th", "lo"), plan, p.utterances, pool)
+def readers_and_speakers(plan: Plan, count: int) -> None:
+    """The selecting judge and the backbone: they need the tokenizer and nothing else."""
+    torch.set_num_threads(1)
+    tokenizer = load_part("tokenizer", plan.out)
+    with crew(count) as pool:
+        read = spoken("judge-b", "judge_b", plan, pool)
         train_select_judge(plan, codes_of(tokenizer, read.mels), read.units, read.names)
         del read
         said = backbone_material(plan, pool)
         train_backbone(plan, said, codes_of(tokenizer, said.mels))
-        del said
-    vocoder = train_vocoder(plan, related)
-    flow = train_flow(plan, every, codes, timbres)
-    again = resynthesised(heard, codes[: len(heard)], timbres, flow, vocoder, RESYNTHESISED)
-    train_score_judge(plan, heard + again)
-    return plan.seconds
+
+
+@contextmanager
+def beside(function, *arguments) -> Iterator[None]:
+    """Runs `function` in a process of its own while the block runs, and waits for it; its failure is raised here."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        other = pool.submit(function, *arguments)
+        yield
+        other.result()
+
+
+def pretrain(p: PretrainParams, seed: int, work: Path, out: Path) -> dict[str, dict]:
+    """All parts into `out`; returns what each cost. The two halves after the tokenizer are trained side by side."""
+    material = f"{p.people} {p.engines} {p.utterances} {p.backbone_utterances} {seed}"
+    plan = Plan(p, seed, work, out, {"material": material})
+    count = workers(3600)
+    with crew(count) as pool:
+        heard = spoken("judge-a", "judge_a", plan, pool)
+        voices, half = people("judge_a", p.people), p.utterances // 2
+        related = features(render_material("bb", "bb-th", "judge", half, voices, seed, SLIPS, pool), keep_sounds=True)
+    every = heard + related
+    timbres = train_speaker(plan, every)
+    tokenizer = train_tokenizer(plan, every, timbres)
+    with beside(readers_and_speakers, plan, 1):
+        torch.set_num_threads(max(1, torch.get_num_threads() - 1))
+        vocoder = train_vocoder(plan, related)
+        codes = codes_of(tokenizer, every.mels)
+        flow = train_flow(plan, every, codes, timbres)
+        again = resynthesised(heard, codes[: len(heard)], timbres, flow, vocoder, RESYNTHESISED)
+        train_score_judge(plan, heard + again)
+    return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in PARTS}

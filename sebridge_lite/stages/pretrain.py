@@ -6,7 +6,6 @@
 
 import datetime
 import json
-import resource
 import time
 from pathlib import Path
 
@@ -67,7 +66,7 @@ def examine(stack: Stack, seed: int) -> dict:
     return numbers
 
 
-def cards(folder: Path, params: Params, numbers: dict, seconds: dict[str, float]) -> str:
+def cards(folder: Path, params: Params, numbers: dict, costs: dict[str, dict]) -> str:
     """A model card a part: what it is, what it learnt from, how big, how good, where it ends."""
     scores = {
         "tokenizer": ("token_f0_corr", "speaker_probe_over_chance", "codes_used", "code_perplexity"),
@@ -90,7 +89,8 @@ def cards(folder: Path, params: Params, numbers: dict, seconds: dict[str, float]
         lines += [f"## {name}", "", f"{ROLES[name]}.", ""]
         lines += [f"- settings: `{json.dumps(config)}`", f"- size: {size / 1e6:.2f} MB (fp16)"]
         lines += [
-            f"- trained in {seconds[name]:.0f} s, seed {params.seed}, on studio speech only (`speech/pretrain.py` says whose)"
+            f"- trained in {costs[name]['seconds']:.0f} s ({costs[name]['steps']} steps, peak memory "
+            f"{costs[name]['peak_memory_gib']:.1f} GiB), seed {params.seed}, on studio speech (`speech/pretrain.py` says whose)"
         ]
         lines += [f"- {score}: {numbers[score]:.3f}" for score in scores[name]]
         lines += [
@@ -106,18 +106,17 @@ def run_pretrain() -> dict:
     start = time.perf_counter()
     with paths.replacing(folder) as temporary:
         temporary.mkdir()
-        seconds = pretrain(params.pretrain, params.seed, work, temporary)
+        costs = pretrain(params.pretrain, params.seed, work, temporary)
     trained = time.perf_counter() - start
     numbers = examine(load_stack(folder, LANGS, DECODING), params.seed)
     numbers["pretrained_bytes"] = sum(path.stat().st_size for path in folder.iterdir())
     numbers["train_seconds"] = trained
     numbers["examine_seconds"] = time.perf_counter() - start - trained
-    numbers["peak_memory_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    numbers |= {f"seconds_{name}": value for name, value in seconds.items()}
+    numbers |= {f"{what}_{name}": cost[what] for name, cost in costs.items() for what in ("seconds", "peak_memory_gib")}
     report = {name: round(float(value), 5) for name, value in numbers.items()}
     report |= {"seed": params.seed, "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
     with paths.replacing(paths.results("pretrain")) as temporary:
         temporary.mkdir()
         (temporary / "metrics.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        (temporary / "cards.md").write_text(cards(folder, params, numbers, seconds), encoding="utf-8")
+        (temporary / "cards.md").write_text(cards(folder, params, numbers, costs), encoding="utf-8")
     return report

@@ -108,6 +108,6 @@ def swap_tracks(rows: Sequence[tuple[str, str, np.ndarray]], title: str) -> Figu
         pitch_track(axes[sources.index(tokens)], f0, colour, len(f0) / 50, f"in the voice of {timbre}")
     for axis, tokens in zip(axes, sources, strict=True):
         axis.set_title(f"tokens of {tokens}")
-    axes[0].legend(fontsize=7)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize=7, frameon=False)
     figure.suptitle(title)
     return figure

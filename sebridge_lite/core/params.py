@@ -74,6 +74,7 @@ class PretrainParams:
     utterances: int = within(8, 1_000_000)
     backbone_utterances: int = within(8, 10_000_000)
     levels: tuple[int, ...] = within(2, 64)
+    compare_levels: tuple[int, ...] = within(2, 64)
     prosody: float = within(0, 100)
     adversary: float = within(0, 100)
     style_share: float = within(0, 1)

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sebridge_lite.measure.metrics import pooled, word_errors
+from sebridge_lite.measure.metrics import edit_distance, pooled, word_errors
 from sebridge_lite.speech import features
 from sebridge_lite.speech.material import at_50_hz, render_material
+from sebridge_lite.speech.recogniser import STEPS, greedy
 from sebridge_lite.speech.speaker import eer
 from sebridge_lite.speech.stack import Stack, in_batches
+from sebridge_lite.speech.units import spoken_units
 from sebridge_lite.speech.vocoder import griffin_lim
 from sebridge_lite.world.manifest import Utterance
 from sebridge_lite.world.studio import Recording
@@ -165,28 +167,38 @@ def speaker_probe(codes: Sequence[Tensor], speakers: Sequence[str], values: Tens
     return float(right), len(names)
 
 
-def contour_correlation(stack: Stack, group: Heard) -> float:
-    """Pitch read from tokens by the tokenizer's own prosody head, against the truth."""
+@torch.no_grad()
+def read_tokens(stack: Stack, group: Heard) -> tuple[list[Tensor], list[list[int]]]:
+    """What the tokenizer's own heads read in its tokens: pitch at 50 Hz relative to the speaker, and phones and tones."""
     timbres = stack.timbres(group.sounds)
 
-    @torch.no_grad()
-    def contours(mel, lengths, places):
+    def heads(mel, lengths, places):
         values, sizes = stack.tokenizer.quantise(mel.to(stack.device), lengths.to(stack.device))
-        tracks = stack.tokenizer.contours(stack.tokenizer.hidden(values, sizes), timbres[places].to(stack.device))
-        return [row[:size, 0].exp().cpu() for row, size in zip(tracks, lengths.tolist(), strict=True)]
+        hidden = stack.tokenizer.hidden(values, sizes)
+        tracks = stack.tokenizer.contours(hidden, timbres[places].to(stack.device))[..., 0].exp().cpu()
+        units = greedy(stack.tokenizer.units(hidden), STEPS * sizes)
+        return [(track[:size], found) for track, size, found in zip(tracks, lengths.tolist(), units, strict=True)]
 
-    return correlation(group.f0, in_batches(contours, stack.mels(group.sounds)))
+    read = in_batches(heads, stack.mels(group.sounds))
+    return [track for track, _ in read], [[unit + 1 for unit in units] for _, units in read]
 
 
-def token_probes(stack: Stack, lang: str, seed: int, voices: int = 60, each: int = 30) -> dict[str, float]:
-    """Speaker from tokens (of people whom the tokenizer never heard), and how many codes are used."""
-    group = heard(list(render_material("probe", lang, "judge", voices * each, people("train", voices), seed)))
-    codes = stack.tokens(group.sounds)
+def token_probes(
+    stack: Stack, lang: str, group: Heard, seed: int, voices: int = 60, each: int = 30
+) -> dict[str, float]:
+    """Text, pitch and speaker from tokens, the last of people whom the tokenizer never heard; how many codes are used."""
+    tracks, units = read_tokens(stack, group)
+    truths = [spoken_units(t["phones"], t["syllables"], t["tones"], lang) for t in (u.truth for u in group.utterances)]
+    wrong = edit_distance(truths, units)
+    crowd = heard(list(render_material("probe", lang, "judge", voices * each, people("train", voices), seed)))
+    codes = stack.tokens(crowd.sounds)
     values = stack.tokenizer.fsq.to_values(torch.arange(stack.tokenizer.fsq.codes)).float()
-    right, count = speaker_probe(codes, [u.speaker for u in group.utterances], values, seed)
+    right, count = speaker_probe(codes, [u.speaker for u in crowd.utterances], values, seed)
     shares = torch.bincount(torch.cat(codes), minlength=len(values)).double()
     shares = shares[shares > 0] / shares.sum()
     return {
+        "token_unit_error": pooled(wrong, [len(truth) for truth in truths]),
+        "token_f0_corr": correlation(group.f0, tracks),
         "speaker_probe_accuracy": right,
         "speaker_probe_over_chance": right * count,
         "codes_used": len(shares),

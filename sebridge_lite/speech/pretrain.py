@@ -37,7 +37,7 @@ from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig, tokenizer
 from sebridge_lite.speech.train import TrainConfig, train
 from sebridge_lite.speech.units import UNITS
 from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig, vocoder_loss
-from sebridge_lite.speech.weights import save_model
+from sebridge_lite.speech.weights import load_model, save_model
 from sebridge_lite.world.studio import crew
 from sebridge_lite.world.voices import engines, people
 
@@ -46,6 +46,7 @@ SPEAKER_CROP, VOCODER_CROP = 75, 40  # frames of 20 ms
 RESYNTHESISED = 0.4  # of the scoring judge's recordings are heard through the decoder too
 DECODING = DecodeConfig(steps=6, solver="midpoint", noise=0.0, guidance=0.0)
 SLIPS = 0.01
+OTHER_TOKENIZER = "tokenizer_compared"  # of another codebook; probed beside ours and not shipped
 LANGS = ("th", "lo")
 DECODER = ("speaker", "tokenizer", "vocoder", "flow")  # what re-synthesis rests on, in order
 
@@ -73,12 +74,15 @@ class Plan:
         )  # fmt: skip
         inputs = key_of(*(self.made[before] for before in ("material", *rests_on)))
         trained = train(model, loss, batches, collate, settings, self.work / name, inputs, name)
-        save_model(model, config, self.out / name, half=True)
+        folder = self.out if name in PARTS else self.work
+        save_model(model, config, folder / name, half=True)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         cost = {"seconds": round(trained.seconds, 1), "steps": trained.steps, "peak_memory_gib": round(peak, 2)}
         (self.work / name / "cost.json").write_text(json.dumps(cost), encoding="utf-8")
         self.made[name] = f"{name} {config} {part}"
-        return load_part(name, self.out)  # as everybody else will have it, in half precision
+        return load_model(
+            type(model), type(config), folder / name
+        ).eval()  # as everybody else will have it, in half precision
 
     def batches(self, sizes, names, part: PartParams) -> Batches:
         return Batches(sizes, names, part.budget, self.seed)
@@ -119,16 +123,16 @@ def train_speaker(plan: Plan, m: Material) -> Tensor:
     return torch.stack(in_batches(embed, m.mels))
 
 
-def train_tokenizer(plan: Plan, m: Material, timbres: Tensor) -> Tokenizer:
+def train_tokenizer(plan: Plan, m: Material, timbres: Tensor, name: str, levels: tuple[int, ...]) -> Tokenizer:
     part, names = plan.p.tokenizer, sorted(set(m.speakers))
     speakers = len(names) if plan.p.adversary else 0
-    config = TokenizerConfig(plan.p.levels, part.width, part.blocks, TIMBRE, speakers)
+    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, speakers)
     torch.manual_seed(plan.seed)
     model = Tokenizer(config)
     ids = [names.index(speaker) for speaker in m.speakers]
     collate_ = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres, ids)
     loss = partial(tokenizer_loss, prosody=plan.p.prosody, adversary=plan.p.adversary)
-    return plan.fit("tokenizer", model, config, loss, plan.batches(m.frames, m.names, part), collate_, part, "speaker")
+    return plan.fit(name, model, config, loss, plan.batches(m.frames, m.names, part), collate_, part, "speaker")
 
 
 def codes_of(tokenizer: Tokenizer, mels: list[Tensor]) -> list[Tensor]:
@@ -270,7 +274,7 @@ def pretrain(p: PretrainParams, seed: int, work: Path, out: Path) -> dict[str, d
         related = features(render_material("bb", "bb-th", "judge", half, voices, seed, SLIPS, pool), keep_sounds=True)
     every = heard + related
     timbres = train_speaker(plan, every)
-    tokenizer = train_tokenizer(plan, every, timbres)
+    tokenizer = train_tokenizer(plan, every, timbres, "tokenizer", p.levels)
     with beside(readers_and_speakers, plan, 1):
         torch.set_num_threads(max(1, torch.get_num_threads() - 1))
         vocoder = train_vocoder(plan, related)
@@ -278,4 +282,7 @@ def pretrain(p: PretrainParams, seed: int, work: Path, out: Path) -> dict[str, d
         flow = train_flow(plan, every, codes, timbres)
         again = resynthesised(heard, codes[: len(heard)], timbres, flow, vocoder, RESYNTHESISED)
         train_score_judge(plan, heard + again)
-    return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in PARTS}
+        train_tokenizer(plan, every, timbres, OTHER_TOKENIZER, p.compare_levels)
+    return {
+        name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in (*PARTS, OTHER_TOKENIZER)
+    }

@@ -76,6 +76,16 @@ class Stage:
             temporary.write_text(json.dumps(report, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def pretrained_metrics() -> dict:
+    """What `sebridge pretrain` measured of the parts that are used, with their floors and probes."""
+    from sebridge_lite.speech.stack import pretrained_folder
+
+    path = pretrained_folder().parents[1] / "results" / "pretrain" / "metrics.json"
+    if not path.is_file():
+        raise UserError(f"{path}: not there; `dvc pull pretrain` fetches it with the parts")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def read_metrics(stage: str) -> dict | None:
     """A stage's metrics of the last run, or None before it ran."""
     path: Path = paths.results(stage, "metrics.json")

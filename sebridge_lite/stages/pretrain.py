@@ -7,14 +7,17 @@
 import datetime
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.measure import parts
 from sebridge_lite.measure.metrics import pooled
-from sebridge_lite.speech.pretrain import DECODING, pretrain
+from sebridge_lite.speech.pretrain import DECODING, OTHER_TOKENIZER, pretrain
 from sebridge_lite.speech.stack import PARTS, Stack, load_stack
+from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
+from sebridge_lite.speech.weights import load_model
 
 LANGS = ("th", "lo")
 BY_PEOPLE, BY_ENGINES = 240, 150  # test sentences a language
@@ -33,7 +36,7 @@ def rates(counts: dict[str, list[tuple[int, int]]]) -> dict[str, float]:
     return {name: pooled([w for w, _ in found], [n for _, n in found]) for name, found in counts.items()}
 
 
-def examine(stack: Stack, seed: int) -> dict:
+def examine(stack: Stack, other: Tokenizer, seed: int) -> dict:
     """Every number of `results/pretrain/metrics.json` that the parts themselves decide."""
     groups = {lang: parts.held_out(lang, BY_PEOPLE, BY_ENGINES, seed) for lang in LANGS}
     numbers: dict = {}
@@ -57,11 +60,13 @@ def examine(stack: Stack, seed: int) -> dict:
     sounds = [stack.speak(stack.tokens(g.sounds), stack.timbres(g.sounds), [0] * len(g.sounds)) for g in people]
     correlations = [parts.correlation(g.f0, parts.pitch(back)) for g, back in zip(people, sounds, strict=True)]
     numbers["resynthesis_f0_corr"] = sum(correlations) / len(correlations)
-    numbers["token_f0_corr"] = sum(parts.contour_correlation(stack, g) for g in people) / len(people)
     numbers["judges_agree"] = sum(parts.agreement(stack, lang, groups[lang][0]) for lang in LANGS) / len(LANGS)
     numbers["speaker_eer"] = parts.speaker_trials(stack, people[0])
     numbers |= parts.timbre_swap(stack, people[0])
-    numbers |= parts.token_probes(stack, "th", seed)
+    numbers |= parts.token_probes(stack, "th", people[0], seed)
+    beside = parts.token_probes(replace(stack, tokenizer=other), "th", people[0], seed)
+    numbers |= {f"compared_{name}": value for name, value in beside.items()}
+    numbers["compared_codes"] = other.fsq.codes
     numbers["n_people"], numbers["n_engines"] = BY_PEOPLE * len(LANGS), BY_ENGINES * len(LANGS)
     return numbers
 
@@ -69,7 +74,13 @@ def examine(stack: Stack, seed: int) -> dict:
 def cards(folder: Path, params: Params, numbers: dict, costs: dict[str, dict]) -> str:
     """A model card a part: what it is, what it learnt from, how big, how good, where it ends."""
     scores = {
-        "tokenizer": ("token_f0_corr", "speaker_probe_over_chance", "codes_used", "code_perplexity"),
+        "tokenizer": (
+            "token_unit_error",
+            "token_f0_corr",
+            "speaker_probe_over_chance",
+            "codes_used",
+            "code_perplexity",
+        ),
         "speaker": ("speaker_eer",),
         "flow": ("resynthesis_wer_loss", "resynthesis_f0_corr", "swap_f0_corr", "swap_sim_new", "swap_sim_old"),
         "vocoder": ("vocoder_wer_loss", "griffin_lim_wer_loss"),
@@ -108,7 +119,8 @@ def run_pretrain() -> dict:
         temporary.mkdir()
         costs = pretrain(params.pretrain, params.seed, work, temporary)
     trained = time.perf_counter() - start
-    numbers = examine(load_stack(folder, LANGS, DECODING), params.seed)
+    other = load_model(Tokenizer, TokenizerConfig, work / OTHER_TOKENIZER).eval()
+    numbers = examine(load_stack(folder, LANGS, DECODING), other, params.seed)
     numbers["pretrained_bytes"] = sum(path.stat().st_size for path in folder.iterdir())
     numbers["train_seconds"] = trained
     numbers["examine_seconds"] = time.perf_counter() - start - trained

@@ -30,7 +30,7 @@ def trained(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         patch.setenv("SEBRIDGE_WORKERS", "1")
-        pretrain(TINY, 0, folder / "work", folder / "out")
+        pretrain(TINY, folder / "work", folder / "out")
     return folder
 
 
@@ -57,7 +57,7 @@ def test_every_part_is_trained_saved_and_loads(trained):
 def test_a_second_run_trains_nothing_and_gives_the_same_parts(trained, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
-    pretrain(TINY, 0, trained / "work", trained / "again")
+    pretrain(TINY, trained / "work", trained / "again")
     for name in PARTS:
         file = f"{name}.safetensors"
         assert (trained / "again" / file).read_bytes() == (trained / "out" / file).read_bytes()

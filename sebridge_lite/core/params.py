@@ -69,6 +69,7 @@ class PartParams:
 class PretrainParams:
     """What stands for the paper's downloads: tokenizer, judges, speaker encoder, decoder, vocoder, backbone (Table 10)."""
 
+    seed: int = within(0, 2**31)
     people: int = within(2, 10_000)
     engines: int = within(1, 1_000)
     utterances: int = within(8, 1_000_000)

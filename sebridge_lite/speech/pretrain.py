@@ -10,7 +10,6 @@ of the backbone; nobody who reads dev or test is in any. Left out: distillation,
 import json
 import math
 import multiprocessing
-import resource
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from sebridge_lite.core.memory import peak_memory_gib
 from sebridge_lite.core.params import PartParams, PretrainParams
 from sebridge_lite.core.workers import workers
 from sebridge_lite.speech import material as mat
@@ -56,7 +56,6 @@ class Plan:
     """What every part needs to be trained: settings, seed, where to work, where finished parts go."""
 
     p: PretrainParams
-    seed: int
     work: Path
     out: Path
     made: dict[str, str]  # the settings of the material and of each part, for those who rest on it
@@ -70,14 +69,17 @@ class Plan:
     ) -> nn.Module:
         settings = TrainConfig(
             steps=part.steps, lr=part.lr, warmup=min(150, part.steps // 4), schedule="cosine", weight_decay=0.01, clip=1.0,
-            accumulate=1, save_every=200, dev_every=0, seed=self.seed, betas=(0.9, 0.98),
+            accumulate=1, save_every=200, dev_every=0, seed=self.p.seed, betas=(0.9, 0.98),
         )  # fmt: skip
         inputs = key_of(*(self.made[before] for before in ("material", *rests_on)))
         trained = train(model, loss, batches, collate, settings, self.work / name, inputs, name)
         folder = self.out if name in PARTS else self.work
         save_model(model, config, folder / name, half=True)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        cost = {"seconds": round(trained.seconds, 1), "steps": trained.steps, "peak_memory_gib": round(peak, 2)}
+        cost = {
+            "seconds": round(trained.seconds, 1),
+            "steps": trained.steps,
+            "peak_memory_gib": round(peak_memory_gib(), 2),
+        }
         (self.work / name / "cost.json").write_text(json.dumps(cost), encoding="utf-8")
         self.made[name] = f"{name} {config} {part}"
         return load_model(
@@ -85,7 +87,7 @@ class Plan:
         ).eval()  # as everybody else will have it, in half precision
 
     def batches(self, sizes, names, part: PartParams) -> Batches:
-        return Batches(sizes, names, part.budget, self.seed)
+        return Batches(sizes, names, part.budget, self.p.seed)
 
 
 def spoken(name: str, group: str, plan: Plan, pool) -> Material:
@@ -98,7 +100,7 @@ def spoken(name: str, group: str, plan: Plan, pool) -> Material:
         ):
             slips = SLIPS if kind == "people" else 0.0
             made = render_material(
-                f"{name}-{kind}", lang, "judge", int(plan.p.utterances * share), voices, plan.seed, slips, pool
+                f"{name}-{kind}", lang, "judge", int(plan.p.utterances * share), voices, plan.p.seed, slips, pool
             )
             found = found + features(made)
     return found
@@ -108,7 +110,7 @@ def train_speaker(plan: Plan, m: Material) -> Tensor:
     """Trains the encoder; returns the timbre of each utterance (N, TIMBRE)."""
     part, names = plan.p.speaker, sorted(set(m.speakers))
     config = SpeakerConfig(part.width, part.blocks, TIMBRE, len(names), margin=0.2, scale=15.0)
-    torch.manual_seed(plan.seed)
+    torch.manual_seed(plan.p.seed)
     model = SpeakerEncoder(config)
     ids = [names.index(speaker) for speaker in m.speakers]
     batches = plan.batches([1] * len(m), m.names, part)
@@ -127,7 +129,7 @@ def train_tokenizer(plan: Plan, m: Material, timbres: Tensor, name: str, levels:
     part, names = plan.p.tokenizer, sorted(set(m.speakers))
     speakers = len(names) if plan.p.adversary else 0
     config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, speakers)
-    torch.manual_seed(plan.seed)
+    torch.manual_seed(plan.p.seed)
     model = Tokenizer(config)
     ids = [names.index(speaker) for speaker in m.speakers]
     collate_ = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres, ids)
@@ -146,7 +148,7 @@ def codes_of(tokenizer: Tokenizer, mels: list[Tensor]) -> list[Tensor]:
 def train_vocoder(plan: Plan, m: Material) -> Vocoder:
     part = plan.p.vocoder
     config = VocoderConfig(part.width, part.blocks)
-    torch.manual_seed(plan.seed)
+    torch.manual_seed(plan.p.seed)
     model = Vocoder(config)
     batches = plan.batches([1] * len(m), m.names, part)
     return plan.fit("vocoder", model, config, vocoder_loss, batches, partial(mat.vocoder_batch, m, VOCODER_CROP), part)
@@ -155,7 +157,7 @@ def train_vocoder(plan: Plan, m: Material) -> Vocoder:
 def train_flow(plan: Plan, m: Material, codes: list[Tensor], timbres: Tensor) -> Flow:
     part = plan.p.flow
     config = FlowConfig(plan.codes, TIMBRE, part.width, part.blocks, noise=0.5, drop=0.1)
-    torch.manual_seed(plan.seed)
+    torch.manual_seed(plan.p.seed)
     model = Flow(config)
     collate_ = partial(mat.flow_batch, m, codes, timbres, m.same_speaker())
     return plan.fit(
@@ -182,7 +184,7 @@ def resynthesised(
 def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
     part = plan.p.score_judge
     config = SoundJudgeConfig(len(UNITS) - 1, part.width, part.blocks, part.width, 0.1, time_mask=8, band_mask=12)
-    torch.manual_seed(plan.seed)
+    torch.manual_seed(plan.p.seed)
     model = SoundJudge(config)
     names = [f"{name}-{place}" for place, name in enumerate(m.names)]
     batches = plan.batches(m.frames, names, part)
@@ -194,7 +196,7 @@ def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
 def train_select_judge(plan: Plan, codes: list[Tensor], units: list[Tensor], names: list[str]) -> TokenJudge:
     part = plan.p.select_judge
     config = TokenJudgeConfig(plan.codes, len(UNITS) - 1, 96, part.width, dropout=0.1, noise=0.05)
-    torch.manual_seed(plan.seed + 1)
+    torch.manual_seed(plan.p.seed + 1)
     model = TokenJudge(config)
     batches = plan.batches([len(row) for row in codes], names, part)
     return plan.fit(
@@ -223,7 +225,7 @@ def styled(examples, same, share: float, longest: int, places) -> object:
 def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM:
     part = plan.p.lm
     config = LMConfig(len(ALPHABET), plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0)
-    torch.manual_seed(plan.seed)
+    torch.manual_seed(plan.p.seed)
     model = TextSpeechLM(config)
     examples = lm_examples(m, codes)
     collate_ = partial(styled, examples, m.same_speaker(), plan.p.style_share, plan.p.style_tokens)
@@ -237,7 +239,7 @@ def backbone_material(plan: Plan, pool) -> Material:
     """The sister language, half of it in each script."""
     voices, half, found = people("backbone", plan.p.people), plan.p.backbone_utterances // 2, Material()
     for script in ("th", "lo"):
-        made = render_material(f"backbone-{script}", f"bb-{script}", "real", half, voices, plan.seed, SLIPS, pool)
+        made = render_material(f"backbone-{script}", f"bb-{script}", "real", half, voices, plan.p.seed, SLIPS, pool)
         found = found + features(made)
     return found
 
@@ -263,15 +265,15 @@ def beside(function, *arguments) -> Iterator[None]:
         other.result()
 
 
-def pretrain(p: PretrainParams, seed: int, work: Path, out: Path) -> dict[str, dict]:
+def pretrain(p: PretrainParams, work: Path, out: Path) -> dict[str, dict]:
     """All parts into `out`; returns what each cost. The two halves after the tokenizer are trained side by side."""
-    material = f"{p.people} {p.engines} {p.utterances} {p.backbone_utterances} {seed}"
-    plan = Plan(p, seed, work, out, {"material": material})
+    material = f"{p.people} {p.engines} {p.utterances} {p.backbone_utterances} {p.seed}"
+    plan = Plan(p, work, out, {"material": material})
     count = workers(3600)
     with crew(count) as pool:
         heard = spoken("judge-a", "judge_a", plan, pool)
         voices, half = people("judge_a", p.people), p.utterances // 2
-        related = features(render_material("bb", "bb-th", "judge", half, voices, seed, SLIPS, pool), keep_sounds=True)
+        related = features(render_material("bb", "bb-th", "judge", half, voices, p.seed, SLIPS, pool), keep_sounds=True)
     every = heard + related
     timbres = train_speaker(plan, every)
     tokenizer = train_tokenizer(plan, every, timbres, "tokenizer", p.levels)

@@ -33,12 +33,14 @@ def profile(options) -> None:
 
 
 def run(options) -> None:
+    from sebridge_lite.core.memory import peak_memory_gib
     from sebridge_lite.stages.run import run_stage
 
     if options.workers:
         os.environ["SEBRIDGE_WORKERS"] = options.workers
     seconds = run_stage(options.stage)
-    print(f"{options.stage}: done in {seconds:.0f} s, see {paths.results(options.stage)}")
+    memory = f"{peak_memory_gib(children=True):.1f} GiB at most"
+    print(f"{options.stage}: done in {seconds:.0f} s, {memory}, see {paths.results(options.stage)}")
 
 
 def code(_options) -> None:

@@ -101,7 +101,7 @@ def cards(folder: Path, params: Params, numbers: dict, costs: dict[str, dict]) -
         lines += [f"- settings: `{json.dumps(config)}`", f"- size: {size / 1e6:.2f} MB (fp16)"]
         lines += [
             f"- trained in {costs[name]['seconds']:.0f} s ({costs[name]['steps']} steps, peak memory "
-            f"{costs[name]['peak_memory_gib']:.1f} GiB), seed {params.seed}, on studio speech (`speech/pretrain.py` says whose)"
+            f"{costs[name]['peak_memory_gib']:.1f} GiB), seed {params.pretrain.seed}, on studio speech"
         ]
         lines += [f"- {score}: {numbers[score]:.3f}" for score in scores[name]]
         lines += [
@@ -117,16 +117,16 @@ def run_pretrain() -> dict:
     start = time.perf_counter()
     with paths.replacing(folder) as temporary:
         temporary.mkdir()
-        costs = pretrain(params.pretrain, params.seed, work, temporary)
+        costs = pretrain(params.pretrain, work, temporary)
     trained = time.perf_counter() - start
     other = load_model(Tokenizer, TokenizerConfig, work / OTHER_TOKENIZER).eval()
-    numbers = examine(load_stack(folder, LANGS, DECODING), other, params.seed)
+    numbers = examine(load_stack(folder, LANGS, DECODING), other, params.pretrain.seed)
     numbers["pretrained_bytes"] = sum(path.stat().st_size for path in folder.iterdir())
     numbers["train_seconds"] = trained
     numbers["examine_seconds"] = time.perf_counter() - start - trained
     numbers |= {f"{what}_{name}": cost[what] for name, cost in costs.items() for what in ("seconds", "peak_memory_gib")}
     report = {name: round(float(value), 5) for name, value in numbers.items()}
-    report |= {"seed": params.seed, "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
+    report |= {"seed": params.pretrain.seed, "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
     with paths.replacing(paths.results("pretrain")) as temporary:
         temporary.mkdir()
         (temporary / "metrics.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")

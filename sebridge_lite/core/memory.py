@@ -1,0 +1,17 @@
+"""How much memory a run took. Left out: Windows, which has no such account; there it is NaN."""
+
+import sys
+
+try:
+    import resource
+except ImportError:
+    resource = None
+
+
+def peak_memory_gib(children: bool = False) -> float:
+    """The largest resident size so far of this process, or of the largest of its finished children."""
+    if resource is None:
+        return float("nan")
+    who = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF
+    unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
+    return resource.getrusage(who).ru_maxrss / unit

@@ -19,7 +19,7 @@ def call(*arguments: str, cwd, **environment) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-COMMANDS = ("doctor", "profile", "run", "code", "refresh", "check-data")
+COMMANDS = ("doctor", "profile", "run", "pretrain", "code", "refresh", "check-data")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -48,7 +48,7 @@ def test_a_users_error_is_one_line_on_stderr_and_exit_1(project):
     done = call("run", "nonsense", cwd=project)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == "sebridge: no stage 'nonsense'; stages: start, corpus\n"
+    assert done.stderr == "sebridge: no stage 'nonsense'; stages: start, corpus, tokens, speech_lm, decoder, judges\n"
 
 
 def test_debug_shows_the_traceback(project):

@@ -11,7 +11,17 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("params.yaml", "params", "dvc.yaml", "data.dvc", "notebooks", "sebridge_lite", "embedded", ".dvcignore")
+PARTS = (
+    "params.yaml",
+    "params",
+    "dvc.yaml",
+    "dvc.lock",
+    "data.dvc",
+    "notebooks",
+    "sebridge_lite",
+    "embedded",
+    ".dvcignore",
+)
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
 TINY = {"real_minutes: 2.0": "real_minutes: 0.3", "synthetic_minutes: 10.0": "synthetic_minutes: 1.8",
         "dev_texts: 24": "dev_texts: 3", "test_texts: 24": "test_texts: 3"}  # fmt: skip
@@ -47,13 +57,24 @@ def clone(tmp_path_factory) -> Path:
     (project / "params.yaml").write_text(smoke, encoding="utf-8")
     cut = ("unshare", "-rn")
     can_cut = shutil.which("unshare") and subprocess.run([*cut, "true"], capture_output=True).returncode == 0
-    dvc(project, "pull", "data.dvc", prefix=cut if can_cut else ())
+    dvc(project, "pull", "data.dvc", "pretrain", prefix=cut if can_cut else ())
     return project
 
 
 def test_the_embedded_data_comes_without_a_network_and_is_small(clone):
     assert (clone / "data" / "text" / "th" / "lexicon.tsv").is_file()
-    assert sum(path.stat().st_size for path in (clone / "embedded").rglob("*") if path.is_file()) < 3_000_000
+    assert sum(path.stat().st_size for path in (clone / "data").rglob("*") if path.is_file()) < 3_000_000
+    assert (clone / "artifacts" / "pretrained" / "tokenizer.safetensors").is_file()
+    assert (clone / "results" / "pretrain" / "cards.md").is_file()
+
+
+@pytest.mark.parametrize("profile", ["smoke", "lite", "full"])
+def test_every_profile_shares_the_pretrained_parts(clone, profile):
+    active = clone / "params.yaml"
+    before = active.read_text(encoding="utf-8")
+    shutil.copy(clone / "params" / f"{profile}.yaml", active)
+    assert dvc(clone, "status", "pretrain").strip() == "Data and pipelines are up to date."
+    active.write_text(before, encoding="utf-8")
 
 
 def test_the_embedded_data_is_what_data_dvc_names():
@@ -72,19 +93,21 @@ def test_no_stage_writes_under_data_or_depends_on_a_notebook_itself():
 
 
 def test_the_pipeline_reruns_what_changed_and_nothing_else(clone):
-    first = dvc(clone, "repro")
+    first = dvc(clone, "repro", "start")
     assert "Running stage 'corpus'" in first
     metrics = json.loads((clone / "results" / "corpus" / "metrics.json").read_text())
     assert metrics["profile"] == "smoke"
     assert (clone / "results" / "start" / "00_start_here.ipynb").is_file()
-    assert "Running stage" not in dvc(clone, "repro")
+    assert "Running stage" not in dvc(clone, "repro", "start")
 
     path = clone / "notebooks" / "01_world.ipynb"
     nb = nbformat.read(path, as_version=4)
     nb.cells[0].source += "\n\nOne more sentence."
     nbformat.write(nb, path)
-    assert [line for line in dvc(clone, "status").splitlines() if line and not line[0].isspace()] == ["code:"]
-    rerun = dvc(clone, "repro")
+    assert [
+        line for line in dvc(clone, "status", "code", "corpus", "start").splitlines() if line and not line[0].isspace()
+    ] == ["code:"]
+    rerun = dvc(clone, "repro", "start")
     assert "Running stage 'code'" in rerun
     assert "Running stage 'corpus'" not in rerun
 
@@ -94,4 +117,4 @@ def test_the_pipeline_reruns_what_changed_and_nothing_else(clone):
     code.source += "\n# code, not prose"
     nbformat.write(nb, path)
     dvc(clone, "repro", "code")
-    assert "corpus:" in dvc(clone, "status")
+    assert "corpus:" in dvc(clone, "status", "corpus")

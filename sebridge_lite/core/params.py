@@ -74,6 +74,7 @@ class PretrainParams:
     engines: int = within(1, 1_000)
     utterances: int = within(8, 1_000_000)
     backbone_utterances: int = within(8, 10_000_000)
+    backbone_words: int = within(3, 9)
     levels: tuple[int, ...] = within(2, 64)
     compare_levels: tuple[int, ...] = within(2, 64)
     prosody: float = within(0, 100)

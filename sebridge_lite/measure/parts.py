@@ -180,7 +180,7 @@ def read_tokens(stack: Stack, group: Heard) -> tuple[list[Tensor], list[list[int
         return [(track[:size], found) for track, size, found in zip(tracks, lengths.tolist(), units, strict=True)]
 
     read = in_batches(heads, stack.mels(group.sounds))
-    return [track for track, _ in read], [[unit + 1 for unit in units] for _, units in read]
+    return [track for track, _ in read], [units for _, units in read]
 
 
 def token_probes(

@@ -22,6 +22,7 @@ from sebridge_lite.speech.stack import tone_language
 from sebridge_lite.speech.tokenizer import TokenizerBatch
 from sebridge_lite.speech.units import spoken_units
 from sebridge_lite.speech.vocoder import VocoderBatch
+from sebridge_lite.world.grammar import LONGEST
 from sebridge_lite.world.manifest import Utterance
 from sebridge_lite.world.studio import CHUNK, Recording, lines_of, record_all
 from sebridge_lite.world.texts import load_language, sentences
@@ -68,10 +69,19 @@ class Material:
 
 
 def render_material(
-    name: str, lang: str, split: str, count: int, voices: Sequence[Voice], seed: int, slip_rate: float = 0.0, pool=None
+    name: str,
+    lang: str,
+    split: str,
+    count: int,
+    voices: Sequence[Voice],
+    seed: int,
+    slip_rate: float = 0.0,
+    pool=None,
+    longest: int = LONGEST,
 ) -> Iterable[Recording]:
-    """`count` sentences of a split, said by `voices` in turn."""
-    said = itertools.islice(sentences(load_language(lang), split, seed), count)
+    """`count` sentences of a split, of at most `longest` words, said by `voices` in turn."""
+    short = (words for words in sentences(load_language(lang), split, seed) if len(words) <= longest)
+    said = itertools.islice(short, count)
     return record_all(lines_of(name, lang, said, list(voices), seed, slip_rate), seed, pool)
 
 

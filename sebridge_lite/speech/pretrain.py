@@ -239,7 +239,9 @@ def backbone_material(plan: Plan, pool) -> Material:
     """The sister language, half of it in each script."""
     voices, half, found = people("backbone", plan.p.people), plan.p.backbone_utterances // 2, Material()
     for script in ("th", "lo"):
-        made = render_material(f"backbone-{script}", f"bb-{script}", "real", half, voices, plan.p.seed, SLIPS, pool)
+        made = render_material(
+            f"backbone-{script}", f"bb-{script}", "real", half, voices, plan.p.seed, SLIPS, pool, plan.p.backbone_words
+        )
         found = found + features(made)
     return found
 

@@ -56,7 +56,7 @@ def pretrain(options) -> None:
     if options.workers:
         os.environ["SEBRIDGE_WORKERS"] = options.workers
     report = run_pretrain()
-    print(f"pretrain: {report['pretrained_bytes'] / 1e6:.1f} MB of parts in {report['train_seconds']:.0f} s")
+    print(f"pretrain: {report['pretrained_bytes'] / 1e6:.1f} MB of parts, see {paths.results('pretrain') / 'cards.md'}")
 
 
 def refresh(_options) -> None:
@@ -110,7 +110,11 @@ def parser() -> argparse.ArgumentParser:
     sub = command(
         run, "run", "Run one stage: its notebook with the active parameters.", "sebridge run corpus --workers 2"
     )
-    sub.add_argument("stage", metavar="STAGE", help="a stage of dvc.yaml that runs a notebook: corpus, start")
+    sub.add_argument(
+        "stage",
+        metavar="STAGE",
+        help="a stage of dvc.yaml that runs a notebook: start, corpus, tokens, speech_lm, decoder, judges",
+    )
     sub.add_argument("--workers", metavar="N", help="processes to use (default: the cores, at most 8)")
     sub = command(
         pretrain, "pretrain", "Train the frozen parts again: tokenizer, judges, decoder, backbone.", "sebridge pretrain"

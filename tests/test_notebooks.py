@@ -72,3 +72,10 @@ def test_links_to_other_notebooks_lead_somewhere(nb):
     prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
     for target in re.findall(r"\]\(([\w.]+\.ipynb)\)", prose):
         assert (NOTEBOOKS[0].parent / target).is_file()
+
+
+def test_its_card_gives_time_and_memory_and_no_placeholder_is_left(nb):
+    prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    assert re.search(r"\*\*time\*\* \| \d+ s ", prose)
+    assert re.search(r"\*\*memory\*\* \| [\d.]+ GiB", prose)
+    assert not re.findall(r"@[A-Z]+@", prose)

@@ -19,6 +19,7 @@ from transformers import Qwen2Config, Qwen2Model
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import within
+from sebridge_lite.speech.layers import valid
 
 SOS, TASK = 0, 1
 STOPS = 3  # eos, unused, fill: the three rows after the speech vocabulary
@@ -93,11 +94,6 @@ def collate(examples: Sequence[Example]) -> Batch:
     for rows in zip(*examples, strict=True):
         parts += [pad_sequence(list(rows), batch_first=True).long(), torch.tensor([len(row) for row in rows])]
     return Batch(*parts)
-
-
-def valid(lengths: Tensor, width: int) -> Tensor:
-    """(B,) -> (B, width), True on valid cells."""
-    return torch.arange(width, device=lengths.device) < lengths[:, None]
 
 
 class TextSpeechLM(nn.Module):

@@ -1,6 +1,6 @@
 # make reproduce [PROFILE=smoke|lite|full]   set up, pull the embedded data, run the pipeline
 # make test                                  set up, then ruff, pytest and nbval
-# make lab                                   JupyterLab on the first notebook
+# make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
 # make notebooks                             execute the committed notebooks again (smoke), in place
 # make bench                                 benchmarks, each against a named peer
 # make clean                                 remove what was made (.venv, outputs, caches), keep data/
@@ -47,7 +47,7 @@ test: data/text artifacts/pretrained
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300
 
 lab: data/text artifacts/pretrained
-	jupyter lab notebooks/00_start_here.ipynb
+	jupyter lab $(LAB) notebooks/00_start_here.ipynb
 
 notebooks: data/text artifacts/pretrained
 	sebridge refresh

@@ -18,7 +18,8 @@ from transformers.models.qwen2.modeling_qwen2 import rotate_half
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import within
-from sebridge_lite.speech.lm import STOPS, Batch, TextSpeechLM, collate, valid
+from sebridge_lite.speech.layers import valid
+from sebridge_lite.speech.lm import STOPS, Batch, TextSpeechLM, collate
 
 SHRINK = 0.8  # the grid is packed when at most this share of it would be left: packing copies the cache
 ROOM = 64  # steps that a new cache holds; it doubles when full

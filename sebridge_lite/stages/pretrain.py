@@ -14,12 +14,11 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.measure import parts
 from sebridge_lite.measure.metrics import pooled
-from sebridge_lite.speech.pretrain import DECODING, OTHER_TOKENIZER, pretrain
+from sebridge_lite.speech.pretrain import DECODING, LANGS, OTHER_TOKENIZER, pretrain
 from sebridge_lite.speech.stack import PARTS, Stack, load_stack
 from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
 from sebridge_lite.speech.weights import load_model
 
-LANGS = ("th", "lo")
 BY_PEOPLE, BY_ENGINES = 240, 150  # test sentences a language
 ROLES = {
     "tokenizer": "speech to tokens; stands for S3Tokenizer",

@@ -29,7 +29,7 @@ data/text: $(VENV)/.installed data.dvc
 	touch -c $@
 
 artifacts/pretrained: $(VENV)/.installed
-	dvc pull --quiet pretrain
+	dvc pull --quiet pretrain codebook
 	touch -c $@
 
 reproduce: data/text artifacts/pretrained

@@ -24,8 +24,9 @@ from sebridge_lite.speech.sampling import SamplerConfig, generate
 
 TEXTS, CANDIDATES, PER_CHARACTER, PAD = 64, 12, 2.3, -1
 CONFIG = LMConfig(
-    len(CharVocab()), 729, hidden=128, layers=3, heads=4, kv_heads=2, ffn=320, max_positions=2048, rope_theta=1e4
-)
+    len(CharVocab()), 729, hidden=128, layers=3, heads=4, kv_heads=2, ffn=320, max_positions=2048, rope_theta=1e4,
+    pace=0,  # transformers.generate counts positions on
+)  # fmt: skip
 
 
 def as_causal_lm(model: TextSpeechLM):

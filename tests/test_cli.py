@@ -8,6 +8,7 @@ import soundfile
 from sebridge_lite.core.params import PROFILES
 from sebridge_lite.stages import cli
 from sebridge_lite.stages.profile import switch_profile
+from sebridge_lite.stages.run import STAGES
 
 
 def call(*arguments: str, cwd, **environment) -> subprocess.CompletedProcess:
@@ -48,7 +49,7 @@ def test_a_users_error_is_one_line_on_stderr_and_exit_1(project):
     done = call("run", "nonsense", cwd=project)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == "sebridge: no stage 'nonsense'; stages: start, corpus, tokens, speech_lm, decoder, judges\n"
+    assert done.stderr == f"sebridge: no stage 'nonsense'; stages: {', '.join(STAGES)}\n"
 
 
 def test_debug_shows_the_traceback(project):

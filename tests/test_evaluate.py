@@ -34,7 +34,7 @@ CODES, SYMBOLS = 27, len(UNITS) - 1
 SAMPLER = SamplerConfig(temperature=1, top_p=0.9, top_k=0, window=0, tau=0.1, min_ratio=1, max_ratio=2, seed=0)
 LM = LMConfig(
     text_vocab=len(CharVocab()), speech_vocab=CODES, hidden=16, layers=1, heads=2, kv_heads=1, ffn=16,
-    max_positions=400, rope_theta=1e4,
+    max_positions=400, rope_theta=1e4, pace=2.5,
 )  # fmt: skip
 
 

@@ -23,16 +23,18 @@ from sebridge_lite.speech.lm import (
 )
 
 CONFIG = LMConfig(
-    text_vocab=30, speech_vocab=20, hidden=16, layers=2, heads=4, kv_heads=2, ffn=24, max_positions=64, rope_theta=1e4
-)
+    text_vocab=30, speech_vocab=20, hidden=16, layers=2, heads=4, kv_heads=2, ffn=24, max_positions=64, rope_theta=1e4,
+    pace=0,
+)  # fmt: skip
+PACE = 2.5
 SIZES = [(5, 0, 7), (3, 4, 2), (9, 2, 11), (1, 1, 1)]  # text, prefix, speech
 NEAR = {"rtol": 0, "atol": 1e-5}
 
 
-@pytest.fixture
-def model():
+@pytest.fixture(params=[0, PACE], ids=["counted on", "one clock"])
+def model(request):
     torch.manual_seed(1)
-    model = TextSpeechLM(CONFIG).eval()
+    model = TextSpeechLM(dataclasses.replace(CONFIG, pace=request.param)).eval()
     with torch.no_grad():
         for weights in model.parameters():  # far from uniform, so that a wrong token or place shows
             weights += 0.3 * torch.randn_like(weights)
@@ -50,7 +52,13 @@ def by_hand(model, text, prefix, speech):
     """Eq. 1 for one row without batch, padding or masks."""
     head, table = model.llm_embedding.weight, model.speech_embedding
     inputs = torch.cat([head[[SOS]], model.llm.embed_tokens(text), head[[TASK]], table(prefix), table(speech)])
-    logits = model.llm_decoder(model.llm(inputs_embeds=inputs[None]).last_hidden_state[0, -len(speech) - 1 :])
+    at = None
+    if pace := model.config.pace:  # [task] or the last of the prefix stands beside the first character, at 1
+        late = range(-len(prefix), len(speech) + 1)
+        at = torch.tensor([[*range(len(text) + 1), *(1 + step / pace for step in late)]])
+    ones = torch.ones(1, len(inputs))
+    states = model.llm(inputs_embeds=inputs[None], position_ids=at, attention_mask=ones).last_hidden_state[0]
+    logits = model.llm_decoder(states[-len(speech) - 1 :])
     return logits.log_softmax(1)[range(len(speech) + 1), [*speech.tolist(), model.eos]]
 
 
@@ -109,6 +117,20 @@ def test_loss_is_the_mean_over_scored_tokens_of_all_rows(model, examples):
     value, weight, _ = loss(model, batch)
     assert weight == batch.scored == sum(size[2] + 1 for size in SIZES)
     torch.testing.assert_close(value, -token_logprobs(model, batch).sum() / weight)
+
+
+def test_noise_spoils_what_is_read_and_not_what_is_to_be_said(model, examples):
+    batch = collate(examples)
+    torch.manual_seed(0)
+    spoilt, count, _ = loss(model, batch, noise=1.0)
+    again = batch.speech.clone()
+    clean = loss(model, batch, noise=0.0)[0]
+    assert torch.equal(batch.speech, again)
+    assert count == batch.scored
+    assert spoilt != clean
+    with torch.no_grad():  # a head that says one token whatever it reads cannot be spoilt
+        model.llm_decoder.weight.zero_()
+    torch.testing.assert_close(loss(model, batch, noise=1.0)[0], loss(model, batch)[0])
 
 
 def test_a_blank_head_costs_the_logarithm_of_its_rows(model, examples):

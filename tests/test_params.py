@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import PROFILES, CorpusParams, Params, build, load_params, section_from
+from sebridge_lite.core.fields import build
+from sebridge_lite.core.params import PROFILES, CorpusParams, Params, load_params, section_from
 
 ROOT = Path(__file__).parents[1]
 LITE = yaml.safe_load((ROOT / "params" / "lite.yaml").read_text(encoding="utf-8"))

@@ -57,7 +57,7 @@ def clone(tmp_path_factory) -> Path:
     (project / "params.yaml").write_text(smoke, encoding="utf-8")
     cut = ("unshare", "-rn")
     can_cut = shutil.which("unshare") and subprocess.run([*cut, "true"], capture_output=True).returncode == 0
-    dvc(project, "pull", "data.dvc", "pretrain", prefix=cut if can_cut else ())
+    dvc(project, "pull", "data.dvc", "pretrain", "codebook", prefix=cut if can_cut else ())
     return project
 
 
@@ -93,21 +93,21 @@ def test_no_stage_writes_under_data_or_depends_on_a_notebook_itself():
 
 
 def test_the_pipeline_reruns_what_changed_and_nothing_else(clone):
-    first = dvc(clone, "repro", "start")
+    first = dvc(clone, "repro", "corpus", "dpo")
     assert "Running stage 'corpus'" in first
     metrics = json.loads((clone / "results" / "corpus" / "metrics.json").read_text())
     assert metrics["profile"] == "smoke"
-    assert (clone / "results" / "start" / "00_start_here.ipynb").is_file()
-    assert "Running stage" not in dvc(clone, "repro", "start")
+    assert (clone / "results" / "dpo" / "08_dpo_from_scratch.ipynb").is_file()
+    assert "Running stage" not in dvc(clone, "repro", "corpus", "dpo")
 
     path = clone / "notebooks" / "01_world.ipynb"
     nb = nbformat.read(path, as_version=4)
     nb.cells[0].source += "\n\nOne more sentence."
     nbformat.write(nb, path)
     assert [
-        line for line in dvc(clone, "status", "code", "corpus", "start").splitlines() if line and not line[0].isspace()
+        line for line in dvc(clone, "status", "code", "corpus", "dpo").splitlines() if line and not line[0].isspace()
     ] == ["code:"]
-    rerun = dvc(clone, "repro", "start")
+    rerun = dvc(clone, "repro", "corpus", "dpo")
     assert "Running stage 'code'" in rerun
     assert "Running stage 'corpus'" not in rerun
 

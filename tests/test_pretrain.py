@@ -7,8 +7,8 @@ import torch
 
 from sebridge_lite.core.params import load_params
 from sebridge_lite.measure import parts
-from sebridge_lite.speech.material import at_50_hz, crops, features, render_material, speaker_medians
-from sebridge_lite.speech.pretrain import DECODING, pretrain, styled
+from sebridge_lite.speech.material import at_50_hz, crops, features, render_material, speaker_medians, styled_batch
+from sebridge_lite.speech.pretrain import DECODING, pretrain
 from sebridge_lite.speech.stack import PARTS, Stack, in_batches, load_part, load_stack
 from sebridge_lite.world.voices import engines, people
 
@@ -134,12 +134,12 @@ def test_a_style_prefix_is_of_the_same_speaker_and_never_the_utterance_itself():
     examples = [(torch.tensor([1]), torch.full((4,), code)) for code in range(6)]
     same = [[0, 1, 2], [0, 1, 2], [0, 1, 2], [3, 4], [3, 4], [5]]
     for _ in range(20):
-        batch = styled(examples, same, 1.0, 3, range(6))
+        batch = styled_batch(examples, same, 1.0, 3, range(6))
         for place, length in enumerate(batch.prefix_lengths.tolist()):
             taken = set(batch.prefix[place, :length].tolist())
             assert taken <= set(same[place]) - {place}
             assert length == (0 if place == 5 else 3)
-    assert styled(examples, same, 0.0, 3, range(6)).prefix.shape == (6, 0)
+    assert styled_batch(examples, same, 0.0, 3, range(6)).prefix.shape == (6, 0)
 
 
 def test_the_speaker_probe_finds_speakers_that_are_there_and_none_that_are_not():

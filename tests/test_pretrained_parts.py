@@ -49,7 +49,7 @@ def test_judges_and_re_synthesis_are_as_good_as_the_metrics_say(metrics, monkeyp
     monkeypatch.chdir(ROOT)
     stack = load_stack(FOLDER, ["th"], DECODING, "cpu")
     people, _ = parts.held_out("th", 24, 3, seed=5)
-    report = {name: wrong / total for name, (wrong, total) in parts.judge_report(stack, "th", people).items()}
+    report = {name: wrong / total for name, (wrong, total) in parts.judge_report(stack, "th", people)[0].items()}
     assert report["score"] == pytest.approx(metrics["score_wer_people_th"], abs=0.08)
     assert report["select"] == pytest.approx(metrics["select_wer_people_th"], abs=0.12)
     assert report["resynthesis"] == pytest.approx(metrics["resynthesis_wer_people_th"], abs=0.12)

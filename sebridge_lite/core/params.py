@@ -1,30 +1,15 @@
-"""Parameters: `params.yaml` read into strict frozen dataclasses, one a section.
+"""Parameters: the sections of `params.yaml`, each a frozen dataclass that says what it allows.
 
-No defaults live here: `params.yaml` is the only place for a number. A mistake gives one line with the file, the key, the
-value and what is allowed.
+No defaults live here: `params.yaml` is the only place for a number.
 """
 
 import dataclasses
-import math
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.fields import build, one_of, read_yaml, within
 
 PROFILES = ("smoke", "lite", "full")
-
-
-def within(low: float, high: float = math.inf, open_low: bool = False):
-    """A number's allowed range, `low` left out when `open_low`."""
-    return field(metadata={"low": low, "high": high, "open_low": open_low})
-
-
-def one_of(*choices: str):
-    return field(metadata={"choices": choices})
 
 
 @dataclass(frozen=True)
@@ -77,6 +62,8 @@ class PretrainParams:
     backbone_words: int = within(3, 9)
     levels: tuple[int, ...] = within(2, 64)
     compare_levels: tuple[int, ...] = within(2, 64)
+    pace: float = within(0, 100)
+    token_noise: float = within(0, 1)
     prosody: float = within(0, 100)
     adversary: float = within(0, 100)
     style_share: float = within(0, 1)
@@ -126,6 +113,144 @@ class JudgesParams:
 
 
 @dataclass(frozen=True)
+class SFTParams:
+    """How a policy is fine-tuned (Sec. 2, Table 11)."""
+
+    steps: int = within(1, 10_000_000)
+    lr: float = within(0, 1, open_low=True)
+    warmup: int = within(0, 1_000_000)
+    budget: int = within(100, 1_000_000)
+    style_share: float = within(0, 1)
+    style_tokens: int = within(1, 1_000)
+    token_noise: float = within(0, 1)
+    lora_rank: int = within(0, 1_024)
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """The one sampler of all evaluation."""
+
+    temperature: float = within(0, 3)
+    top_p: float = within(0, 1, open_low=True)
+    window: int = within(0, 1_000)
+    tau: float = within(0, 1)
+    min_ratio: float = within(0, 100)
+    max_ratio: float = within(0, 100, open_low=True)
+
+
+@dataclass(frozen=True)
+class ScalingParams:
+    """What `06_scaling` shows: policies, each from one mix of real and synthetic speech, and seeds of their training."""
+
+    arms: tuple[str, ...] = field()
+    seeds: tuple[int, ...] = within(0, 2**31)
+    temperatures: tuple[float, ...] = within(0, 3, open_low=True)
+
+
+@dataclass(frozen=True)
+class ErosionParams:
+    """What `07_erosion` looks at."""
+
+    samples: int = within(2, 64)
+    texts: int = within(4, 10_000)
+    ranges: tuple[float, ...] = within(0, 1)
+    engines: tuple[int, ...] = within(1, 3)
+    recordings: int = within(20, 10_000)
+
+
+@dataclass(frozen=True)
+class ClaimsParams:
+    """How much evidence a verdict needs, and for each measure the smallest effect worth the name."""
+
+    min_texts: int = within(2, 1_000_000)
+    min_seeds: int = within(1, 1_000)
+    wer: float = within(0, 1)
+    tone_error: float = within(0, 1)
+    hp: float = within(0, 16)
+    h_cond: float = within(0, 16)
+    rep: float = within(0, 1)
+    f0_std: float = within(0, 24)
+    f0_range: float = within(0, 48)
+    f0_corr: float = within(0, 2)
+    f0_rmse: float = within(0, 24)
+    energy_std: float = within(0, 40)
+    sim: float = within(0, 2)
+    rank: float = within(0, 1)
+    correlation: float = within(0, 1)
+
+
+@dataclass(frozen=True)
+class AlignParams:
+    """DGSA, what it is compared with, and its ablations (Sec. 3, Tables 3 and 7)."""
+
+    variants: tuple[str, ...] = field()
+    seeds: tuple[int, ...] = within(0, 2**31)
+    arm: str = field()
+    alpha_star: float = within(0, 0.99)
+    real_error: float = within(0, 1)
+    samples: int = within(1, 64)
+    expr_temperature: float = within(0, 3, open_low=True)
+    expr_top_p: float = within(0, 1, open_low=True)
+    stab_temperature: float = within(0, 3, open_low=True)
+    stab_top_p: float = within(0, 1, open_low=True)
+    decoded: int = within(2, 100_000)
+    beta: float = within(0, 100, open_low=True)
+    lr: float = within(0, 1, open_low=True)
+    warmup: int = within(0, 10_000)
+    budget: int = within(100, 1_000_000)
+    steps: tuple[int, ...] = within(1, 1_000_000)
+    temperatures: tuple[float, ...] = within(0, 3, open_low=True)
+    wer_slack: float = within(0, 1)
+    dev_texts: int = within(2, 100_000)
+    curve_texts: int = within(2, 100_000)
+    candidates: int = within(2, 64)
+    sft_lr: float = within(0, 1, open_low=True)
+    sft_weight: float = within(0, 100, open_low=True)
+    lora_rank: int = within(1, 1_024)
+    lora_lr: float = within(0, 1, open_low=True)
+    most_fall: float = within(0, 100)
+
+
+@dataclass(frozen=True)
+class TdscParams:
+    """TDSC, what it is compared with, and its ablations (Sec. 4, Tables 4, 8, 9 and 12)."""
+
+    variants: tuple[str, ...] = field()
+    seeds: tuple[int, ...] = within(0, 2**31)
+    start_steps: int = within(1, 10_000_000)
+    iterations: int = within(0, 100)
+    texts: int = within(1, 1_000_000)
+    candidates: int = within(1, 1_000)
+    cold: float = within(0, 3, open_low=True)
+    plain: float = within(0, 3, open_low=True)
+    schedule: str = one_of("paper_d2", "table12", "table12_first", "fixed", "one")
+    fixed_tmax: float = within(0, 3, open_low=True)
+    top_p: float = within(0, 1, open_low=True)
+    max_wer: float = within(0, 100)
+    max_rep: float = within(0, 100)
+    shortest: float = within(0, 1)
+    longest: float = within(1, 100)
+    best: int = within(1, 1_000)
+    replay: bool = field()
+    steps: int = within(1, 10_000_000)
+    lr: float = within(0, 1, open_low=True)
+    matched: bool = field()
+    apart: float = within(0, 1)
+    near: int = within(0, 10_000)
+    reference: str = one_of("sft", "start")
+    beta: float = within(0, 100, open_low=True)
+    dpo_steps: int = within(0, 1_000_000)
+    dpo_lr: float = within(0, 1, open_low=True)
+    dpo_warmup: int = within(0, 10_000)
+    dpo_budget: int = within(100, 1_000_000)
+    most_fall: float = within(0, 100)
+    grpo_lr: float = within(0, 1, open_low=True)
+    grpo_clip: float = within(0, 1, open_low=True)
+    temperatures: tuple[float, ...] = within(0, 3, open_low=True)
+    curve_texts: int = within(2, 100_000)
+
+
+@dataclass(frozen=True)
 class Params:
     profile: str = one_of(*PROFILES)
     seed: int = within(0, 2**31)
@@ -135,109 +260,13 @@ class Params:
     speech_lm: SpeechLMParams = field()
     decoder: DecoderParams = field()
     judges: JudgesParams = field()
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error, not a silent overwrite."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    twice = {str(key) for key in keys if keys.count(key) > 1}
-    if twice:
-        raise UserError(f"line {node.start_mark.line + 1}: {', '.join(sorted(twice))} stands twice; keep one")
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def read_yaml(path: Path) -> dict:
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; `sebridge profile lite` writes one") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UserError(f"{path}:{mark.line + 1 if mark else '?'}: not YAML: {error.problem or error}") from None
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    if not isinstance(tree, dict):
-        raise UserError(f"{path}: holds no keys; `sebridge profile lite` writes a whole one")
-    return tree
-
-
-def allowed(spec: dataclasses.Field, kind: type) -> str:
-    """The allowed values of a field in words, for messages and for help."""
-    rule = spec.metadata
-    if "choices" in rule:
-        return "one of " + ", ".join(rule["choices"])
-    name = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
-    if "low" not in rule:
-        return name
-    if rule["high"] == math.inf:
-        return f"{name} {'over' if rule['open_low'] else 'from'} {rule['low']:g}"
-    return f"{name} in {'(' if rule['open_low'] else '['}{rule['low']:g}, {rule['high']:g}]"
-
-
-def check_value(value, spec: dataclasses.Field, kind: type, where: str):
-    """`value` as `kind` when it fits the field, else one line."""
-    number = kind in (int, float)
-    fits = type(value) is kind or (kind is float and type(value) is int)
-    hint = ""
-    if number and isinstance(value, str):
-        try:
-            hint = f" (YAML reads this as text: write {float(value):.6e})"
-        except ValueError:
-            hint = ""
-    rule = spec.metadata
-    if fits and "choices" in rule:
-        fits = value in rule["choices"]
-    if fits and number and "low" in rule:
-        fits = rule["low"] <= value <= rule["high"] and not (rule["open_low"] and value == rule["low"])
-    if not fits:
-        raise UserError(f"{where}: {value!r} is not {allowed(spec, kind)}{hint}")
-    return kind(value)
-
-
-def build(section: type, tree: object, file: str, prefix: str = ""):
-    """A section's dataclass from a mapping; `file` and `prefix` only name the place in messages."""
-    if not isinstance(tree, dict):
-        raise UserError(f"{file}: {prefix.rstrip('.') or 'the file'}: {tree!r} is not a section with keys")
-    hints = typing.get_type_hints(section)
-    fields = {spec.name: spec for spec in dataclasses.fields(section)}
-    unknown = [key for key in tree if key not in fields]
-    if unknown:
-        raise UserError(f"{file}: {prefix}{unknown[0]}: unknown key; known here: {', '.join(fields)}")
-    missing = [name for name in fields if name not in tree]
-    if missing:
-        raise UserError(f"{file}: {prefix}{missing[0]}: missing; {describe(section, missing[0])}")
-    values = {}
-    for name, spec in fields.items():
-        kind, value, where = hints[name], tree[name], f"{file}: {prefix}{name}"
-        if dataclasses.is_dataclass(kind):
-            values[name] = build(kind, value, file, f"{prefix}{name}.")
-        elif isinstance(kind, types.GenericAlias):
-            item = typing.get_args(kind)[0]
-            if not isinstance(value, list | tuple) or not value:
-                raise UserError(f"{where}: {value!r} is not a list of values, each {allowed(spec, item)}")
-            values[name] = tuple(check_value(v, spec, item, f"{where}[{i}]") for i, v in enumerate(value))
-        else:
-            values[name] = check_value(value, spec, kind, where)
-    return section(**values)
-
-
-def describe(section: type, name: str) -> str:
-    """What a key allows, in words."""
-    spec = next(spec for spec in dataclasses.fields(section) if spec.name == name)
-    kind = typing.get_type_hints(section)[name]
-    if dataclasses.is_dataclass(kind):
-        return f"a section with {', '.join(spec.name for spec in dataclasses.fields(kind))}"
-    if isinstance(kind, types.GenericAlias):
-        return f"a list, each {allowed(spec, typing.get_args(kind)[0])}"
-    return allowed(spec, kind)
+    sft: SFTParams = field()
+    sampling: SamplingParams = field()
+    scaling: ScalingParams = field()
+    erosion: ErosionParams = field()
+    claims: ClaimsParams = field()
+    align: AlignParams = field()
+    tdsc: TdscParams = field()
 
 
 def load_params(path: Path) -> Params:

@@ -94,24 +94,28 @@ def vocoded(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
     return in_batches(invert, stack.mels(sounds))
 
 
-def judge_report(stack: Stack, lang: str, group: Heard) -> dict[str, tuple[int, int]]:
-    """Word errors as (wrong, out of): recordings by both judges, and re-synthesis by the scoring judge."""
+def judge_report(stack: Stack, lang: str, group: Heard) -> tuple[dict[str, tuple[int, int]], list[Tensor]]:
+    """Word errors as (wrong, out of), and the re-synthesised sounds: recordings by both judges, re-synthesis by the scoring
+    judge, and where the two judges disagree, whether right or wrong.
+    """
     codes = stack.tokens(group.sounds)
     back = stack.speak(codes, stack.timbres(group.sounds), [0] * len(codes))
-    return {
-        "score": word_error(group.words, stack.hear(group.sounds, lang)),
-        "select": word_error(group.words, stack.read(codes, lang)),
+    scored, selected = stack.hear(group.sounds, lang), stack.read(codes, lang)
+    counts = {
+        "score": word_error(group.words, scored),
+        "select": word_error(group.words, selected),
+        "disagree": word_error([words or [""] for words in scored], selected),
         "resynthesis": word_error(group.words, stack.hear(back, lang)),
+    }
+    return counts, back
+
+
+def vocoder_report(stack: Stack, lang: str, group: Heard) -> dict[str, tuple[int, int]]:
+    """Word errors of the two vocoders on true mels, by the scoring judge."""
+    return {
         "vocoder": word_error(group.words, stack.hear(vocoded(stack, group.sounds), lang)),
         "griffin_lim": word_error(group.words, stack.hear(griffin_lim_sounds(stack, group.sounds), lang)),
     }
-
-
-def agreement(stack: Stack, lang: str, group: Heard) -> float:
-    """Share of the words on which both judges agree, whether right or wrong."""
-    codes = stack.tokens(group.sounds)
-    scored = [words or [""] for words in stack.hear(group.sounds, lang)]
-    return 1 - pooled(*word_errors(scored, stack.read(codes, lang)))
 
 
 def timbre_swap(stack: Stack, group: Heard) -> dict[str, float]:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sebridge_lite.core.params import one_of, within
+from sebridge_lite.core.fields import one_of, within
 from sebridge_lite.speech.layers import Block, check_codes, valid
 from sebridge_lite.speech.vocoder import F0_MEAN, F0_STD, MEL_MEAN, MEL_STD, band_centres, hertz
 

@@ -5,11 +5,14 @@
 sos and task are rows 0 and 1 of `llm_embedding`, text rows come from Qwen2's own `embed_tokens`, speech rows from
 `speech_embedding`; its last three are eos, an unused one and fill. `llm_decoder` reads the post-norm state. Style is on
 when the prefix is given and off when it is empty (Eq. 6-7); dropping prefixes in training is up to who makes the batches.
-Left out: the mix of text and speech for streaming, speaker embeddings (CosyVoice2's LM has none), dropout.
+
+Ours: with a `pace`, text and speech share one clock. The t-th speech token stands at the position of the character that is
+due by then, so that attention to the text needs to look only around itself; a model this small then learns to read from
+a third of the speech. Left out: the mix of text and speech for streaming, speaker embeddings (CosyVoice2's LM has none), dropout.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Qwen2Config, Qwen2Model
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import within
+from sebridge_lite.core.fields import within
 from sebridge_lite.speech.layers import valid
 
 SOS, TASK = 0, 1
@@ -67,6 +70,7 @@ class LMConfig:
     ffn: int = within(1)
     max_positions: int = within(4)
     rope_theta: float = within(0, open_low=True)
+    pace: float = within(0)  # speech tokens a character on the common clock; 0: positions count on, as in CosyVoice2
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,14 +177,39 @@ class TextSpeechLM(nn.Module):
             out[mask] = table(ids[valid(lengths, ids.shape[1])])
         return out
 
+    def first_position(self, batch: Batch) -> tuple[Tensor, float]:
+        """Where each row's first speech token stands (B,), and how far each next one is from the one before."""
+        if not self.config.pace:
+            return batch.text_lengths + batch.prefix_lengths + 2, 1.0
+        # [task], or the end of the prefix, stands beside the first character; a prefix lies before it.
+        return torch.full_like(batch.text_lengths, 1) + 1 / self.config.pace, 1 / self.config.pace
+
+    def run(self, batch: Batch, use_cache: bool = False):
+        """Qwen2's outputs for all inputs; states are (B, L, D)."""
+        embedded = self.embed(batch)
+        if not self.config.pace:
+            # No mask: attention is causal and padding is on the right, so nothing valid can see it.
+            return self.llm(inputs_embeds=embedded, use_cache=use_cache)
+        place = torch.arange(embedded.shape[1], device=embedded.device).expand(embedded.shape[:2])
+        first, step = self.first_position(batch)
+        late = place - (batch.text_lengths + batch.prefix_lengths + 2)[:, None]  # (B, L), 0 at the first speech token
+        position = torch.where(place <= batch.text_lengths[:, None], place, first[:, None] + late * step)
+        # A mask of ones hides nothing; without one, jumps in the positions would be taken for packed sequences.
+        return self.llm(
+            inputs_embeds=embedded, position_ids=position, attention_mask=torch.ones_like(place), use_cache=use_cache
+        )
+
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Logits (N, V + 3) and targets (N,) of the scored positions only, row after row: speech, then eos."""
-        # No mask: attention is causal and padding is on the right, so nothing valid can see it.
-        states = self.llm(inputs_embeds=self.embed(batch), use_cache=False).last_hidden_state
+        states = self.run(batch).last_hidden_state
         first = 1 + batch.text_lengths + batch.prefix_lengths  # the input that predicts the first speech token
         scored = valid(first + batch.speech_lengths + 1, states.shape[1]) & ~valid(first, states.shape[1])
-        targets = F.pad(batch.speech, (0, 1)).scatter(1, batch.speech_lengths[:, None], self.eos)
-        return self.llm_decoder(states[scored]), targets[valid(batch.speech_lengths + 1, targets.shape[1])]
+        return self.llm_decoder(states[scored]), self.targets(batch)
+
+    def targets(self, batch: Batch) -> Tensor:
+        """(N,): what the scored positions should say."""
+        said = F.pad(batch.speech, (0, 1)).scatter(1, batch.speech_lengths[:, None], self.eos)
+        return said[valid(batch.speech_lengths + 1, said.shape[1])]
 
 
 def token_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:
@@ -197,9 +226,17 @@ def sequence_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:
     return token_logprobs(model, batch).sum(1)
 
 
-def loss(model: TextSpeechLM, batch: Batch) -> tuple[Tensor, int, dict]:
-    """Eq. 2 (Sec. 2): mean cross entropy over scored tokens, their number, and no further scalars (the loop's contract)."""
-    logits, targets = model(batch)
+def loss(model: TextSpeechLM, batch: Batch, noise: float = 0.0) -> tuple[Tensor, int, dict]:
+    """Eq. 2 (Sec. 2): mean cross entropy over scored tokens, their number, and no further scalars (the loop's contract).
+
+    noise (ours): this share of the speech that is *read* is swapped for random tokens, so that a model which will read its own
+    slips learns to trust the text more.
+    """
+    heard = batch
+    if noise:
+        hit = torch.rand(batch.speech.shape, device=batch.speech.device) < noise
+        heard = replace(batch, speech=torch.where(hit, torch.randint_like(batch.speech, model.eos), batch.speech))
+    logits, targets = model(heard)[0], model.targets(batch)
     return F.cross_entropy(logits.float(), targets), len(targets), {}
 
 

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from sebridge_lite.speech.features import energy_db, log_mel
 from sebridge_lite.speech.flow import FlowBatch
+from sebridge_lite.speech.lm import Batch, CharVocab, collate
 from sebridge_lite.speech.recogniser import JudgeBatch
 from sebridge_lite.speech.speaker import SpeakerBatch
 from sebridge_lite.speech.stack import tone_language
@@ -62,10 +63,15 @@ class Material:
 
     def same_speaker(self) -> list[list[int]]:
         """For each utterance, the places of all of its speaker's."""
-        own: dict[str, list[int]] = {}
-        for place, speaker in enumerate(self.speakers):
-            own.setdefault(speaker, []).append(place)
-        return [own[speaker] for speaker in self.speakers]
+        return same_speaker(self.speakers)
+
+
+def same_speaker(speakers: Sequence[str]) -> list[list[int]]:
+    """For each place, all places of its speaker; places of one speaker share one list."""
+    own: dict[str, list[int]] = {}
+    for place, speaker in enumerate(speakers):
+        own.setdefault(speaker, []).append(place)
+    return [own[speaker] for speaker in speakers]
 
 
 def render_material(
@@ -176,3 +182,25 @@ def vocoder_batch(m: Material, size: int, places) -> VocoderBatch:
     sounds = [m.sounds[i][320 * start : 320 * (start + size)] for i, start in zip(places, starts, strict=True)]
     audio = padded(sounds).float() / 32768
     return VocoderBatch(audio, log_mel(audio), padded(pitch))
+
+
+def lm_examples(texts: Sequence[str], codes: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """(characters, speech tokens) of each utterance."""
+    vocab = CharVocab()
+    return [(vocab.encode(text), row) for text, row in zip(texts, codes, strict=True)]
+
+
+def styled_batch(
+    examples: Sequence[tuple[Tensor, Tensor]], same: Sequence[Sequence[int]], share: float, longest: int, places
+) -> Batch:
+    """`share` of the rows have a style prefix: the first `longest` tokens of another utterance of the same speaker."""
+    rows = []
+    for i in places:
+        text, speech = examples[i]
+        prefix = speech[:0]
+        if len(same[i]) > 1 and torch.rand(()) < share:
+            pick = int(torch.randint(len(same[i]), ()))
+            other = same[i][pick] if same[i][pick] != i else same[i][pick - 1]
+            prefix = examples[other][1][:longest]
+        rows.append((text, prefix, speech))
+    return collate(rows)

@@ -1,6 +1,6 @@
 """Train everything that the paper takes ready-made, in order: each part learns from those before it.
 
-    speaker -> tokenizer -> select_judge, backbone -> vocoder -> flow -> score_judge (on recordings and re-synthesis)
+    speaker -> tokenizer -> backbone -> vocoder -> flow -> score_judge (on recordings and re-synthesis) -> select_judge
 
 Each part is trained by the one loop of `train.py` in a folder of its own, so a killed run goes on where it was. Groups of
 studio people are disjoint: those who teach the tokenizer and the scoring judge, those who teach the selecting judge, those
@@ -27,7 +27,7 @@ from sebridge_lite.speech import material as mat
 from sebridge_lite.speech.batching import Batches
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.flow import DecodeConfig, Flow, FlowConfig, decode, flow_loss
-from sebridge_lite.speech.lm import ALPHABET, CharVocab, LMConfig, TextSpeechLM, collate
+from sebridge_lite.speech.lm import ALPHABET, LMConfig, TextSpeechLM
 from sebridge_lite.speech.lm import loss as lm_loss
 from sebridge_lite.speech.material import Material, features, render_material
 from sebridge_lite.speech.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig, judge_loss
@@ -46,7 +46,6 @@ SPEAKER_CROP, VOCODER_CROP = 75, 40  # frames of 20 ms
 RESYNTHESISED = 0.4  # of the scoring judge's recordings are heard through the decoder too
 DECODING = DecodeConfig(steps=6, solver="midpoint", noise=0.0, guidance=0.0)
 SLIPS = 0.01
-OTHER_TOKENIZER = "tokenizer_compared"  # of another codebook; probed beside ours and not shipped
 LANGS = ("th", "lo")
 DECODER = ("speaker", "tokenizer", "vocoder", "flow")  # what re-synthesis rests on, in order
 
@@ -75,11 +74,8 @@ class Plan:
         trained = train(model, loss, batches, collate, settings, self.work / name, inputs, name)
         folder = self.out if name in PARTS else self.work
         save_model(model, config, folder / name, half=True)
-        cost = {
-            "seconds": round(trained.seconds, 1),
-            "steps": trained.steps,
-            "peak_memory_gib": round(peak_memory_gib(), 2),
-        }
+        seconds, memory = round(trained.seconds, 1), round(peak_memory_gib(), 2)
+        cost = {"seconds": seconds, "steps": trained.steps, "peak_memory_gib": memory}
         (self.work / name / "cost.json").write_text(json.dumps(cost), encoding="utf-8")
         self.made[name] = f"{name} {config} {part}"
         return load_model(
@@ -117,12 +113,17 @@ def train_speaker(plan: Plan, m: Material) -> Tensor:
     model = plan.fit(
         "speaker", model, config, speaker_loss, batches, partial(mat.speaker_batch, m, ids, SPEAKER_CROP), part
     )
+    return embed_all(model, m.mels)
+
+
+def embed_all(encoder: SpeakerEncoder, mels: list[Tensor]) -> Tensor:
+    """Timbres (N, TIMBRE)."""
 
     @torch.no_grad()
     def embed(mel, lengths, _):
-        return model(mel.float(), lengths)
+        return encoder(mel.float(), lengths)
 
-    return torch.stack(in_batches(embed, m.mels))
+    return torch.stack(in_batches(embed, mels))
 
 
 def train_tokenizer(plan: Plan, m: Material, timbres: Tensor, name: str, levels: tuple[int, ...]) -> Tokenizer:
@@ -204,34 +205,25 @@ def train_select_judge(plan: Plan, codes: list[Tensor], units: list[Tensor], nam
     )
 
 
-def lm_examples(m: Material, codes: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    vocab = CharVocab()
-    return [(vocab.encode(u.text), row) for u, row in zip(m.utterances, codes, strict=True)]
-
-
-def styled(examples, same, share: float, longest: int, places) -> object:
-    """A batch in which `share` of the rows has a style prefix: tokens of another utterance of the same speaker."""
-    rows = []
-    for i in places:
-        text, speech = examples[i]
-        prefix = speech[:0]
-        if len(same[i]) > 1 and torch.rand(()) < share:
-            others = [j for j in same[i] if j != i]
-            prefix = examples[others[int(torch.randint(len(others), ()))]][1][:longest]
-        rows.append((text, prefix, speech))
-    return collate(rows)
-
-
 def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM:
     part = plan.p.lm
-    config = LMConfig(len(ALPHABET), plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0)
+    config = LMConfig(
+        len(ALPHABET), plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0, plan.p.pace
+    )
     torch.manual_seed(plan.p.seed)
     model = TextSpeechLM(config)
-    examples = lm_examples(m, codes)
-    collate_ = partial(styled, examples, m.same_speaker(), plan.p.style_share, plan.p.style_tokens)
+    examples = mat.lm_examples([u.text for u in m.utterances], codes)
+    collate_ = partial(mat.styled_batch, examples, m.same_speaker(), plan.p.style_share, plan.p.style_tokens)
     sizes = [len(text) + len(speech) + 2 for text, speech in examples]
     return plan.fit(
-        "backbone", model, config, lm_loss, plan.batches(sizes, m.names, part), collate_, part, *DECODER[:2]
+        "backbone",
+        model,
+        config,
+        partial(lm_loss, noise=plan.p.token_noise),
+        plan.batches(sizes, m.names, part),
+        collate_,
+        part,
+        *DECODER[:2],
     )
 
 
@@ -246,16 +238,12 @@ def backbone_material(plan: Plan, pool) -> Material:
     return found
 
 
-def readers_and_speakers(plan: Plan, count: int) -> None:
-    """The selecting judge and the backbone: they need the tokenizer and nothing else."""
+def speaking_half(plan: Plan) -> None:
+    """The backbone: it needs the tokenizer and nothing else."""
     torch.set_num_threads(1)
-    tokenizer = load_part("tokenizer", plan.out)
-    with crew(count) as pool:
-        read = spoken("judge-b", "judge_b", plan, pool)
-        train_select_judge(plan, codes_of(tokenizer, read.mels), read.units, read.names)
-        del read
+    with crew(1) as pool:
         said = backbone_material(plan, pool)
-        train_backbone(plan, said, codes_of(tokenizer, said.mels))
+    train_backbone(plan, said, codes_of(load_part("tokenizer", plan.out), said.mels))
 
 
 @contextmanager
@@ -267,26 +255,46 @@ def beside(function, *arguments) -> Iterator[None]:
         other.result()
 
 
-def pretrain(p: PretrainParams, work: Path, out: Path) -> dict[str, dict]:
-    """All parts into `out`; returns what each cost. The two halves after the tokenizer are trained side by side."""
-    material = f"{p.people} {p.engines} {p.utterances} {p.backbone_utterances} {p.seed}"
-    plan = Plan(p, work, out, {"material": material})
-    count = workers(3600)
-    with crew(count) as pool:
+def first_material(plan: Plan) -> tuple[Material, Material]:
+    """Who teaches the speaker encoder, the tokenizer and the decoder: a judge's group, and its voices in the sister language."""
+    with crew(workers(3600)) as pool:
         heard = spoken("judge-a", "judge_a", plan, pool)
-        voices, half = people("judge_a", p.people), p.utterances // 2
-        related = features(render_material("bb", "bb-th", "judge", half, voices, p.seed, SLIPS, pool), keep_sounds=True)
+        voices, half = people("judge_a", plan.p.people), plan.p.utterances // 2
+        related = render_material("bb", "bb-th", "judge", half, voices, plan.p.seed, SLIPS, pool)
+        return heard, features(related, keep_sounds=True)
+
+
+def plan_of(p: PretrainParams, work: Path, out: Path) -> Plan:
+    shared = {name: value for name, value in vars(p).items() if not isinstance(value, PartParams)}
+    return Plan(p, work, out, {"material": str(shared)})
+
+
+def pretrain(p: PretrainParams, work: Path, out: Path) -> dict[str, dict]:
+    """All parts into `out`; returns what each cost. The backbone is trained beside all that follows the tokenizer."""
+    plan = plan_of(p, work, out)
+    heard, related = first_material(plan)
     every = heard + related
     timbres = train_speaker(plan, every)
     tokenizer = train_tokenizer(plan, every, timbres, "tokenizer", p.levels)
-    with beside(readers_and_speakers, plan, 1):
+    with beside(speaking_half, plan):
         torch.set_num_threads(max(1, torch.get_num_threads() - 1))
         vocoder = train_vocoder(plan, related)
         codes = codes_of(tokenizer, every.mels)
         flow = train_flow(plan, every, codes, timbres)
         again = resynthesised(heard, codes[: len(heard)], timbres, flow, vocoder, RESYNTHESISED)
         train_score_judge(plan, heard + again)
-        train_tokenizer(plan, every, timbres, OTHER_TOKENIZER, p.compare_levels)
-    return {
-        name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in (*PARTS, OTHER_TOKENIZER)
-    }
+        del every, heard, related, again
+        with crew(1) as pool:
+            read = spoken("judge-b", "judge_b", plan, pool)
+        train_select_judge(plan, codes_of(tokenizer, read.mels), read.units, read.names)
+    return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in PARTS}
+
+
+def train_other_tokenizer(p: PretrainParams, work: Path, parts: Path) -> Tokenizer:
+    """The tokenizer with `compare_levels`, from the same material and the timbres of the finished `parts`."""
+    plan = plan_of(p, work, work)
+    plan.made["speaker"] = key_of(*load_part("speaker", parts).state_dict().values())
+    heard, related = first_material(plan)
+    every = heard + related
+    timbres = embed_all(load_part("speaker", parts), every.mels)
+    return train_tokenizer(plan, every, timbres, "tokenizer_compared", p.compare_levels)

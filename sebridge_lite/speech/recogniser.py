@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sebridge_lite.core.params import within
+from sebridge_lite.core.fields import within
 from sebridge_lite.speech.layers import Block, Halve, check_codes, ctc, masked_mean, standardise, valid
 
 STEPS = 2  # CTC outputs a token of 40 ms: a fast syllable has more units than tokens

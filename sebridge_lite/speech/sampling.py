@@ -17,7 +17,7 @@ from transformers.models.qwen2.modeling_qwen2 import rotate_half
 
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import within
+from sebridge_lite.core.fields import within
 from sebridge_lite.speech.layers import valid
 from sebridge_lite.speech.lm import STOPS, Batch, TextSpeechLM, collate
 
@@ -94,6 +94,7 @@ class _Memory(NamedTuple):
     prompt: Tensor  # (layers, 2, T, KV, L, head)
     hidden: Tensor  # (T, 1, 1, 1, L): -inf on the prompt's padding
     start: Tensor  # (T,): position of the first speech token
+    stride: float  # and how far each next one is from the one before
     cache: Tensor  # (layers, 2, T, C, KV, room, head)
 
 
@@ -119,15 +120,15 @@ def choose(logits: Tensor, rows: _Rows, sampler: SamplerConfig, recent: Tensor, 
 
 def _prefill(model: TextSpeechLM, batch: Batch, candidates: int) -> tuple[Tensor, _Memory]:
     """The state that predicts each text's first token, (T, D), and the memory before it."""
-    out = model.llm(inputs_embeds=model.embed(batch), use_cache=True)
+    out = model.run(batch, use_cache=True)
     prompt = torch.stack([torch.stack([layer.keys, layer.values]) for layer in out.past_key_values.layers])
-    start = batch.text_lengths + batch.prefix_lengths + 2
-    hidden = torch.zeros(len(start), prompt.shape[4], device=start.device)
-    hidden.masked_fill_(~valid(start, prompt.shape[4]), -torch.inf)
+    length = batch.text_lengths + batch.prefix_lengths + 2
+    hidden = torch.zeros(len(length), prompt.shape[4], device=length.device)
+    hidden.masked_fill_(~valid(length, prompt.shape[4]), -torch.inf)
     layers, _, texts, kv, _, head = prompt.shape
     cache = prompt.new_empty(layers, 2, texts, candidates, kv, ROOM, head)
-    last = out.last_hidden_state[torch.arange(texts, device=start.device), start - 1]
-    return last, _Memory(prompt, hidden[:, None, None, None], start, cache)
+    last = out.last_hidden_state[torch.arange(texts, device=length.device), length - 1]
+    return last, _Memory(prompt, hidden[:, None, None, None], *model.first_position(batch), cache)
 
 
 def _attend(q: Tensor, prompt: Tensor, hidden: Tensor, cache: Tensor) -> Tensor:
@@ -146,7 +147,7 @@ def advance(model: TextSpeechLM, tokens: Tensor, memory: _Memory, step: int) -> 
     """Post-norm states (T, C, D) after `tokens` (T, C), which become number `step` of the cache: Qwen2's forward."""
     x = model.speech_embedding(tokens)
     kv, head = memory.cache.shape[4], memory.cache.shape[6]
-    cos, sin = model.llm.rotary_emb(x, (memory.start + step)[:, None])  # (T, 1, head)
+    cos, sin = model.llm.rotary_emb(x, (memory.start + step * memory.stride)[:, None])  # (T, 1, head)
     cos, sin = cos[:, :, None], sin[:, :, None]
     for layer, prompt, cache in zip(model.llm.layers, memory.prompt, memory.cache, strict=True):
         attn, h = layer.self_attn, layer.input_layernorm(x)
@@ -170,7 +171,7 @@ def _pack(rows: _Rows, memory: _Memory, tokens: Tensor) -> tuple[_Rows, _Memory,
     cache = memory.cache[:, :, grid[0], grid[1]]
     return (
         _Rows(*(values[grid] for values in rows)),
-        _Memory(memory.prompt[:, :, texts], memory.hidden[texts], memory.start[texts], cache),
+        _Memory(memory.prompt[:, :, texts], memory.hidden[texts], memory.start[texts], memory.stride, cache),
         tokens[grid],
     )
 

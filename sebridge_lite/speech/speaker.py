@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import within
+from sebridge_lite.core.fields import within
 from sebridge_lite.speech.layers import Block, Halve, masked_mean, valid
 
 SHORTEST = 25  # frames: half a second

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import within
+from sebridge_lite.core.fields import within
 from sebridge_lite.speech.layers import Block, Halve, check_codes, ctc, masked_mean, standardise, valid
 from sebridge_lite.speech.units import UNITS
 

@@ -26,7 +26,7 @@ import torch.distributed as dist
 
 from sebridge_lite.core.device import autocast, move, pick_device
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import one_of, within
+from sebridge_lite.core.fields import one_of, within
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.speech.batching import Batches

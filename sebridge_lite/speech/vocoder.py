@@ -14,7 +14,7 @@ from torch import nn
 from torchaudio.functional import melscale_fbanks
 from torchaudio.transforms import GriffinLim
 
-from sebridge_lite.core.params import within
+from sebridge_lite.core.fields import within
 from sebridge_lite.speech.features import HOP, MELS, N_FFT, SAMPLE_RATE, WINDOW, log_mel
 from sebridge_lite.speech.layers import Block, valid
 

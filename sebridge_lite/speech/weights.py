@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import build
+from sebridge_lite.core.fields import build
 from sebridge_lite.core.paths import replacing
 
 MEND = "`dvc pull` fetches trained parts, `dvc repro` rebuilds them"

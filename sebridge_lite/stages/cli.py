@@ -12,7 +12,8 @@ from pathlib import Path
 from sebridge_lite import __version__
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import PROFILES
+from sebridge_lite.core.params import PROFILES, load_params
+from sebridge_lite.stages.run import STAGES
 
 
 def doctor(_options) -> None:
@@ -57,6 +58,53 @@ def pretrain(options) -> None:
         os.environ["SEBRIDGE_WORKERS"] = options.workers
     report = run_pretrain()
     print(f"pretrain: {report['pretrained_bytes'] / 1e6:.1f} MB of parts, see {paths.results('pretrain') / 'cards.md'}")
+
+
+def encode(_options) -> None:
+    from sebridge_lite.stages.encode import run_encode
+
+    found = run_encode(load_params(paths.root() / "params.yaml"))
+    floors = ", ".join(
+        f"{name.removesuffix('_wer')} {value:.3f}" for name, value in found.items() if "_recorded_wer" in name
+    )
+    print(f"encode: word error of recordings: {floors}; see {paths.artifacts('speech_tokens')}")
+
+
+def sft(options) -> None:
+    from sebridge_lite.stages.policies import load_bench, train_policy
+
+    params = load_params(paths.root() / "params.yaml")
+    found = train_policy(load_bench(params.corpus.language), options.arm, options.seed, params)
+    print(
+        f"{options.arm}, seed {options.seed}: {found['minutes']:.0f} min of speech, {found['epochs']:.1f} epochs, "
+        f"WER {found['wer']:.3f}, Hp {found['hp']:.2f} bits, F0 std {found['f0_std']:.2f} st"
+    )
+
+
+def critique(options) -> None:
+    from sebridge_lite.stages.critique import critique, second_bench
+
+    params = load_params(paths.root() / "params.yaml")
+    found = critique(second_bench(params), options.variant, options.seed, params)
+    print(
+        f"{options.variant}, seed {options.seed}: {found['k']} iterations, "
+        f"WER {found['wer']:.3f}, Hp {found['hp']:.2f} bits, F0 std {found['f0_std']:.2f} st, unfiltered"
+    )
+
+
+def verdicts(_options) -> None:
+    from sebridge_lite.stages.verdicts import run_verdicts
+
+    claims = run_verdicts(load_params(paths.root() / "params.yaml"))
+    for row in claims:
+        print(f"{row['id']}: {row['verdict']}: {row['claim']}")
+    print(f"see {paths.results('verdicts', 'summary.md')}")
+
+
+def codebook(_options) -> None:
+    from sebridge_lite.stages.pretrain import run_codebook
+
+    print(f"codebook: {run_codebook()['codes']:,.0f} codes probed, see {paths.results('codebook')}")
 
 
 def refresh(_options) -> None:
@@ -113,13 +161,31 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "stage",
         metavar="STAGE",
-        help="a stage of dvc.yaml that runs a notebook: start, corpus, tokens, speech_lm, decoder, judges",
+        help=f"a stage of dvc.yaml that runs a notebook: {', '.join(STAGES)}",
     )
     sub.add_argument("--workers", metavar="N", help="processes to use (default: the cores, at most 8)")
     sub = command(
         pretrain, "pretrain", "Train the frozen parts again: tokenizer, judges, decoder, backbone.", "sebridge pretrain"
     )
     sub.add_argument("--workers", metavar="N", help="processes that render (default: the cores, at most 8)")
+    command(encode, "encode", "The corpus as speech tokens, and the judge's floors on it.", "sebridge encode")
+    sub = command(sft, "sft", "Fine-tune the backbone on one mix, and score it.", "sebridge sft additive-0.80 --seed 0")
+    sub.add_argument(
+        "arm", metavar="ARM", help="DESIGN-ALPHA; designs: additive, kept, substitution, upsampled, tagged"
+    )
+    sub.add_argument("--seed", metavar="N", type=int, default=0, help="of training and sampling (default 0)")
+    sub = command(
+        critique,
+        "critique",
+        "A policy without real speech, its own critic; and score it.",
+        "sebridge critique tdsc --seed 0",
+    )
+    sub.add_argument("variant", metavar="VARIANT", help="sft (the start), tdsc, self-training, rejection, ...")
+    sub.add_argument("--seed", metavar="N", type=int, default=0, help="of training and sampling (default 0)")
+    command(verdicts, "verdicts", "Every claim with its verdict, from the stages that have run.", "sebridge verdicts")
+    command(
+        codebook, "codebook", "Train and probe a tokenizer of the paper's 6,561 codes beside ours.", "sebridge codebook"
+    )
     command(code, "code", "Write the code-only copies of the notebooks that stages depend on.", "sebridge code")
     command(refresh, "refresh", "Execute the committed notebooks again, in place (smoke).", "sebridge refresh")
     sub = command(check_data, "check-data", "A data card of your recordings, and every problem with file and row.",

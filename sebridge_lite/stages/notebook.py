@@ -14,6 +14,7 @@ import pandas as pd
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params, load_params
 
 CLIP_SECONDS = 2.0  # a committed notebook stays small
 DPI = 80
@@ -76,14 +77,24 @@ class Stage:
             temporary.write_text(json.dumps(report, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def params_of(profile: str) -> Params:
+    """All parameters of a profile: the active ones, with your edits, when they are of this profile."""
+    active = load_params(paths.root() / "params.yaml")
+    return active if active.profile == profile else load_params(paths.root() / "params" / f"{profile}.yaml")
+
+
 def pretrained_metrics() -> dict:
-    """What `sebridge pretrain` measured of the parts that are used, with their floors and probes."""
+    """What was measured of the parts in use, and as `compared_...` of the tokenizer with the paper's number of codes."""
     from sebridge_lite.speech.stack import pretrained_folder
 
-    path = pretrained_folder().parents[1] / "results" / "pretrain" / "metrics.json"
-    if not path.is_file():
-        raise UserError(f"{path}: not there; `dvc pull pretrain` fetches it with the parts")
-    return json.loads(path.read_text(encoding="utf-8"))
+    found: dict = {}
+    for stage, prefix in (("pretrain", ""), ("codebook", "compared_")):
+        path = pretrained_folder().parents[1] / "results" / stage / "metrics.json"
+        if not path.is_file():
+            raise UserError(f"{path}: not there; `dvc pull {stage}` fetches it with the parts")
+        report = json.loads(path.read_text(encoding="utf-8"))
+        found |= {prefix + name: value for name, value in report.items()}
+    return found
 
 
 def read_metrics(stage: str) -> dict | None:

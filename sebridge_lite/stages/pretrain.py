@@ -1,7 +1,8 @@
 """`sebridge pretrain`: train all frozen parts, examine them on people who taught none, and write a card for each.
 
 `artifacts/pretrained/` gets the parts, `results/pretrain/` the numbers and cards. Checkpoints lie in
-`artifacts/pretrain_work/`, so a killed run goes on where it was; a finished one is replaced as a whole.
+`artifacts/pretrain_work/`, so a killed run goes on where it was; a finished one is replaced as a whole. `sebridge codebook`
+trains the tokenizer once more with the paper's number of codes, to be compared and thrown away.
 """
 
 import datetime
@@ -14,10 +15,8 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.measure import parts
 from sebridge_lite.measure.metrics import pooled
-from sebridge_lite.speech.pretrain import DECODING, LANGS, OTHER_TOKENIZER, pretrain
-from sebridge_lite.speech.stack import PARTS, Stack, load_stack
-from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
-from sebridge_lite.speech.weights import load_model
+from sebridge_lite.speech.pretrain import DECODING, LANGS, pretrain, train_other_tokenizer
+from sebridge_lite.speech.stack import PARTS, Stack, load_stack, pretrained_folder
 
 BY_PEOPLE, BY_ENGINES = 240, 150  # test sentences a language
 ROLES = {
@@ -35,37 +34,35 @@ def rates(counts: dict[str, list[tuple[int, int]]]) -> dict[str, float]:
     return {name: pooled([w for w, _ in found], [n for _, n in found]) for name, found in counts.items()}
 
 
-def examine(stack: Stack, other: Tokenizer, seed: int) -> dict:
+def examine(stack: Stack, seed: int) -> dict:
     """Every number of `results/pretrain/metrics.json` that the parts themselves decide."""
     groups = {lang: parts.held_out(lang, BY_PEOPLE, BY_ENGINES, seed) for lang in LANGS}
     numbers: dict = {}
     counts: dict[str, list] = {}
+    correlations = []
     for lang, (by_people, by_engines) in groups.items():
-        for kind, group in (("people", by_people), ("engines", by_engines)):
-            for name, found in parts.judge_report(stack, lang, group).items():
-                counts.setdefault(f"{name}_wer_{kind}", []).append(found)
-                numbers[f"{name}_wer_{kind}_{lang}"] = found[0] / found[1]
+        of_people, back = parts.judge_report(stack, lang, by_people)
+        correlations.append(parts.correlation(by_people.f0, parts.pitch(back)))
+        of_people |= parts.vocoder_report(stack, lang, by_people)
+        for kind, found in (("people", of_people), ("engines", parts.judge_report(stack, lang, by_engines)[0])):
+            for name, (wrong, words) in found.items():
+                counts.setdefault(f"{name}_wer_{kind}", []).append((wrong, words))
+                numbers[f"{name}_wer_{kind}_{lang}"] = wrong / words
     total = rates(counts)
     numbers |= {
         f"{judge}_judge_wer_{kind}": total[f"{judge}_wer_{kind}"]
         for judge in ("score", "select")
         for kind in ("people", "engines")
     }
-    people = [groups[lang][0] for lang in LANGS]
+    people = groups["th"][0]
     numbers["floor_gap"] = total["score_wer_people"] - total["score_wer_engines"]
-    numbers["resynthesis_wer_loss"] = total["resynthesis_wer_people"] - total["score_wer_people"]
-    numbers["vocoder_wer_loss"] = total["vocoder_wer_people"] - total["score_wer_people"]
-    numbers["griffin_lim_wer_loss"] = total["griffin_lim_wer_people"] - total["score_wer_people"]
-    sounds = [stack.speak(stack.tokens(g.sounds), stack.timbres(g.sounds), [0] * len(g.sounds)) for g in people]
-    correlations = [parts.correlation(g.f0, parts.pitch(back)) for g, back in zip(people, sounds, strict=True)]
+    numbers["judges_agree"] = 1 - total["disagree_wer_people"]
+    for name in ("resynthesis", "vocoder", "griffin_lim"):
+        numbers[f"{name}_wer_loss"] = total[f"{name}_wer_people"] - total["score_wer_people"]
     numbers["resynthesis_f0_corr"] = sum(correlations) / len(correlations)
-    numbers["judges_agree"] = sum(parts.agreement(stack, lang, groups[lang][0]) for lang in LANGS) / len(LANGS)
-    numbers["speaker_eer"] = parts.speaker_trials(stack, people[0])
-    numbers |= parts.timbre_swap(stack, people[0])
-    numbers |= parts.token_probes(stack, "th", people[0], seed)
-    beside = parts.token_probes(replace(stack, tokenizer=other), "th", people[0], seed)
-    numbers |= {f"compared_{name}": value for name, value in beside.items()}
-    numbers["compared_codes"] = other.fsq.codes
+    numbers["speaker_eer"] = parts.speaker_trials(stack, people)
+    numbers |= parts.timbre_swap(stack, people)
+    numbers |= parts.token_probes(stack, "th", people, seed)
     numbers["n_people"], numbers["n_engines"] = BY_PEOPLE * len(LANGS), BY_ENGINES * len(LANGS)
     return numbers
 
@@ -110,22 +107,38 @@ def cards(folder: Path, params: Params, numbers: dict, costs: dict[str, dict]) -
     return "\n".join(lines)
 
 
+def write_report(folder: Path, numbers: dict, seed: int, cards: str = "") -> dict:
+    report = {name: round(float(value), 5) for name, value in numbers.items()}
+    report |= {"seed": seed, "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
+    with paths.replacing(folder) as temporary:
+        temporary.mkdir()
+        (temporary / "metrics.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        if cards:
+            (temporary / "cards.md").write_text(cards, encoding="utf-8")
+    return report
+
+
 def run_pretrain() -> dict:
     params = load_params(paths.root() / "params.yaml")
-    folder, work = paths.artifacts("pretrained"), paths.artifacts("pretrain_work")
+    folder, work, start = paths.artifacts("pretrained"), paths.artifacts("pretrain_work"), time.perf_counter()
     with paths.replacing(folder) as temporary:
         temporary.mkdir()
         costs = pretrain(params.pretrain, work, temporary)
-    start = time.perf_counter()
-    other = load_model(Tokenizer, TokenizerConfig, work / OTHER_TOKENIZER).eval()
-    numbers = examine(load_stack(folder, LANGS, DECODING), other, params.pretrain.seed)
+    trained = time.perf_counter()
+    numbers = examine(load_stack(folder, LANGS, DECODING), params.pretrain.seed)
     numbers["pretrained_bytes"] = sum(path.stat().st_size for path in folder.iterdir())
-    numbers["examine_seconds"] = time.perf_counter() - start
+    numbers["seconds_training"], numbers["seconds_examining"] = trained - start, time.perf_counter() - trained
     numbers |= {f"{what}_{name}": cost[what] for name, cost in costs.items() for what in ("seconds", "peak_memory_gib")}
-    report = {name: round(float(value), 5) for name, value in numbers.items()}
-    report |= {"seed": params.pretrain.seed, "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
-    with paths.replacing(paths.results("pretrain")) as temporary:
-        temporary.mkdir()
-        (temporary / "metrics.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        (temporary / "cards.md").write_text(cards(folder, params, numbers, costs), encoding="utf-8")
-    return report
+    return write_report(paths.results("pretrain"), numbers, params.pretrain.seed, cards(folder, params, numbers, costs))
+
+
+def run_codebook() -> dict:
+    """The tokenizer once more with `compare_levels`, probed as ours is; it is not kept."""
+    params = load_params(paths.root() / "params.yaml").pretrain
+    work, start = paths.artifacts("codebook_work"), time.perf_counter()
+    other = train_other_tokenizer(params, work, pretrained_folder())
+    stack = replace(load_stack(pretrained_folder(), LANGS, DECODING), tokenizer=other)
+    people, _ = parts.held_out("th", BY_PEOPLE, 2, params.seed)
+    numbers = parts.token_probes(stack, "th", people, params.seed)
+    numbers |= {"codes": other.fsq.codes, "n_people": BY_PEOPLE, "seconds": time.perf_counter() - start}
+    return write_report(paths.results("codebook"), numbers, params.seed)

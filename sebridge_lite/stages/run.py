@@ -5,6 +5,7 @@ errors. The executed notebook lands in `results/STAGE/`, a failed one beside it 
 """
 
 import dataclasses
+import json
 import logging
 import sys
 import time
@@ -22,6 +23,9 @@ STAGES = {
     "speech_lm": ("03_text_speech_lm", "speech_lm"),
     "decoder": ("04_flow_decoder", "decoder"),
     "judges": ("05_judges_and_metrics", "judges"),
+    "scaling": ("06_scaling", "scaling"),
+    "erosion": ("07_erosion", "erosion"),
+    "dpo": ("08_dpo_from_scratch", None),
 }
 
 
@@ -73,7 +77,10 @@ def run_stage(stage: str) -> float:
     folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     execute(notebook, folder / notebook.name, given)
-    return time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    with paths.replacing(folder / "seconds.json") as temporary:
+        temporary.write_text(json.dumps({"seconds": round(seconds, 1)}) + "\n", encoding="utf-8")
+    return seconds
 
 
 def execute(notebook: Path, out: Path, given: dict) -> None:

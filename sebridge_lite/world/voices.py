@@ -72,7 +72,7 @@ def _person(group: str, index: int, seed: int) -> Voice:
         tempo=rng.uniform(0.06, 0.16),
         rhythm=rng.uniform(0.05, 0.12),
         lengthening=rng.uniform(1.15, 1.5),
-        pauses=rng.uniform(0.08, 0.25),
+        pauses=rng.uniform(0.05, 0.15),
         energy=rng.uniform(1.0, 2.5),
         jitter=rng.uniform(0.003, 0.01),
     )
@@ -97,9 +97,9 @@ def _engine(name: str, f0: float, tract: float, rate: float, style: Style, breat
 
 
 MAIN_ENGINES = (
-    _engine("level", 118.0, 1.0, 1.0, Style(range=0.8, hold=True), 0.015, 0.2),
-    _engine("narrow", 198.0, 0.86, 1.05, Style(range=0.65), 0.02, 0.6),
-    _engine("metronome", 196.0, 0.87, 0.97, Style(range=0.8, metronome=True), 0.02, 0.7),
+    _engine("level", 118.0, 1.0, 1.0, Style(range=0.5, hold=True), 0.015, 0.2),
+    _engine("narrow", 198.0, 0.86, 1.05, Style(range=0.4), 0.02, 0.6),
+    _engine("metronome", 196.0, 0.87, 0.97, Style(range=0.5, metronome=True), 0.02, 0.7),
 )
 
 
@@ -114,7 +114,9 @@ def engines(group: str = "main", n: int = 3, seed: int = 0) -> list[Voice]:
     voices = []
     for index in range(n):
         rng = rng_of(seed, "engine", group, index)
-        style = Style(range=rng.uniform(0.6, 0.85), hold=bool(rng.random() < 0.35), metronome=bool(rng.random() < 0.35))
+        style = Style(
+            range=rng.uniform(0.35, 0.75), hold=bool(rng.random() < 0.35), metronome=bool(rng.random() < 0.35)
+        )
         rate = rng.uniform(0.9, 1.15)
         voices.append(_engine(f"{group}-{index:03d}", rate=rate, style=style, **_timbre(rng, index)))
     return voices

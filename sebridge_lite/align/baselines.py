@@ -1,0 +1,84 @@
+"""What DGSA has to beat: the best of several samples, and SFT continued on the very recordings that its pairs prefer.
+
+The second is the control that the paper lacks: y_real wins both sets of pairs, so DGSA raises its likelihood too. Left out:
+choosing among samples by anything but words (the paper says no more than "best of N").
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sebridge_lite.core.seeds import seed_of
+from sebridge_lite.measure.evaluate import Scores, _scores, speak
+from sebridge_lite.measure.metrics import word_errors
+from sebridge_lite.measure.scoring import load_references, score
+from sebridge_lite.speech.batching import Batches
+from sebridge_lite.speech.checkpoint import key_of
+from sebridge_lite.speech.lm import CharVocab, TextSpeechLM, collate, loss
+from sebridge_lite.speech.sampling import SamplerConfig, generate
+from sebridge_lite.speech.stack import Stack
+from sebridge_lite.speech.train import TrainConfig, Trained, train
+from sebridge_lite.world.manifest import Utterance
+
+
+def best_of(stack: Stack, groups: Sequence[Sequence[Tensor]], said: Sequence[Sequence[str]], lang: str) -> list[Tensor]:
+    """Of each text's samples the one that the *selecting* judge reads with the fewest wrong words, the first of equals."""
+    words = [text for text, group in zip(said, groups, strict=True) for _ in group]
+    wrong, _ = word_errors(words, stack.read([row for group in groups for row in group], lang))
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    return [group[int(found.argmin())] for group, found in zip(groups, np.split(wrong, ends), strict=True)]
+
+
+def rejection_scores(
+    model: TextSpeechLM,
+    stack: Stack,
+    test: Sequence[Utterance],
+    folder: Path,
+    lang: str,
+    sampler: SamplerConfig,
+    *,
+    candidates: int,
+    silence: Sequence[int],
+    seed: int,
+    floor: float | None = None,
+) -> Scores:
+    """As `evaluate`, of the best of `candidates`; the first of them is the sample that `evaluate` takes.
+
+    No `h_cond`: what was chosen among is no longer drawn from the policy.
+    """
+    references = load_references(stack, test, folder, lang)
+    texts = [CharVocab().encode(utterance.text) for utterance in test]
+    own = [seed_of(seed, "tokens", utterance.id) for utterance in test]
+    groups = generate(model, texts, [text[:0] for text in texts], sampler, candidates, row_seeds=own)
+    codes = best_of(stack, groups, [utterance.words for utterance in test], lang)
+    noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in test]
+    sounds = speak(stack, codes, references.timbres, noises)
+    table = score(stack, references, np.arange(len(test)), codes, sounds, references.timbres, silence)
+    table.insert(1, "sample", 0)
+    return _scores(table, codes, stack, references, floor, seed)
+
+
+def continue_sft(
+    model: TextSpeechLM,
+    examples: dict[str, tuple[Tensor, Tensor]],
+    noise: float,
+    budget: int,
+    config: TrainConfig,
+    folder: Path,
+    what: str,
+    dev: Callable,
+) -> Trained:
+    """Trains `model` in place on name: (text, y_real), without style prefix as the pairs are scored; resumable."""
+    names, rows = list(examples), list(examples.values())
+    sizes = [len(text) + len(speech) + 2 for text, speech in rows]
+
+    def batch(indices):
+        return collate([(rows[i][0], torch.zeros(0, dtype=torch.long), rows[i][1]) for i in indices])
+
+    data = key_of("sft on y_real", noise, *(part for row in rows for part in row))
+    batches = Batches(sizes, names, budget, config.seed)
+    return train(model, partial(loss, noise=noise), batches, batch, config, folder, data, what, dev)

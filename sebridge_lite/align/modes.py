@@ -1,0 +1,85 @@
+"""What y_real, y_expr and y_stab are, before anything is trained on them: DGSA supposes that y_expr is livelier than y_stab
+(Hp, F0) and worse in its words. Left out: the scoring judge, which listens to results only.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sebridge_lite.align.dgsa import Triplet
+from sebridge_lite.align.pairs import MODES, said_in, spoken_by
+from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
+from sebridge_lite.measure.metrics import repetition_rate, word_errors
+from sebridge_lite.measure.prosody import describe
+from sebridge_lite.measure.scoring import K, tracks_of
+from sebridge_lite.measure.stats import mean_interval, paired_difference
+from sebridge_lite.speech.stack import Stack
+from sebridge_lite.world.manifest import Utterance
+
+MEASURES = {  # name: column, and what it is counted out of (None: a plain mean over utterances)
+    "wer": ("words_wrong", "words"),
+    "rep": ("repeats", "windows"),
+    "tokens": ("tokens", None),
+    "f0_std": ("f0_std_st", None),
+    "energy_std": ("energy_std_db", None),
+}
+
+
+def mode_rows(
+    stack: Stack, triplets: Sequence[Triplet], utterances: Sequence[Utterance], folder: Path, decoded: int, seed: int
+) -> pd.DataFrame:
+    """A row a triplet and mode: errors by the *selecting* judge, repeats, length; of the first `decoded` also the melody."""
+    of, heard, tables = spoken_by(triplets, utterances), slice(decoded), []
+    for mode in MODES:
+        codes = [getattr(triplet, mode) for triplet in triplets]
+        wrong, words = word_errors([utterance.words for utterance in of], stack.read(codes, of[0].lang))
+        repeats, windows = repetition_rate(codes, K)
+        table = pd.DataFrame({"id": [utterance.id for utterance in of], "mode": mode, "words_wrong": wrong, "words": words,
+                              "repeats": repeats, "windows": windows, "tokens": [len(row) for row in codes],
+                              "f0_std_st": np.nan, "energy_std_db": np.nan})  # fmt: skip
+        tracks = tracks_of(said_in(stack, triplets[heard], of[heard], folder, mode, seed), stack.device)
+        melody = [describe(track.f0, track.energy, 1) for track in tracks]
+        for column in ("f0_std_st", "energy_std_db"):
+            table.loc[: len(melody) - 1, column] = [getattr(one, column) for one in melody]
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _counts(triplets: Sequence[Triplet], mode: str, codes: int) -> np.ndarray:
+    """By utterance, whose samples move together. (U, V)"""
+    by_row = pd.DataFrame(token_counts([getattr(triplet, mode) for triplet in triplets], codes))
+    return by_row.groupby([triplet.name.rpartition("/")[0] for triplet in triplets]).sum().to_numpy()
+
+
+def modes(rows: pd.DataFrame, triplets: Sequence[Triplet], codes: int) -> pd.DataFrame:
+    """What y_real, y_expr and y_stab are: a row a mode, Hp and each of MEASURES with `_low` and `_high`."""
+    table = []
+    for mode in MODES:
+        own = rows[rows["mode"] == mode]
+        found = {"hp": jackknife(_counts(triplets, mode, codes))}
+        for name, (top, bottom) in MEASURES.items():
+            found[name] = mean_interval(own[top], own["id"], own[bottom] if bottom else None)
+        row: dict = {"mode": mode, "pairs": len(own), "texts": own["id"].nunique()}
+        for name, interval in found.items():
+            row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        table.append(row)
+    return pd.DataFrame(table)
+
+
+def premise(rows: pd.DataFrame, triplets: Sequence[Triplet], codes: int) -> pd.DataFrame:
+    """Differences between modes of the same texts: DGSA supposes that expr is above stab in Hp, F0 std and word error."""
+    table = []
+    for one, other in (("expr", "stab"), ("real", "expr"), ("real", "stab")):
+        a, b = (rows[rows["mode"] == mode] for mode in (one, other))
+        both = np.hstack([_counts(triplets, mode, codes) for mode in (one, other)])
+        found = {"hp": jackknife(both, lambda c: prosodic_entropy(c[..., :codes]) - prosodic_entropy(c[..., codes:]))}
+        for name, (top, bottom) in MEASURES.items():
+            weights = (a[bottom].to_numpy(), b[bottom].to_numpy()) if bottom else (None, None)
+            found[name] = paired_difference(a[top].to_numpy(), b[top].to_numpy(), a["id"], *weights)
+        for name, gap in found.items():
+            table.append(
+                {"modes": f"{one} - {other}", "measure": name, "difference": gap.mean, "low": gap.low, "high": gap.high}
+            )
+    return pd.DataFrame(table)

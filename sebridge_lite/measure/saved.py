@@ -1,0 +1,67 @@
+"""What `evaluate` found, on disk: `scores.csv` (a row a sample), `codes.safetensors`, `summary.json`.
+
+Left out: sound, which the codes give back in seconds.
+"""
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.paths import replacing
+from sebridge_lite.measure.entropy import token_counts
+from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.measure.stats import Interval
+from sebridge_lite.speech.codes import read_codes, write_codes
+
+
+def plain(summary: dict[str, Interval]) -> dict:
+    """Means with `_low` and `_high`, None where unknown: numbers that JSON knows."""
+    rows = {}
+    for name, found in summary.items():
+        for ending, value in (("", found.mean), ("_low", found.low), ("_high", found.high)):
+            rows[name + ending] = round(value, 6) if math.isfinite(value) else None
+    return rows
+
+
+def save_scores(folder: Path, scores: Scores, **about) -> None:
+    """`about`: what else is known of the run, beside the summary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"{name}/{sample}" for name, sample in zip(scores.table["id"], samples_of(scores.table), strict=True)]
+    write_codes(folder / "codes.safetensors", names, scores.codes)
+    with replacing(folder / "scores.csv") as temporary:
+        scores.table.to_csv(temporary, index=False, float_format="%.6g")
+    first = next(iter(scores.summary.values()))
+    report = {**about, "texts": first.n, **plain(scores.summary)}
+    with replacing(folder / "summary.json") as temporary:
+        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def samples_of(table: pd.DataFrame) -> list[int]:
+    return table["sample"].tolist() if "sample" in table else [0] * len(table)
+
+
+def load_scores(folder: Path, codes: int) -> tuple[Scores, dict]:
+    """The scores, and all of `summary.json`."""
+    try:
+        report = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        texts = {"id": str, "heard": str}  # "007" and "NA" are names and words here
+        table = pd.read_csv(folder / "scores.csv", dtype=texts, keep_default_na=False, na_values=[""])
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no scores; `dvc repro` makes them") from None
+    if "heard" in table:
+        table["heard"] = table["heard"].fillna("")
+    rows = list(read_codes(folder / "codes.safetensors").values())
+    known = [name for name in report if f"{name}_low" in report]
+    unknown = float("nan")
+    summary = {
+        name: Interval(
+            *(unknown if report[name + end] is None else report[name + end] for end in ("", "_low", "_high")),
+            report["texts"],
+            1,
+        )
+        for name in known
+    }
+    return Scores(table, token_counts(rows, codes), rows, summary), report

@@ -1,0 +1,92 @@
+"""What can be said of a curve's shape: each an effect with its 95 % interval, for a verdict to be read off.
+
+An interval holds its own estimate. Left out: tests that need no replicates (Page's, Mann-Kendall's): they take the ratios
+as independent, which share their texts.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import rankdata
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.measure.curves import Curve
+from sebridge_lite.measure.stats import Interval
+
+
+def correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson's along the last axis; 0 where one of the two is constant."""
+    x, y = x - x.mean(-1, keepdims=True), y - y.mean(-1, keepdims=True)
+    size = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
+    return np.divide((x * y).sum(-1), size, out=np.zeros(size.shape), where=~(size < 1e-15))
+
+
+class Trend(NamedTuple):
+    rank: Interval  # Spearman's correlation with alpha: 1 rises everywhere, -1 falls everywhere
+    change: Interval  # last minus first
+
+
+def trend(curve: Curve) -> Trend:
+    places = np.arange(len(curve.alphas), dtype=float)
+    rank, spread = (correlation(rankdata(x, axis=-1), places) for x in (curve.values, curve.spread))
+    return Trend(curve.effect(rank, spread), curve.difference(-1, 0))
+
+
+def interior_peak(curve: Curve) -> Interval:
+    """The best ratio inside minus the better end: above 0 there is an interior peak.
+
+    The highest of several noisy points is high by its noise alone. So both places are chosen on one half of the texts and
+    the other seeds, and measured on the other half and the seed left out, every way round. With one seed, its noise is in
+    both halves and cannot be told from a peak. The replicates choose anew; noisier than the data, they choose worse, so the
+    interval is that of the deviations from their own mean.
+    """
+    if not np.isfinite(curve.folds).all():
+        raise UserError(f"{curve.n} texts: nothing was measured in one half of them; a peak needs more texts")
+    value = _crossed(curve.folds).mean()
+    spread = (_crossed(curve.fold_spread) * curve.seed_draws).mean(-1)
+    return curve.effect(value, value + spread - np.nanmean(spread))
+
+
+def _crossed(folds: np.ndarray) -> np.ndarray:
+    """Inside minus end, chosen and measured on different folds. (..., S, 2, A) -> (..., S)"""
+    seeds = folds.shape[-3]
+    others = (folds.sum(-3, keepdims=True) - folds) / (seeds - 1) if seeds > 1 else folds
+    chosen = others[..., ::-1, :]  # the other half of the texts
+    inside = chosen[..., 1:-1].argmax(-1) + 1
+    end = np.where(chosen[..., 0] >= chosen[..., -1], 0, folds.shape[-1] - 1)
+    best, rest = (np.take_along_axis(folds, place[..., None], -1)[..., 0] for place in (inside, end))
+    return (best - rest).mean(-1)
+
+
+def peak_place(curve: Curve) -> Interval:
+    """The ratio with the highest value, an end if the curve peaks there."""
+    place, spread = (curve.alphas[np.where(np.isnan(x), -np.inf, x).argmax(-1)] for x in (curve.values, curve.spread))
+    return curve.effect(place, spread)
+
+
+def tail(curve: Curve, start: float, low: float, high: float) -> Interval:
+    """Mean of the ratios from `start` on, minus the mean of those from `low` to below `high`."""
+    late, early = curve.alphas >= start, (curve.alphas >= low) & (curve.alphas < high)
+    if not (late.any() and early.any()):
+        raise UserError(
+            f"no ratio from {start:g} on, or none in [{low:g}, {high:g}): choose among {curve.alphas.tolist()}"
+        )
+    value, spread = (x[..., late].mean(-1) - x[..., early].mean(-1) for x in (curve.values, curve.spread))
+    return curve.effect(value, spread)
+
+
+def stands_out(curve: Curve, i: int, direction: int) -> Interval:
+    """How far ratio i lies above (direction 1) or below (-1) all others: its gap to the nearest, over 0 if it does."""
+    value, spread = (
+        direction * x[..., i] - np.delete(direction * x, i, axis=-1).max(-1) for x in (curve.values, curve.spread)
+    )
+    return curve.effect(value, spread)
+
+
+def association(a: Curve, b: Curve, ranks: bool = False) -> Interval:
+    """Pearson's correlation over the ratios of two curves from the same draws, or Spearman's."""
+    if not (np.array_equal(a.alphas, b.alphas) and a.n == b.n and np.array_equal(a.seed_draws, b.seed_draws)):
+        raise UserError("curves of other ratios, texts or draws: make both from the same tables with the same seed")
+    pairs = ((a.values, b.values), (a.spread, b.spread))
+    value, spread = (correlation(*((rankdata(x, axis=-1) for x in pair) if ranks else pair)) for pair in pairs)
+    return a.effect(value, spread)

@@ -1,0 +1,147 @@
+"""`sebridge critique VARIANT`: a policy without real speech, its own critic for K iterations; or live, in a notebook.
+
+artifacts/tdsc/VARIANT-sSEED/ gets curve.csv (the last policy on test, over temperatures) and
+    k0/          the start: model, and its scores on unfiltered test samples at one temperature by the scoring judge
+    k1/ k2/ ...  the same after each iteration, with candidates.safetensors, verdicts.jsonl (a row a candidate, and why it was
+                 kept or dropped), temperatures.csv (Table 9), sft.csv and dpo.csv (losses)
+summary.json of each also holds the figures of the accepted part of the same samples, as `filtered_...`: the paper's last row.
+A killed loop goes on where it was: finished iterations wait in artifacts/tdsc_work, and training goes on from its checkpoints.
+An iteration whose candidates are all rejected ends the loop; one without pairs goes on without DPO. Both say so on stderr.
+"""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from torch import Tensor
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params
+from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.measure.saved import load_scores, save_scores
+from sebridge_lite.speech.checkpoint import key_of
+from sebridge_lite.speech.codes import codes_for, read_codes
+from sebridge_lite.speech.lm import TextSpeechLM
+from sebridge_lite.speech.material import lm_examples
+from sebridge_lite.speech.sft import fine_tune
+from sebridge_lite.speech.stack import load_part, pretrained_folder
+from sebridge_lite.stages.critics import BEST, START, settings_of
+from sebridge_lite.stages.critique_scores import best_at_inference, curve
+from sebridge_lite.stages.iteration import Loop, iterate, keep, load_policy
+from sebridge_lite.stages.policies import Bench, load_bench
+
+
+def second_bench(params: Params) -> Bench:
+    """The bench of the language that has synthetic speech alone."""
+    if params.corpus.second_language == "none":
+        raise UserError("params.yaml: corpus.second_language: none; TDSC needs a language, such as lo")
+    return load_bench(params.corpus.second_language)
+
+
+def system_folder(name: str, seed: int) -> Path:
+    return paths.artifacts("tdsc", f"{name}-s{seed}")
+
+
+def depends_on(loop: Loop, first: TextSpeechLM) -> str:
+    """Of what finished work must have been made to be used again: settings, data, judges, and the policy it begins from."""
+    bench, params = loop.bench, loop.params
+    parts = [first, bench.stack.select_judge, bench.stack.score_judge, bench.stack.flow, bench.stack.vocoder]
+    weights = [tensor for part in parts for tensor in part.state_dict().values()]
+    said = [u.id + u.text for name in ("synthetic", "test") for u in bench.sets[name]]
+    codes = codes_for(bench.sets["synthetic"], bench.codes)
+    return key_of(loop.p, params.tdsc, params.sft, params.sampling, loop.seed, *said, *codes, *weights)
+
+
+def finished(folder: Path, key: str) -> bool:
+    path = folder / "summary.json"
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("key") == key
+
+
+def make_start(loop: Loop) -> None:
+    """SFT of the backbone on synthetic speech alone (alpha = 1), into `work`/k0."""
+    bench, params = loop.bench, loop.params
+    model, synthetic = load_part("backbone", pretrained_folder()), bench.sets["synthetic"]
+    key = depends_on(loop, model)
+    if finished(loop.work / "k0", key):
+        return
+    examples = lm_examples([u.text for u in synthetic], codes_for(synthetic, bench.codes))
+    settings, training = replace(params.sft, steps=loop.p.start_steps), loop.work / "k0-training"
+    done = fine_tune(model, examples, [u.speaker for u in synthetic], settings, loop.seed, training, "start")
+    about = {"k": 0, "key": key, "sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2)}
+    with paths.replacing(loop.work / "k0") as temporary:
+        temporary.mkdir(parents=True)
+        (temporary / "sft.csv").write_bytes((training / "loss.csv").read_bytes())
+        keep(loop, temporary, model, about | {"seconds_sft": round(done.seconds, 1)})
+
+
+def run_loop(loop: Loop) -> int:
+    """All iterations that are not there yet; how many there are in the end."""
+    whole = depends_on(loop, load_policy(loop.work / "k0", loop.bench))
+    for k in range(1, loop.p.iterations + 1):
+        target, key = loop.work / f"k{k}", key_of(whole, k)
+        if not finished(target, key) and not iterate(loop, k, loop.work / f"k{k - 1}", key, target):
+            return k - 1
+    return loop.p.iterations
+
+
+def publish(loop: Loop, last: int) -> None:
+    """The whole system in its place; the work folder goes when it is there."""
+    bench, params, seed = loop.bench, loop.params, loop.seed
+    model = load_policy(loop.work / f"k{last}", bench)
+    with paths.replacing(system_folder(loop.name, seed)) as temporary:
+        temporary.mkdir(parents=True)
+        for k in range(last + 1):
+            shutil.copytree(loop.work / f"k{k}", temporary / f"k{k}")
+        if loop.name == BEST:
+            scores = best_at_inference(bench, model, params, seed)
+            save_scores(temporary / "k1", scores, variant=loop.name, seed=seed, k=1)
+        else:
+            curve(bench, model, params, seed, last).to_csv(temporary / "curve.csv", index=False)
+    shutil.rmtree(loop.work)
+
+
+def critique(bench: Bench, name: str, seed: int, params: Params) -> dict:
+    """One system from its start to its scores; returns the last summary. Others begin with the start of `sft`."""
+    loop = Loop(
+        bench, name, seed, params, settings_of(name, params.tdsc), paths.artifacts("tdsc_work", f"{name}-s{seed}")
+    )
+    start = loop.work / "k0"
+    if name == START:
+        make_start(loop)
+    else:
+        made = system_folder(START, seed) / "k0"
+        if not (made / "summary.json").is_file():
+            critique(bench, START, seed, params)
+        shutil.copytree(made, start, dirs_exist_ok=True)
+    publish(loop, run_loop(loop))
+    return history(bench, name, seed)[-1][1]
+
+
+def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:
+    """Scores and summary of a system after 0, 1, ... iterations."""
+    folders = sorted(system_folder(name, seed).glob("k*"), key=lambda path: int(path.name[1:]))
+    if not folders:
+        raise UserError(f"{system_folder(name, seed)}: not there; `sebridge critique {name} --seed {seed}` makes it")
+    return [load_scores(folder, bench.stack.tokenizer.fsq.codes) for folder in folders]
+
+
+def system(bench: Bench, name: str, seed: int, params: Params) -> list[tuple[Scores, dict]]:
+    """As `history`, of a stage that has run, else made now."""
+    if not (system_folder(name, seed) / "k0" / "summary.json").is_file():
+        critique(bench, name, seed, params)
+    return history(bench, name, seed)
+
+
+def curve_of(name: str, seed: int) -> pd.DataFrame:
+    """A system's last policy on test, over temperatures."""
+    return pd.read_csv(system_folder(name, seed) / "curve.csv")
+
+
+def candidates(name: str, seed: int, k: int) -> tuple[pd.DataFrame, dict[str, Tensor]]:
+    """All candidates of an iteration: a row each with the judge's decision, and their codes by name."""
+    folder = system_folder(name, seed) / f"k{k}"
+    rows = pd.read_json(folder / "verdicts.jsonl", lines=True, dtype={"said": str, "read": str})
+    return rows, read_codes(folder / "candidates.safetensors")

@@ -1,0 +1,128 @@
+"""`sebridge verdicts`: every claim with its verdict and the tables behind it, in three small files.
+
+    results/verdicts/     claims.json, summary.json, summary.md of this run
+    results/              the same three of the last run that is evidence (any but smoke): these are kept in git
+
+Left out: the report with every figure.
+"""
+
+import datetime
+import json
+import math
+import os
+import platform
+from pathlib import Path
+
+import pandas as pd
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params
+from sebridge_lite.stages.doctor import memory_gib
+from sebridge_lite.stages.notebook import commit
+
+# table: (stage, what it is)
+TABLES = {
+    "table1": ("scaling", "Table 1: synthetic speech added to a fixed amount of real speech"),
+    "substitution": ("scaling", "Ours: the same seconds for every alpha"),
+    "simple_answers": ("scaling", "Ours: simple answers at alpha = 0.80"),
+    "table2": ("erosion", "Table 2: samples of one text with equal word error, by their Hp"),
+    "table2_length": ("erosion", "Ours: the same with equal length"),
+    "phase": ("erosion", "Ours: where the entropy of two corpora peaks"),
+}
+SHOWN = ("alpha", "arm", "temperature", "metric", "wer", "hp", "h_cond", "rep", "f0_std", "sim", "high_hp", "low_hp",
+         "difference")  # fmt: skip
+
+
+def machine() -> str:
+    """In words, without names."""
+    import torch
+
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {memory_gib():.0f} GiB{gpu}"
+
+
+def plain(value):
+    """What JSON can hold: no NaN, at most six digits."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+def read_table(path: Path) -> list[dict]:
+    if not path.is_file():
+        return []
+    return [{key: plain(value) for key, value in row.items()} for row in pd.read_csv(path).to_dict("records")]
+
+
+def seconds_of_stages() -> dict[str, float]:
+    """How long each stage of this run took; of the policies, training and scoring."""
+    found = {}
+    for path in sorted(paths.results().glob("*/seconds.json")):
+        found[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))["seconds"]
+    for path in sorted(paths.artifacts("sft").glob("*/summary.json")):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        found["sft"] = round(found.get("sft", 0) + report["seconds"] + report["seconds_scoring"], 1)
+    return found
+
+
+def cell(row: dict, name: str) -> str:
+    """A value, with its interval where it has one."""
+    value = row.get(name)
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    if name == "difference":
+        low, high = row.get("low"), row.get("high")
+    return f"{value:.3g}" if low is None or high is None else f"{value:.3g} ({low:.3g} to {high:.3g})"
+
+
+def markdown(columns: list[str], rows: list[list[str]]) -> list[str]:
+    return [" | ".join(["", *row, ""]).strip() for row in [columns, ["---"] * len(columns), *rows]]
+
+
+def as_text(summary: dict, claims: list[dict]) -> str:
+    lines = [
+        "# What a run of SE-Bridge Lite found", "",
+        f"Profile `{summary['profile']}`, seed {summary['seed']}, {summary['date']}, commit {summary['commit']}, "
+        f"{summary['machine']}. Speakers are the studio's, not human; the paper's listening scores have no stand-in. "
+        "Intervals are at 95 %, over texts and training seeds.", "", "## Claims", "",
+    ]  # fmt: skip
+    rows = []
+    for row in claims:
+        ours = (
+            "" if row["ours"] is None else f"{row['ours']:.3g} ({row['interval'][0]:.3g} to {row['interval'][1]:.3g})"
+        )
+        rows.append([row["id"], row["claim"], row["paper"], ours, f"{row['n']} x {row['seeds']}", row["verdict"]])
+    lines += markdown(["", "claim", "paper", "our effect (interval)", "texts x seeds", "verdict"], rows)
+    for name, (_, title) in TABLES.items():
+        if found := summary["tables"].get(name):
+            columns = [column for column in SHOWN if column in found[0]]
+            lines += ["", f"## {title}", "", *markdown(columns, [[cell(row, c) for c in columns] for row in found])]
+    return "\n".join(lines) + "\n"
+
+
+def run_verdicts(params: Params) -> list[dict]:
+    claims = []
+    for path in sorted(paths.results().glob("*/claims.json")):
+        if path.parent.name != "verdicts":
+            claims += json.loads(path.read_text(encoding="utf-8"))
+    if not claims:
+        raise UserError(f"{paths.results()}: no stage has judged a claim yet; `dvc repro` runs them")
+    claims.sort(key=lambda row: (row["id"][0], int(row["id"][1:])))
+    summary = {
+        "profile": params.profile, "seed": params.seed, "commit": commit(), "machine": machine(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "seconds": seconds_of_stages(),
+        "tables": {name: read_table(paths.results(stage, f"{name}.csv")) for name, (stage, _) in TABLES.items()},
+    }  # fmt: skip
+    files = {
+        "claims.json": json.dumps(claims, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
+        "summary.json": json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
+        "summary.md": as_text(summary, claims),
+    }
+    folders = [paths.results("verdicts"), *([paths.results()] if params.profile != "smoke" else [])]
+    for folder in folders:
+        for name, text in files.items():
+            with paths.replacing(folder / name) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+    return claims

@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.measure import alpha_star as A
+from sebridge_lite.measure import entropy as E
+from sebridge_lite.measure.curves import Curve
+
+RATIOS = np.array([0.03, 0.09, 0.15, 0.25, 0.4, 0.5, 0.6, 0.67, 0.8, 1.0])
+
+
+def _sources(rng, own):
+    """Real speech, and a sharper version of it with a share of codes of its own."""
+    real = rng.dirichlet(np.full(300, 0.4))
+    sharper = real**1.4 / np.sum(real**1.4)
+    return real, (1 - own) * sharper + own * rng.dirichlet(np.full(300, 0.1))
+
+
+def _utterances(rng, p, count):
+    """40 tokens an utterance, out of 15 draws."""
+    tokens = np.take_along_axis(rng.choice(len(p), p=p, size=(count, 15)), rng.integers(15, size=(count, 40)), axis=1)
+    return E.token_counts(tokens, len(p))
+
+
+def _curve(rng, values, noise, replicates=300):
+    values = values + noise * rng.normal(size=len(values))
+    spread = values + noise * rng.normal(size=(replicates, len(values)))
+    folds = np.broadcast_to(values, (1, 2, len(values)))
+    return Curve(RATIOS, values, spread, folds, np.repeat(folds[None], replicates, 0), np.ones((replicates, 1)), 300)
+
+
+def test_of_plenty_of_tokens_it_is_the_alpha_star_of_the_unigrams():
+    real, syn = _sources(np.random.default_rng(0), own=0.3)
+    plenty = [np.round(np.tile(p, (4, 1)) * 1e7).astype(int) for p in (real, syn)]
+    assert A.from_corpus(*plenty, replicates=20).value == pytest.approx(E.alpha_star(real, syn), abs=0.006)
+
+
+def test_bias_of_few_tokens_is_taken_off_and_the_interval_covers_the_truth():
+    """Codes that a sample lacks by chance make the other one look new: uncorrected, alpha* comes out too high."""
+    rng = np.random.default_rng(1)
+    real, syn = _sources(rng, own=0.2)
+    truth, found, plain = E.alpha_star(real, syn), [], []
+    for run in range(15):
+        counts = _utterances(rng, real, 200), _utterances(rng, syn, 800)
+        found.append(A.estimate_alpha_star(counts, seed=run, replicates=100))
+        plain.append(E.alpha_star(*(c.sum(0) / c.sum() for c in counts)))
+    assert 0.05 < truth < 0.95 and np.mean(plain) - truth > 0.08
+    assert abs(np.mean([star.value for star in found]) - truth) < 0.03
+    assert np.mean([star.low - 0.005 <= truth <= star.high + 0.005 for star in found]) >= 0.8
+    assert {star.method for star in found} == {"corpus"}
+
+
+def test_corrected_mixture_entropies_are_near_those_of_the_sources():
+    rng = np.random.default_rng(2)
+    real, syn = _sources(rng, own=0.3)
+    counts = _utterances(rng, real, 300), _utterances(rng, syn, 300)
+    truth = E.entropy(E.mix(real, syn, A.GRID))
+    plain = E.entropy(E.mix(*(c.sum(0) / c.sum() for c in counts), A.GRID))
+    corrected = A.mixture_entropies(*counts)
+    assert np.abs(corrected - truth).mean() < np.abs(plain - truth).mean() / 2
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_without_a_peak_inside_it_is_the_end_of_the_richer_corpus(turned):
+    rng = np.random.default_rng(3)
+    real, syn = _sources(rng, own=0)
+    counts = [_utterances(rng, real, 300), _utterances(rng, syn, 600)]
+    star = A.from_corpus(*(counts[::-1] if turned else counts), replicates=100)
+    assert not E.has_interior_peak(real, syn)
+    assert star.value == (1 if turned else 0) and star.low <= star.value <= star.high
+    assert star.high - star.low < 0.1
+
+
+def test_peak_of_a_measured_parabola_is_found_and_covered():
+    rng = np.random.default_rng(4)
+    stars = [A.estimate_alpha_star(_curve(rng, 8 - (RATIOS - 0.45) ** 2, noise=0.03)) for _ in range(150)]
+    assert np.mean([star.value for star in stars]) == pytest.approx(0.45, abs=0.01)
+    assert 0.9 <= np.mean([star.low <= 0.45 <= star.high for star in stars]) <= 0.99
+    assert {star.method for star in stars} == {"curve"}
+
+
+def test_peak_of_a_mixtures_own_curve_is_found_to_a_few_hundredths():
+    rng = np.random.default_rng(5)
+    for own in (0.3, 0.5, 1.0):
+        real, syn = _sources(rng, own)
+        star = A.from_curve(_curve(rng, E.entropy(E.mix(real, syn, RATIOS)), noise=0.001))
+        assert star.value == pytest.approx(E.alpha_star(real, syn), abs=0.05)
+
+
+@pytest.mark.parametrize(("values", "end"), [(-RATIOS, 0), (RATIOS, 1), ((RATIOS - 0.6) ** 2, 0), (RATIOS**2, 1)])
+def test_a_curve_without_a_peak_inside_gives_an_end(values, end):
+    star = A.from_curve(_curve(np.random.default_rng(6), values, noise=1e-3))
+    assert star.value == end and star.low <= end <= star.high
+
+
+def test_uncertain_ratios_weigh_less():
+    """The ratio at 1 is known ten times worse than the others, and far too high."""
+    values = -((RATIOS - 0.5) ** 2)
+    values[-1] += 0.5
+    curve = _curve(np.random.default_rng(7), values, noise=0.0)
+    noise = np.random.default_rng(8).normal(size=curve.spread.shape) * np.where(RATIOS == 1, 0.1, 0.01)
+    known, unknown = (
+        A.from_curve(Curve(RATIOS, values, values + part, curve.folds, curve.fold_spread, curve.seed_draws, 300))
+        for part in (0.01 * np.random.default_rng(8).normal(size=curve.spread.shape), noise)
+    )
+    assert abs(unknown.value - 0.5) < 0.05 < abs(known.value - 0.5)
+
+
+def test_estimates_repeat_with_the_seed():
+    rng = np.random.default_rng(9)
+    counts = [_utterances(rng, p, 60) for p in _sources(rng, own=0.3)]
+    first, again = (A.estimate_alpha_star(tuple(counts), seed=3, replicates=40) for _ in range(2))
+    assert first == again and first.low < first.value < first.high
+
+
+def test_bad_input_is_one_clear_line():
+    few = _curve(np.random.default_rng(10), RATIOS, noise=0.1)
+    short = Curve(RATIOS[:3], few.values[:3], few.spread[:, :3], few.folds, few.fold_spread, few.seed_draws, 300)
+    for call, says in [
+        (lambda: A.estimate_alpha_star(short), "three|3 ratios"),
+        (lambda: A.estimate_alpha_star((np.ones((5, 4)), np.ones((5, 3)))), "same codes"),
+        (lambda: A.estimate_alpha_star((np.ones((5, 4)), np.zeros((5, 4)))), "two or more utterances"),
+    ]:
+        with pytest.raises(UserError, match=says) as error:
+            call()
+        assert "\n" not in str(error.value)

@@ -1,0 +1,259 @@
+"""The loop of TDSC with tiny random parts: what it writes, that a killed one goes on, and what ends it."""
+
+import itertools
+import json
+import math
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sebridge_lite.align import critic
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import load_params
+from sebridge_lite.measure.saved import load_scores
+from sebridge_lite.speech.flow import DecodeConfig, Flow, FlowConfig
+from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
+from sebridge_lite.speech.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
+from sebridge_lite.speech.speaker import SpeakerConfig, SpeakerEncoder
+from sebridge_lite.speech.stack import Stack, word_graph
+from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
+from sebridge_lite.speech.units import UNITS
+from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.speech.weights import save_model
+from sebridge_lite.stages import critique_scores, iteration
+from sebridge_lite.stages.critique import candidates, critique, curve_of, history, second_bench, system, system_folder
+from sebridge_lite.stages.iteration import Loop, loop_words
+from sebridge_lite.stages.policies import Bench
+from sebridge_lite.world.corpus import write_set
+from sebridge_lite.world.studio import lines_of, record_all
+from sebridge_lite.world.texts import load_language, sentences, split_of
+from sebridge_lite.world.voices import engines, people
+
+ROOT = Path(__file__).parents[1]
+CODES, SYMBOLS = 27, len(UNITS) - 1
+PARAMS = load_params(ROOT / "params" / "smoke.yaml")
+# Random judges read nonsense, so all errors below are made up by `judge`: a number of wrong words that follows from the tokens.
+TDSC = replace(
+    PARAMS.tdsc, start_steps=2, iterations=2, texts=5, candidates=6, max_wer=0.5, max_rep=1.1, shortest=0.0, longest=100.0,
+    apart=0.0, near=50, steps=2, dpo_steps=2, dpo_warmup=0, temperatures=(1.0,), curve_texts=2,
+)  # fmt: skip
+PARAMS = replace(PARAMS, tdsc=TDSC, sampling=replace(PARAMS.sampling, min_ratio=0.3, max_ratio=0.6))
+
+
+def tiny_stack(lexicon):
+    torch.manual_seed(0)
+    return Stack(
+        tokenizer=Tokenizer(TokenizerConfig(levels=(3, 3, 3), width=8, blocks=1, speaker_width=4, speakers=0)).eval(),
+        speaker=SpeakerEncoder(
+            SpeakerConfig(width=8, blocks=1, embedding=4, speakers=2, margin=0.2, scale=15.0)
+        ).eval(),
+        flow=Flow(FlowConfig(codes=CODES, timbre=4, width=8, blocks=1, noise=0.5, drop=0.1)).eval(),
+        vocoder=Vocoder(VocoderConfig(width=8, blocks=1)).eval(),
+        select_judge=TokenJudge(TokenJudgeConfig(CODES, SYMBOLS, embedding=4, hidden=4, dropout=0.0, noise=0.0)).eval(),
+        score_judge=SoundJudge(
+            SoundJudgeConfig(SYMBOLS, width=8, blocks=1, hidden=4, dropout=0.0, time_mask=0, band_mask=0)
+        ).eval(),
+        graphs={"lo": word_graph(lexicon, "lo")},
+        decoding=DecodeConfig(steps=1, solver="euler", noise=0.2, guidance=0.0),
+        device=torch.device("cpu"),
+    )
+
+
+def recorded(folder, name, split, voices, count):
+    said = itertools.islice(sentences(load_language("lo"), split, 0), count)
+    return write_set(folder, name, record_all(lines_of(name, "lo", said, voices, 0), 0))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        stack = tiny_stack(load_language("lo").lexicon)
+        sets = {
+            "synthetic": recorded(folder, "synthetic", "synthetic", engines("main", 1), 6),
+            "test": recorded(folder, "test", "test", people("unseen", 1), 3),
+        }
+    codes = {u.id: torch.arange(i, i + 3 * len(u.text)) % CODES for i, u in enumerate(sets["synthetic"])}
+    return Bench(stack, sets, codes, [], folder, "lo", 0.1)
+
+
+def made_up(read):
+    word = read[0] if read else "4"
+    return (int(word) if word.isdecimal() else zlib.crc32(word.encode())) % 5
+
+
+@pytest.fixture(autouse=True)
+def judge(monkeypatch, tmp_path, bench):
+    """Outputs of their own, a tiny backbone, and a judge that finds as many wrong words as the tokens' sum says."""
+    parts = tmp_path / "parts"
+    torch.manual_seed(1)
+    lm = TextSpeechLM(LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5))
+    save_model(lm, lm.config, parts / "backbone")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SEBRIDGE_PARTS", str(parts))
+    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
+    monkeypatch.setattr(
+        critic, "word_errors", lambda said, read: (np.array(list(map(made_up, read))), np.full(len(said), 4))
+    )
+    for module in (iteration, critique_scores):
+        monkeypatch.setattr(module, "reads", lambda _: lambda rows: [[str(int(row.sum()))] for row in rows])
+
+
+def with_tdsc(**changes):
+    return replace(PARAMS, tdsc=replace(TDSC, **changes))
+
+
+def weights_of(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_a_loop_keeps_each_iteration_with_candidates_verdicts_and_scores(bench):
+    about = critique(bench, "tdsc", 0, PARAMS)
+    found = history(bench, "tdsc", 0)
+    assert [summary["k"] for _, summary in found] == [0, 1, 2]
+    assert found[-1][1] == about and len(found[-1][0].codes) == len(bench.sets["test"])  # nothing was filtered
+    assert {"filtered_texts", "test_pass_rate", "pass_rate", "candidates_apart", "words_dropped"} <= set(about)
+    rows, codes = candidates("tdsc", 0, 2)
+    assert len(rows) == len(codes) == TDSC.texts * TDSC.candidates
+    assert rows["learnt"].sum() == about["learnt"] and rows["winner"].sum() == rows["loser"].sum() == about["pairs"] > 0
+    assert (rows["learnt"] <= (rows["rejected_for"].str.len() == 0)).all()
+    for name, row in codes.items():
+        assert rows.set_index("name").loc[name, "tokens"] == len(row)
+    assert rows["said"].map(lambda text: split_of(text.replace(" ", ""))).eq("loop").all()
+    assert curve_of("tdsc", 0)["temperature"].tolist() == [1.0]
+    folders = [system_folder("tdsc", 0) / f"k{k}" for k in range(3)]
+    assert len({weights_of(folder) for folder in folders}) == 3
+    assert weights_of(folders[0]) == weights_of(system_folder("sft", 0) / "k0")
+
+
+def kill_in_second_dpo(bench, monkeypatch):
+    real, trained = iteration.train, []
+
+    def dies(*arguments, **more):
+        trained.append(1)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **more)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(iteration, "train", dies)
+        critique(bench, "tdsc", 0, PARAMS)
+    assert not system_folder("tdsc", 0).exists()
+
+
+def count_generations(monkeypatch):
+    generate, made = iteration.generate, []
+    monkeypatch.setattr(iteration, "generate", lambda *a, **more: made.append(1) or generate(*a, **more))
+    return made
+
+
+def test_a_killed_loop_goes_on_and_ends_as_if_it_had_not_been_killed(bench, monkeypatch, tmp_path):
+    critique(bench, "tdsc", 0, PARAMS)
+    whole = [weights_of(system_folder("tdsc", 0) / f"k{k}") for k in range(3)]
+    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path / "again"))
+    kill_in_second_dpo(bench, monkeypatch)
+    made = count_generations(monkeypatch)
+    critique(bench, "tdsc", 0, PARAMS)
+    assert not made  # the first iteration was whole, and the second had its candidates
+    assert [weights_of(system_folder("tdsc", 0) / f"k{k}") for k in range(3)] == whole
+    assert [path.name for path in (tmp_path / "again" / "artifacts" / "tdsc_work").iterdir()] == ["reference"]
+
+
+def test_finished_work_of_other_settings_is_not_used(bench, monkeypatch):
+    kill_in_second_dpo(bench, monkeypatch)
+    made = count_generations(monkeypatch)
+    critique(bench, "tdsc", 0, with_tdsc(beta=2.0))
+    assert len(made) == 2
+
+
+def test_a_full_disk_loses_no_finished_iteration(bench, monkeypatch, tmp_path):
+    real = iteration.write_verdicts
+
+    def full(path, found):
+        real(path, found)
+        if "k2" in str(path):
+            raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(iteration, "write_verdicts", full)
+    with pytest.raises(OSError, match="No space left"):
+        critique(bench, "tdsc", 0, PARAMS)
+    work = tmp_path / "artifacts" / "tdsc_work" / "tdsc-s0"
+    assert (work / "k1" / "summary.json").is_file() and not (work / "k2").exists()
+    assert not list(work.glob(".*"))
+    monkeypatch.setattr(iteration, "write_verdicts", real)
+    assert critique(bench, "tdsc", 0, PARAMS)["k"] == 2
+
+
+def test_when_the_judge_rejects_all_the_loop_ends_with_a_line_and_the_start(bench, capsys):
+    about = critique(bench, "tdsc", 0, with_tdsc(max_wer=0.0))
+    assert about["k"] == 0 and len(history(bench, "tdsc", 0)) == 1
+    line = capsys.readouterr().err
+    assert "tdsc-s0 k1: none of 30 candidates accepted (rejected for wer 100%" in line and "tdsc.max_wer" in line
+
+
+def test_without_a_loser_it_goes_on_without_dpo(bench, capsys):
+    about = critique(bench, "tdsc", 0, with_tdsc(max_wer=9.0))
+    assert about["k"] == 2 and about["pairs"] == 0
+    assert "no text has both a winner and a loser" in capsys.readouterr().err
+    assert not (system_folder("tdsc", 0) / "k1" / "dpo.csv").exists()
+
+
+def test_iterations_take_different_texts_of_the_loops_own_split(bench, tmp_path):
+    loop = Loop(bench, "tdsc", 0, PARAMS, TDSC, tmp_path)
+    texts = [{"".join(words) for words in loop_words(loop, k)} for k in (1, 2)]
+    assert [len(some) for some in texts] == [5, 5] and not texts[0] & texts[1]
+    assert {split_of(text) for some in texts for text in some} == {"loop"}
+
+
+def test_self_training_learns_whatever_it_says_and_the_judge_changes_nothing(bench, monkeypatch):
+    found = []
+    for wrong in (0, 4):
+        monkeypatch.setattr(
+            critic, "word_errors", lambda said, _, n=wrong: (np.full(len(said), n), np.full(len(said), 4))
+        )
+        about = critique(bench, "self-training", 0, with_tdsc(iterations=1))
+        found.append(weights_of(system_folder("self-training", 0) / "k1"))
+        assert (about["learnt"], about["candidates"], about["temperatures"]) == (10, 10, [1.0])
+        assert about["pass_rate"] == 1 - (wrong > 0)  # by TDSC's own thresholds
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", ["literal", "grpo-wer", "oracle"])
+def test_other_variants_run_to_their_scores(bench, name):
+    about = critique(bench, name, 0, with_tdsc(iterations=1))
+    assert about["k"] == 1 and about["variant"] == name and math.isfinite(about["wer"])
+
+
+def test_best_of_n_is_chosen_by_the_selecting_judge_from_the_start(bench):
+    about = critique(bench, "best-of-12", 0, PARAMS)
+    folder = system_folder("best-of-12", 0)
+    best, start = (load_scores(folder / f"k{k}", CODES)[0] for k in (1, 0))
+    assert about["variant"] == "best-of-12" and not (folder / "k1" / "model.safetensors").exists()
+    errors = [[int(row.sum()) % 5 for row in scores.codes] for scores in (best, start)]
+    assert (
+        all(a <= b for a, b in zip(*errors, strict=True)) and errors[0] != errors[1]
+    )  # the start's sample is among them
+
+
+def test_a_system_that_was_made_is_read_and_not_made_again(bench, monkeypatch):
+    critique(bench, "sft", 0, PARAMS)
+    monkeypatch.setattr("sebridge_lite.stages.critique.critique", lambda *_: 1 / 0)
+    assert [summary["k"] for _, summary in system(bench, "sft", 0, PARAMS)] == [0]
+    with pytest.raises(UserError, match="sebridge critique tdsc --seed 3"):
+        history(bench, "tdsc", 3)
+
+
+def test_a_project_without_a_second_language_is_told_so():
+    with pytest.raises(UserError, match="second_language: none"):
+        second_bench(replace(PARAMS, corpus=replace(PARAMS.corpus, second_language="none")))
+
+
+def test_a_summary_is_json_without_nan(bench):
+    critique(bench, "sft", 0, PARAMS)
+    text = (system_folder("sft", 0) / "k0" / "summary.json").read_text(encoding="utf-8")
+    json.loads(text, parse_constant=lambda name: pytest.fail(name))

@@ -1,0 +1,263 @@
+"""DGSA's step: what is scored and what is not, how many rows it costs, and that the reference is asked once."""
+
+import dataclasses
+import importlib
+import json
+import logging
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from sebridge_lite.align import dgsa
+from sebridge_lite.align.dgsa import Triplet, dgsa_loss, pair_set, reference_logprobs
+from sebridge_lite.align.dpo import dpo_loss
+from sebridge_lite.core.device import move
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.speech.batching import Batches
+from sebridge_lite.speech.lm import LMConfig, TextSpeechLM, collate, sequence_logprobs
+from sebridge_lite.speech.train import TrainConfig, train
+
+CONFIG = LMConfig(
+    text_vocab=30,
+    speech_vocab=20,
+    hidden=16,
+    layers=2,
+    heads=4,
+    kv_heads=2,
+    ffn=24,
+    max_positions=64,
+    rope_theta=1e4,
+    pace=0,
+)
+NEAR = {"rtol": 0, "atol": 1e-4}
+SIZES = [(5, 3, 9, 7, 8), (3, 2, 12, 12, 6), (9, 4, 10, 11, 13), (6, 3, 8, 8, 8)]  # text, prefix, real, expr, stab
+
+
+def lm(seed):
+    torch.manual_seed(seed)
+    model = TextSpeechLM(CONFIG).eval()
+    with torch.no_grad():
+        for weights in model.parameters():  # far from uniform, so that a wrong token or place shows
+            weights += 0.3 * torch.randn_like(weights)
+    return model
+
+
+@pytest.fixture(scope="module")
+def models():
+    """A policy and its reference, which differ."""
+    return lm(1), lm(2)
+
+
+@pytest.fixture
+def triplets():
+    torch.manual_seed(3)
+    vocabs = (CONFIG.text_vocab, *[CONFIG.speech_vocab] * 4)
+    return [
+        Triplet(f"u{i}", *(torch.randint(0, v, (n,)) for v, n in zip(vocabs, sizes, strict=True)))
+        for i, sizes in enumerate(SIZES)
+    ]
+
+
+@pytest.fixture
+def make(models, triplets, tmp_path):
+    def pairs(lambda_s=0.4, lambda_e=0.6, conditioning="off", of=triplets):
+        return pair_set(of, *models, lambda_s, lambda_e, conditioning, tmp_path)
+
+    return pairs
+
+
+def by_hand(models, triplets, lambda_s, lambda_e, conditioning):
+    """Eq. 10 pair by pair, row by row, without batches, sharing or cache."""
+    total = 0.0
+    for t in triplets:
+        for weight, loser, styled in ((lambda_s, t.expr, conditioning == "split"), (lambda_e, t.stab, False)):
+            prefix = t.prefix if styled else t.prefix[:0]
+            logps = [
+                sequence_logprobs(model, collate([(t.text, prefix, y)])) for model in models for y in (t.real, loser)
+            ]
+            total = total + weight * dpo_loss(*logps, 0.1).losses.sum() / len(triplets)
+    return total
+
+
+CASES = [(0.4, 0.6, "off"), (0.4, 0.6, "split"), (1, 0, "off"), (1, 0, "split"), (0, 1, "off"), (0, 1, "split")]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_loss_and_gradient_are_those_of_the_pairs_one_by_one(models, triplets, make, case):
+    policy = models[0]
+    value, weight, _ = dgsa_loss(policy, make(*case).collate(range(4)), 0.1)
+    expected = by_hand(models, triplets, *case)
+    assert weight == 4
+    torch.testing.assert_close(value, expected, **NEAR)
+    parameters = list(policy.parameters())
+    grads, wanted = (torch.autograd.grad(x, parameters, allow_unused=True) for x in (value, expected))
+    for grad, other in zip(grads, wanted, strict=True):
+        torch.testing.assert_close(grad, other, **NEAR)
+
+
+@pytest.mark.parametrize(("case", "rows"), [*zip(CASES, [3, 4, 2, 2, 2, 2], strict=True)])
+def test_a_triplet_costs_as_many_rows_as_it_has_different_sequences(make, case, rows):
+    batch = make(*case).collate([0, 2])
+    assert len(batch.rows.speech) == len(batch.reference) == 2 * rows
+    assert set(batch.pairs) == {name for name, weight in zip(("stab", "expr"), case[:2], strict=True) if weight}
+
+
+def test_policy_equal_to_reference_costs_ln_2(models, triplets, tmp_path):
+    batch = pair_set(triplets, models[0], models[0], 0.4, 0.6, "split", tmp_path).collate(range(4))
+    value, _, scalars = dgsa_loss(models[0], batch, 0.1)
+    assert value.item() == pytest.approx(math.log(2), abs=1e-5)
+    assert scalars["winner_change"] == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("conditioning", dgsa.CONDITIONINGS)
+def test_padding_moves_nothing(models, make, conditioning):
+    batch = make(conditioning=conditioning).collate(range(4))
+    changed = {}
+    for part in ("text", "prefix", "speech"):
+        ids, lengths = getattr(batch.rows, part), getattr(batch.rows, part + "_lengths")
+        changed[part] = ids.masked_fill(torch.arange(ids.shape[1]) >= lengths[:, None], -999)  # not even a token
+    assert (changed["text"] == -999).any()
+    assert (changed["speech"] == -999).any()
+    other = dataclasses.replace(batch, rows=dataclasses.replace(batch.rows, **changed))
+    one, two = (dgsa_loss(models[0], b, 0.1) for b in (batch, other))
+    assert torch.equal(one[0], two[0])
+    assert one[2] == two[2]
+
+
+@pytest.mark.parametrize("row", range(3))
+def test_every_scored_token_moves_the_loss(models, make, row):
+    batch = make().collate([1])
+    base = dgsa_loss(models[0], batch, 0.1)[0]
+    for place in range(int(batch.rows.speech_lengths[row])):
+        speech = batch.rows.speech.clone()
+        speech[row, place] = (speech[row, place] + 1) % CONFIG.speech_vocab
+        other = dataclasses.replace(batch, rows=dataclasses.replace(batch.rows, speech=speech))
+        assert abs(dgsa_loss(models[0], other, 0.1)[0] - base) > 1e-6
+
+
+def test_the_prefix_is_heard_by_the_stability_pairs_alone_and_only_when_split(models, triplets, make):
+    turned = [t._replace(prefix=t.prefix.flip(0)) for t in triplets]
+    for conditioning, moved in (("off", set()), ("split", {"stab"})):
+        one, two = (
+            dgsa_loss(models[0], make(conditioning=conditioning, of=of).collate(range(4)), 0.1)[2]
+            for of in (triplets, turned)
+        )
+        assert {name for name in ("stab", "expr") if abs(one[f"{name}_loss"] - two[f"{name}_loss"]) > 1e-5} == moved
+
+
+def test_scalars_are_as_worked_by_hand(models, triplets, make):
+    _, _, scalars = dgsa_loss(models[0], make().collate([1]), 0.1)
+    t = triplets[1]
+    rows = collate([(t.text, t.prefix[:0], y) for y in (t.real, t.expr, t.stab)])
+    policy, reference = (sequence_logprobs(model, rows).detach() for model in models)
+    rewards = 0.1 * (policy - reference)
+    expected = {
+        "winner_logp": policy[0] / 13,
+        "winner_change": (policy[0] - reference[0]) / 13,
+        "winner_tokens": 13,
+        "stab_margin": rewards[0] - rewards[1],
+        "expr_margin": rewards[0] - rewards[2],
+        "expr_accuracy": float(rewards[0] > rewards[2]),
+        "expr_loser_logp": policy[2] / 7,
+        "expr_loser_tokens": 7,
+    }
+    assert {name: float(scalars[name]) for name in expected} == pytest.approx(
+        {name: float(value) for name, value in expected.items()}, abs=1e-4
+    )
+    assert scalars["winner_eos"] < 0
+
+
+def test_the_reference_is_asked_once_for_each_sequence(models, triplets, make, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        dgsa, "sequence_logprobs", lambda model, rows: asked.append(len(rows.speech)) or sequence_logprobs(model, rows)
+    )
+    first = make()
+    assert sum(asked) == 3 * len(triplets)
+    again = make(conditioning="split")  # y_real and y_stab without prefix are known already
+    assert sum(asked) == 5 * len(triplets)
+    torch.testing.assert_close(again.reference[:, 2:], first.reference[:, [0, 2]], rtol=0, atol=0)
+    assert len(list(tmp_path.iterdir())) == 1
+    pair_set(triplets, models[0], models[0], 0.4, 0.6, "off", tmp_path)  # other weights are another reference
+    assert sum(asked) == 8 * len(triplets)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_cache_is_told_apart_by_where_text_ends_and_speech_begins(models, tmp_path):
+    zeros = [torch.zeros(n, dtype=torch.long) for n in (4, 0, 6)]
+    found = reference_logprobs(models[1], [tuple(zeros), (zeros[2], zeros[1], zeros[0])], tmp_path)
+    assert abs(found[0] - found[1]) > 1e-3
+    assert len(json.loads(next(tmp_path.iterdir()).read_text())) == 2
+
+
+def test_the_reference_is_that_of_each_row_by_itself(models, triplets, make):
+    pairs = make(conditioning="split")
+    for rows, found in zip(pairs.rows, pairs.reference, strict=True):
+        alone = torch.cat([sequence_logprobs(models[1], collate([row])) for row in rows])
+        torch.testing.assert_close(found, alone.detach(), **NEAR)
+
+
+def test_the_training_loop_widens_the_margins_and_writes_displacement_down(triplets, tmp_path):
+    policy, reference = lm(1), lm(1)
+    pairs = pair_set(triplets, policy, reference, 0.4, 0.6, "off", tmp_path / "cache")
+    batches = Batches(pairs.sizes, pairs.names, budget=80, seed=0)
+    config = TrainConfig(30, 3e-3, 0, "constant", 0.0, 1.0, 2, 0, 0, 0, "cpu")
+    trained = train(policy, lambda m, b: dgsa_loss(m, b, 0.5), batches, pairs.collate, config, tmp_path / "run", "here")
+    assert trained.loss < 0.5 * math.log(2)
+    header = (tmp_path / "run" / "loss.csv").read_text().splitlines()[0].split(",")
+    assert {"winner_change", "winner_eos", "stab_margin", "expr_accuracy", "grad_norm"} <= set(header)
+    batch = pairs.collate(range(4))
+    assert dgsa_loss(policy, move(batch, torch.device("cpu")), 0.5)[2]["stab_accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda ts: [], "preference pairs: none"),
+        (lambda ts: [ts[0], ts[1]._replace(expr=ts[1].real.clone())], "pair u1: winner y_real and loser y_expr"),
+        (lambda ts: [ts[0], ts[2]._replace(stab=ts[2].real.clone())], "pair u2: winner y_real and loser y_stab"),
+        (lambda ts: [ts[3]._replace(stab=torch.zeros(80, dtype=torch.long))], "pair u3: 88 tokens .* 64 positions"),
+        (lambda ts: [ts[3]._replace(real=torch.tensor([3, 20]))], "token 20 is outside 0..19"),
+    ],
+)
+def test_bad_pairs_are_one_line(triplets, make, spoil, what):
+    with pytest.raises(UserError, match=what) as error:
+        make(of=spoil(triplets))
+    assert "\n" not in str(error.value)
+
+
+def test_a_loser_that_is_not_used_may_equal_the_winner(triplets, make):
+    same = [t._replace(stab=t.real) for t in triplets]
+    assert len(make(1, 0, of=same).names) == 4
+
+
+def test_a_reference_of_another_vocabulary_is_one_line(models, triplets, tmp_path):
+    other = TextSpeechLM(dataclasses.replace(CONFIG, speech_vocab=25))
+    with pytest.raises(UserError, match="reference of 30 text and 25 speech tokens, policy of 30 and 20"):
+        pair_set(triplets, models[0], other, 0.4, 0.6, "off", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("case", "what"),
+    [((0, 0, "off"), "nor both 0"), ((-1, 1, "off"), "negative"), ((1, 0, "on"), "conditioning: 'on'")],
+)
+def test_bad_weights_and_conditionings_are_one_line(make, case, what):
+    with pytest.raises(UserError, match=what):
+        make(*case)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of transformers, about what TRL sets
+def test_loss_and_gradients_are_those_of_trls_own_trainer(tmp_path, monkeypatch):
+    pytest.importorskip("trl")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.setattr(logging.root.manager, "disable", logging.WARNING)
+    bench = importlib.import_module("dgsa_step")
+    monkeypatch.setattr(bench, "TRIPLETS", 6)
+    arms = bench.make_arms(torch.device("cpu"), str(tmp_path))
+    for name in ("TRL default", "TRL best"):
+        loss, gradient = bench.disagreement(arms["sebridge_lite"], arms[name], range(6))
+        assert loss < 1e-5, name
+        assert gradient < 1e-4, name

@@ -1,0 +1,154 @@
+"""The DPO loss: arithmetic by hand, its gradient, its options, and the mistake that it must not make."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from sebridge_lite.align.dpo import dpo_loss, fallen
+from sebridge_lite.core.errors import UserError
+
+LN2 = math.log(2)
+
+
+def columns(*rows):
+    return [torch.tensor(row, dtype=torch.float64) for row in rows]
+
+
+@pytest.fixture
+def four():
+    """log pi and log pi_ref of two pairs: the first learnt (winner +2, loser -1), the second displaced (-4, -10)."""
+    return columns([-10.0, -24.0], [-21.0, -40.0], [-12.0, -20.0], [-20.0, -30.0])
+
+
+def test_loss_and_rewards_as_worked_by_hand(four):
+    found = dpo_loss(*four, 0.1)
+    # margins 0.1 (2 - (-1)) = 0.3 and 0.1 (-4 - (-10)) = 0.6; losses ln(1 + e^-margin)
+    assert found.chosen_rewards.tolist() == pytest.approx([0.2, -0.4])
+    assert found.rejected_rewards.tolist() == pytest.approx([-0.1, -1.0])
+    assert found.losses.tolist() == pytest.approx([math.log(1 + math.exp(-m)) for m in (0.3, 0.6)])
+    assert found.accuracy == 1
+
+
+def test_policy_equal_to_reference_costs_ln_2_and_has_no_margin(four):
+    won, lost, *_ = four
+    found = dpo_loss(won, lost, won, lost, 0.1)
+    assert found.losses.tolist() == [LN2, LN2]
+    assert not found.margins.any()
+    assert found.accuracy == 0
+
+
+def test_only_the_difference_to_the_reference_counts(four):
+    won, lost, ref_won, ref_lost = four
+    moved = dpo_loss(won + 5, lost - 7, ref_won + 5, ref_lost - 7, 0.1)
+    torch.testing.assert_close(moved.losses, dpo_loss(*four, 0.1).losses)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"normalised": True}, {"label_smoothing": 0.1}, {"ipo": True}, {"sft": 0.5}, {"normalised": True, "sft": 1.0}],
+)
+def test_gradient_agrees_with_finite_differences(four, options):
+    lengths = (torch.tensor([20, 30]), torch.tensor([25, 28]))
+    won, lost = (x.clone().requires_grad_() for x in four[:2])
+    assert torch.autograd.gradcheck(
+        lambda a, b: dpo_loss(a, b, *four[2:], 0.7, lengths=lengths, **options).losses, (won, lost)
+    )
+
+
+def test_gradient_is_beta_times_how_wrong_the_margin_still_is(four):
+    won, lost = (x.clone().requires_grad_() for x in four[:2])
+    found = dpo_loss(won, lost, *four[2:], 0.1)
+    found.losses.sum().backward()
+    expected = 0.1 * torch.sigmoid(-found.margins)
+    torch.testing.assert_close(won.grad, -expected)
+    torch.testing.assert_close(lost.grad, expected)
+
+
+def test_normalised_takes_log_probs_a_token(four):
+    lengths = columns([2.0, 4.0], [5.0, 10.0])
+    found = dpo_loss(*four, 0.1, lengths=lengths, normalised=True)
+    assert found.margins.tolist() == pytest.approx([0.1 * (2 / 2 + 1 / 5), 0.1 * (-4 / 4 + 10 / 10)])
+
+
+def test_smoothing_by_hand_and_by_half_makes_the_order_of_a_pair_no_matter(four):
+    won, lost, ref_won, ref_lost = four
+    found = dpo_loss(*four, 0.1, label_smoothing=0.2).losses[0]
+    assert found.item() == pytest.approx(0.8 * math.log(1 + math.exp(-0.3)) + 0.2 * math.log(1 + math.exp(0.3)))
+    swapped = dpo_loss(lost, won, ref_lost, ref_won, 0.1, label_smoothing=0.5)
+    torch.testing.assert_close(swapped.losses, dpo_loss(*four, 0.1, label_smoothing=0.5).losses)
+
+
+def test_ipo_is_least_where_the_log_ratio_difference_is_half_of_one_over_beta(four):
+    assert dpo_loss(*four, 0.1, ipo=True).losses.tolist() == pytest.approx([(3 - 5) ** 2, (6 - 5) ** 2])
+
+
+def test_the_sft_term_adds_the_winners_cross_entropy_a_token(four):
+    lengths = columns([20.0, 30.0], [25.0, 28.0])
+    added = dpo_loss(*four, 0.1, lengths=lengths, sft=0.5).losses - dpo_loss(*four, 0.1).losses
+    assert added.tolist() == pytest.approx([0.5 * 10 / 20, 0.5 * 24 / 30])
+
+
+def test_a_hopeless_margin_stays_finite_and_still_has_a_gradient():
+    won, lost, zero = (torch.tensor([x], requires_grad=x < 0) for x in (-1e6, -1.0, 0.0))
+    found = dpo_loss(won, lost, zero, zero, 0.1).losses
+    found.backward()
+    assert found.isfinite()
+    assert won.grad.item() == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize(
+    ("beta", "options", "what"),
+    [(0, {}, "beta: 0"), (0.1, {"sft": 1.0}, "lengths"), (0.1, {"normalised": True}, "lengths")],
+)
+def test_what_cannot_be_computed_is_one_line(four, beta, options, what):
+    with pytest.raises(UserError, match=what) as error:
+        dpo_loss(*four, beta, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_a_fallen_winner_is_told_in_one_line_and_a_risen_one_is_not():
+    assert fallen(0.04, 0.1) is None
+    assert fallen(-0.05, 0.1) is None
+    assert "-0.200 nats" in fallen(-0.2, 0.1)
+    assert "nan" in fallen(math.nan, 0.1)
+
+
+# The well-known mistake: a mask the wrong way round. Nothing but a test that *changes tokens* finds it: the loss is finite,
+# its value at the start (ln 2) is right, and with unequal lengths it even falls.
+
+IGNORED, PROMPT = -100, 3
+
+
+def masked_logps(model, speech, inverted):
+    """Summed log-probs of a (B, T) batch after a prompt of three 0s, over the scored or, inverted, the ignored places."""
+    embed, rnn, head = model
+    inputs = nn.functional.pad(speech, (PROMPT, 0))
+    labels = inputs[:, 1:].clone()
+    labels[:, : PROMPT - 1] = IGNORED
+    logps = head(rnn(embed(inputs[:, :-1]))[0]).log_softmax(2)
+    each = logps.gather(2, labels.clamp_min(0)[..., None])[..., 0]
+    return (each * ((labels == IGNORED) if inverted else (labels != IGNORED))).sum(1)
+
+
+def lesson(won, lost, inverted):
+    models = []
+    for seed in (1, 2):  # a policy and another reference
+        torch.manual_seed(seed)
+        models.append((nn.Embedding(7, 8), nn.GRU(8, 8, batch_first=True), nn.Linear(8, 7)))
+    logps = [masked_logps(model, torch.stack([won, lost]), inverted) for model in models]
+    return dpo_loss(logps[0][:1], logps[0][1:], logps[1][:1], logps[1][1:], 0.1).losses.item()
+
+
+def test_an_inverted_mask_says_ln_2_whatever_the_winner_says_and_the_right_one_does_not():
+    torch.manual_seed(0)
+    won, lost = torch.randint(0, 7, (2, 10))
+    found = {inverted: set() for inverted in (False, True)}
+    for place in range(10):
+        other = won.clone()
+        other[place] = (other[place] + 1) % 7
+        for inverted, values in found.items():
+            values.add(lesson(other, lost, inverted))
+    assert {round(value, 6) for value in found[True]} == {round(LN2, 6)}
+    assert len(found[False]) == 10

@@ -1,0 +1,390 @@
+"""The scaling study: which speech an arm learns from, what is kept of a policy, and what is said of the curves."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import load_params
+from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
+from sebridge_lite.measure.evaluate import Scores, rate
+from sebridge_lite.measure.saved import load_scores, save_scores
+from sebridge_lite.measure.scaling import MEASURES, as_table, proxy_claim, scaling_claims, side_by_side, study
+from sebridge_lite.measure.stats import Interval, paired_difference
+from sebridge_lite.paper import scaling_figures
+from sebridge_lite.paper.published import published
+from sebridge_lite.speech.codes import codes_for, read_codes, write_codes
+from sebridge_lite.speech.lm import CharVocab
+from sebridge_lite.stages import evidence
+from sebridge_lite.stages.alpha_explorer import READING, Take, caption, nearest_text
+from sebridge_lite.stages.policies import DESIGNS, Arm, Tagged, arm_of, chosen, texts_for
+from sebridge_lite.world.manifest import Utterance
+from sebridge_lite.world.mixing import alpha_of, mix, seconds_of, substitute, upsampled
+
+CLAIMS = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
+LENGTHS = st.lists(st.floats(0.5, 8.0), min_size=4, max_size=15)
+RATIOS = st.integers(0, 100).map(lambda hundredths: hundredths / 100)
+
+
+def toy(kind, lengths):
+    return [
+        Utterance(f"{kind}-{i}", "กิน", ("กิน",), "th", f"{kind}-{i}", kind, f"e{i % 2}" if kind == "engine" else "", "x", s)
+        for i, s in enumerate(lengths)
+    ]  # fmt: skip
+
+
+def plenty(lengths):
+    """Engines with at least three times as many seconds."""
+    return toy("engine", [length % 3 + 1.0 for length in lengths * 24])
+
+
+# Arms
+
+
+@given(st.sampled_from(DESIGNS), RATIOS)
+def test_an_arm_is_read_as_it_is_written(design, alpha):
+    assert arm_of(f"{design}-{alpha:.2f}") == Arm(design, alpha)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "additive", "additive-", "additive-0.8", "additive-0.800", "additive-1.01", "additive-nan", "additive-1e0",
+     "mixed-0.50", "Additive-0.50", "additive--0.50", "0.50", "additive-0.50 "],
+)  # fmt: skip
+def test_an_arm_that_is_written_otherwise_is_refused(name):
+    with pytest.raises(UserError, match=r"DESIGN-ALPHA, as in additive-0\.80"):
+        arm_of(name)
+
+
+@given(LENGTHS, RATIOS)
+def test_substitution_keeps_the_seconds_whatever_alpha_is(lengths, alpha):
+    real, synthetic = toy("people", lengths), plenty(lengths)
+    found = substitute(real, synthetic, alpha, 0)
+    assert len({u.id for u in found}) == len(found)
+    assert abs(seconds_of(found) - seconds_of(real)) <= max(u.seconds for u in (*real, *synthetic)) + 1e-9
+    engines = seconds_of([u for u in found if u.kind == "engine"])
+    assert abs(engines - alpha * seconds_of(real)) <= max(u.seconds for u in synthetic) / 2 + 1e-9
+
+
+@given(LENGTHS)
+def test_substitution_ends_are_all_real_and_all_synthetic(lengths):
+    real, synthetic = toy("people", lengths), plenty(lengths)
+    assert {u.id for u in substitute(real, synthetic, 0.0, 0)} == {u.id for u in real}
+    assert {u.kind for u in substitute(real, synthetic, 1.0, 0)} == {"engine"}
+
+
+@given(LENGTHS, RATIOS, RATIOS)
+def test_a_larger_substitution_only_takes_out_people_and_adds_engines(lengths, one, other):
+    real, synthetic = toy("people", lengths), plenty(lengths)
+    few, many = (
+        {kind: {u.id for u in substitute(real, synthetic, alpha, 3) if u.kind == kind} for kind in ("people", "engine")}
+        for alpha in sorted((one, other))
+    )
+    assert many["people"] <= few["people"] and few["engine"] <= many["engine"]
+
+
+def test_a_substitution_without_enough_engines_says_how_much_is_there():
+    with pytest.raises(
+        UserError, match=r"alpha 0.9 needs 0.9 min of synthetic speech in place of real, but there are 0.1"
+    ):
+        substitute(toy("people", [20.0] * 3), toy("engine", [5.0]), 0.9, 0)
+
+
+@given(LENGTHS, st.sampled_from([0.25, 0.5, 0.67, 0.75, 0.8]))
+def test_upsampling_only_repeats_people_and_comes_as_near_to_half_as_whole_repeats_can(lengths, alpha):
+    real, synthetic = toy("people", lengths), plenty([*lengths, *lengths])
+    found = upsampled(real, synthetic, alpha, 0)
+    times = Counter(u.id for u in found)
+    assert {times[u.id] for u in real} == {max(times.values())}
+    assert set(times) == {u.id for u in mix(real, synthetic, alpha, 0)}
+    assert sum(times.values()) == len(found)
+    repeats, wanted = times[real[0].id], alpha / (1 - alpha)
+    assert abs(repeats - wanted) <= 0.5 + 1e-9 or (repeats == 1 and wanted < 1)
+
+
+def test_real_speech_that_is_not_there_cannot_be_upsampled():
+    with pytest.raises(UserError, match="no real speech to repeat"):
+        upsampled(toy("people", [1.0]), toy("engine", [1.0]), 1.0, 0)
+
+
+@given(LENGTHS, st.sampled_from([0.25, 0.5, 0.67]))
+def test_a_tag_changes_the_texts_and_not_the_speech(lengths, alpha):
+    real, synthetic = toy("people", lengths), plenty(lengths)
+    plain, tagged = (chosen(Arm(design, alpha), real, synthetic, 1) for design in ("additive", "tagged"))
+    assert plain == tagged == mix(real, synthetic, alpha, 1)
+    assert texts_for(Arm("additive", alpha), plain) == [u.text for u in plain]
+    marks = {"people": "1", "engine": "0"}
+    assert texts_for(Arm("tagged", alpha), tagged) == [marks[u.kind] + u.text for u in tagged]
+
+
+def test_a_tagged_policy_is_asked_for_real_speech():
+    people = toy("people", [1.0])
+    assert torch.equal(Tagged().encode(people[0].text), CharVocab().encode(texts_for(Arm("tagged", 0.8), people)[0]))
+
+
+def test_kept_holds_all_speech_and_additive_at_one_no_real_speech():
+    real, synthetic = toy("people", [3.0, 4.0]), toy("engine", [5.0] * 6)
+    kept, dropped = (chosen(Arm(design, 1.0), real, synthetic, 0) for design in ("kept", "additive"))
+    assert {u.id for u in kept} == {u.id for u in (*real, *synthetic)}
+    assert alpha_of(dropped) == 1 and alpha_of(kept) == pytest.approx(30 / 37)
+
+
+# On disk
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 6560), max_size=30), max_size=8))
+def test_tokens_come_back_as_they_were_written_in_their_order(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("codes") / "x.safetensors"
+    write_codes(path, [f"u{i}" for i in range(len(rows))], [torch.tensor(row, dtype=torch.long) for row in rows])
+    found = read_codes(path)
+    assert list(found) == [f"u{i}" for i in range(len(rows))]
+    assert [row.tolist() for row in found.values()] == rows
+    assert all(row.dtype == torch.long for row in found.values())
+
+
+def test_files_of_tokens_that_are_missing_or_broken_say_what_to_run(tmp_path):
+    with pytest.raises(UserError, match="no tokens; `dvc repro encode`"):
+        read_codes(tmp_path / "none.safetensors")
+    tensors = {"codes": torch.zeros(5, dtype=torch.int16), "lengths": torch.tensor([2, 3], dtype=torch.int32)}
+    broken = {
+        "cut": lambda path: path.write_bytes(b"\x08\x00"),
+        "no names": lambda path: save_file(tensors, path),
+        "a name too few": lambda path: save_file(tensors, path, {"names": '["a"]'}),
+        "lengths that do not add up": lambda path: save_file(
+            tensors | {"lengths": torch.tensor([9, 9], dtype=torch.int32)}, path, {"names": '["a", "b"]'}
+        ),
+    }
+    for name, write in broken.items():
+        write(tmp_path / name)
+        with pytest.raises(UserError, match="not a whole file of tokens"):
+            read_codes(tmp_path / name)
+
+
+def test_an_utterance_without_tokens_is_named():
+    a, b = toy("people", [1.0, 2.0])
+    codes = {b.id: torch.tensor([2]), a.id: torch.tensor([1])}
+    assert [row.tolist() for row in codes_for([a, b], codes)] == [[1], [2]]
+    with pytest.raises(UserError, match=f"utterance {a.id}: it has no tokens"):
+        codes_for([a], {})
+
+
+def test_saved_scores_come_back_with_every_text_and_unknown(tmp_path):
+    ids, heard = ["007", "007", "NA", "NA"], ["", "NA", "null", "กิน ข้าว"]
+    table = pd.DataFrame({"id": ids, "sample": [0, 1, 0, 1], "words_wrong": [1, 0, 2, 0], "words": 2, "heard": heard})
+    table["f0_std_st"] = [1.25, np.nan, 2.0, 3.0]
+    codes = [torch.tensor(row, dtype=torch.long) for row in ([1, 2, 2], [], [0], [2, 2])]
+    summary = {"wer": Interval(0.5, 0.25, 0.75, 2, 1), "hp": Interval(np.nan, np.nan, np.nan, 2, 1)}
+    save_scores(tmp_path / "x", Scores(table, token_counts(codes, 3), codes, summary), arm="additive-0.50", minutes=4.0)
+    found, report = load_scores(tmp_path / "x", 3)
+    pd.testing.assert_frame_equal(found.table, table)
+    assert [row.tolist() for row in found.codes] == [row.tolist() for row in codes]
+    assert np.array_equal(found.counts, token_counts(codes, 3))
+    assert found.summary["wer"] == summary["wer"] and np.isnan(found.summary["hp"].mean)
+    assert report["arm"] == "additive-0.50" and report["minutes"] == 4.0 and report["texts"] == 2
+
+
+def test_scores_that_are_not_there_say_what_to_run(tmp_path):
+    with pytest.raises(UserError, match="no scores; `dvc repro`"):
+        load_scores(tmp_path, 3)
+
+
+# Curves and claims
+
+ALPHAS = (0.03, 0.25, 0.5, 0.67, 0.8, 1.0)
+REAL, SYN = np.zeros(40), np.zeros(40)
+REAL[:32], SYN[20:] = 1 / 32, 1 / 20
+
+
+def made(alpha, seed, shape, texts=240):
+    """Scores of a policy that does what the paper says (shape 1), nothing at all (0) or the opposite (-1) as alpha grows."""
+    rng = np.random.default_rng([round(100 * alpha), seed])
+    bits, pure = (float(prosodic_entropy(1e4 * ((1 - a) * REAL + a * SYN))) for a in (alpha, 0.5))
+    rise = shape * (bits - pure)  # below 0 but at the peak
+    p = np.full(40, 1 / 40) if shape == 0 else (1 - alpha) * REAL + alpha * SYN
+    if shape < 0:  # most entropy at the ends
+        p = np.r_[np.full(10, 1 - 0.8 * abs(2 * alpha - 1)) / 10, np.full(30, 0.8 * abs(2 * alpha - 1)) / 30]
+    counts = rng.multinomial(50, p / p.sum(), texts)
+    around = 0.1 * rng.normal(size=(5, texts))
+    late = float(alpha >= 0.8)
+    table = pd.DataFrame({
+        "id": [f"t{i:03d}" for i in range(texts)],
+        "words_wrong": rng.binomial(10, 0.5 - 0.3 * shape * (alpha - 0.5), texts), "words": 10,
+        "tones_wrong": rng.binomial(10, 0.2, texts), "tones": 10,
+        "repeats": rng.binomial(46, 0.1 + 0.06 * shape * (late - 0.5), texts), "windows": 46,
+        "speech_repeats": 0, "speech_windows": 40,
+        "bits": 50 * (4 + rise + around[0]), "tokens": 50,
+        "f0_std_st": 2.5 + rise + around[1], "f0_range_st": 9 + 4 * rise + around[2], "energy_std_db": 4 + around[3],
+        "sim": 0.6 - 0.2 * shape * alpha + around[4] / 4, "length_ratio": 1.0,
+    })  # fmt: skip
+    return Scores(table, counts, [], {})
+
+
+def sweep(shape, alphas=ALPHAS, seeds=3, texts=240):
+    return study({alpha: [made(alpha, seed, shape, texts) for seed in range(seeds)] for alpha in alphas})
+
+
+@pytest.fixture(scope="module")
+def as_printed():
+    return sweep(1)
+
+
+def verdicts(found, params=CLAIMS):
+    return {claim.id: claim.verdict for claim in scaling_claims(found, params, "x.csv")}
+
+
+def test_a_study_is_sorted_and_each_point_is_what_its_tables_hold(as_printed):
+    shuffled = study({alpha: as_printed.scores[ALPHAS.index(alpha)] for alpha in (0.8, 0.03, 1.0, 0.25, 0.67, 0.5)})
+    assert shuffled.alphas == ALPHAS
+    table = as_table(shuffled, 0.1)
+    assert table["alpha"].tolist() == list(ALPHAS) and set(table["texts"]) == {240} and set(table["seeds"]) == {3}
+    for i, seeds in enumerate(as_printed.scores):
+        assert table["wer"][i] == pytest.approx(rate([one.table for one in seeds], "wer").mean)
+        assert table["hp"][i] == pytest.approx(np.mean([jackknife(one.counts).mean for one in seeds]))
+    for name in MEASURES:
+        assert (table[f"{name}_low"] <= table[name]).all() and (table[name] <= table[f"{name}_high"]).all()
+
+
+def test_calibrated_error_is_zero_at_the_floor_and_one_at_one(as_printed):
+    table = as_table(as_printed, 0.0)
+    assert np.allclose(table["wer_cal"], table["wer"])
+    floor = float(table["wer"][2])
+    assert as_table(as_printed, floor)["wer_cal"][2] == pytest.approx(0)
+    assert (as_table(as_printed, 0.1)["wer_cal"] < table["wer"]).all()
+
+
+def test_a_place_is_found_by_its_alpha_and_no_other(as_printed):
+    assert [as_printed.at(alpha) for alpha in ALPHAS] == list(range(len(ALPHAS)))
+    with pytest.raises(UserError, match=r"alpha 0\.4: not among 0\.03"):
+        as_printed.at(0.4)
+
+
+def test_what_an_alpha_lacks_has_no_curve_and_the_others_stay():
+    """Words outside the lexicon have no known tones."""
+    found = {alpha: [made(alpha, 0, 1, texts=20)] for alpha in ALPHAS}
+    for scores in found.values():
+        scores[0].table[["tones", "tones_wrong"]] = 0
+    without = study(found)
+    assert set(MEASURES) - set(without.curves) == {"tone_error"}
+    assert "tone_error" not in as_table(without, 0.0) and verdicts(without)
+
+
+def test_policies_that_do_as_the_paper_says_reproduce_every_claim(as_printed):
+    assert verdicts(as_printed) == dict.fromkeys([f"C{i}" for i in range(1, 8)], "reproduced")
+
+
+def test_policies_on_which_alpha_has_no_effect_reproduce_no_claim():
+    assert set(verdicts(sweep(0)).values()) == {"not reproduced"}
+
+
+def test_policies_that_do_the_opposite_contradict_what_has_a_direction():
+    found = verdicts(sweep(-1))
+    assert {found[name] for name in ("C1", "C2", "C3", "C4", "C5", "C7")} == {"contradicted"}
+
+
+@pytest.mark.parametrize("few", [{"min_texts": 241}, {"min_seeds": 4}])
+def test_too_few_texts_or_seeds_test_nothing(as_printed, few):
+    assert set(verdicts(as_printed, replace(CLAIMS, **few)).values()) == {"not tested"}
+
+
+@pytest.mark.parametrize("alphas", [ALPHAS[:-1], (0.03, 0.25, 0.67, 0.8, 1.0)])
+def test_without_pure_synthetic_speech_or_a_middle_three_claims_are_not_asked(alphas):
+    assert set(verdicts(sweep(1, alphas, seeds=1, texts=20))) == {"C1", "C2", "C6", "C7"}
+
+
+def test_arms_side_by_side_are_paired_with_their_base_by_text_and_seed(as_printed):
+    found = {f"arm {i}": seeds for i, seeds in enumerate(as_printed.scores[:4])}
+    table = side_by_side(found, "arm 2", 0.0).set_index("arm")
+    assert list(table.index) == list(found)
+    gains = [f"{name}_gain{end}" for name in MEASURES for end in ("", "_low", "_high")]
+    assert (table.loc["arm 2", gains] == 0).all()
+    wrong = [[one.table["f0_std_st"] for one in found[arm]] for arm in ("arm 0", "arm 2")]
+    assert table.loc["arm 0", "f0_std_gain"] == pytest.approx(paired_difference(*wrong).mean)
+    assert table["wer"].to_list() == pytest.approx(as_table(as_printed, 0.0)["wer"][:4].to_list())
+    with pytest.raises(UserError, match="arm x: not among arm 0"):
+        side_by_side(found, "x", 0.0)
+
+
+def proxies(difference, **changed):
+    metrics = {"f0_std_st": 1, "f0_range_st": 1, "f0_corr": 1, "f0_rmse_st": -1, "energy_std_db": 1} | changed
+    rows = [(name, sign * difference, sign * difference - 0.02, sign * difference + 0.02, 300, 3)
+            for name, sign in metrics.items()]  # fmt: skip
+    return pd.DataFrame(rows, columns=["metric", "difference", "low", "high", "texts", "seeds"])
+
+
+def test_the_proxy_holds_only_if_all_five_measures_go_the_claimed_way():
+    assert proxy_claim(proxies(2.0), CLAIMS, "x").verdict == "reproduced"
+    assert proxy_claim(proxies(2.0, f0_rmse_st=1), CLAIMS, "x").verdict == "contradicted"
+    assert proxy_claim(proxies(2.0, energy_std_db=0), CLAIMS, "x").verdict == "not reproduced"
+    found = proxy_claim(proxies(-2.0), CLAIMS, "x")
+    assert (found.id, found.ours, found.n, found.seeds, found.verdict) == ("C8", -2.0, 300, 3, "contradicted")
+
+
+# Evidence and figures
+
+
+def test_evidence_is_the_projects_own_and_none_is_said_to_be_none(project, monkeypatch, tmp_path):
+    (tmp_path / "elsewhere" / "results").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "results" / "summary.json").write_text('{"profile": "smoke"}')
+    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path / "elsewhere"))
+    assert evidence.evidence() == {} and evidence.evidence_claims() == []
+    assert evidence.evidence_table("table1").empty and evidence.shown("table1", ["wer"]) == evidence.NONE
+
+
+def test_evidence_is_shown_with_where_it_comes_from_and_the_columns_it_has(project):
+    summary = {"profile": "full", "commit": "abc", "date": "2026-01-02", "machine": "2 CPU cores",
+               "tables": {"table1": [{"alpha": 0.5, "wer": 0.25, "seeds": 3, "other": 9}], "phase": []}}  # fmt: skip
+    (project / "results").mkdir()
+    (project / "results" / "summary.json").write_text(json.dumps(summary))
+    lines = evidence.shown("table1", ["alpha", "wer", "sim", "seeds"]).splitlines()
+    assert all(word in lines[0] for word in ("full", "abc", "2026-01-02", "2 CPU cores"))
+    assert lines[1].split() == ["alpha", "wer", "seeds"] and lines[2].split() == ["0.500", "0.250", "3"]
+    assert "no table 'phase'" in evidence.shown("phase", ["x"])
+    (project / "results" / "summary.json").write_text("{")
+    with pytest.raises(UserError, match="not JSON"):
+        evidence.evidence()
+
+
+def test_the_papers_row_stands_beside_ours_of_the_same_alpha_and_no_other():
+    found = sweep(1, (0.03, 0.33, 0.67), seeds=1, texts=10)
+    beside = scaling_figures.beside_paper(as_table(found, 0.0), published("table1_scaling"))
+    assert beside["wer, paper"].tolist() == ["75", "", "43.5"]
+    assert [float(x) / 100 for x in beside["wer, ours"]] == pytest.approx(as_table(found, 0.0)["wer"], abs=1e-3)
+
+
+def test_a_table_to_read_has_intervals_where_there_are_some_and_skips_unknown_columns():
+    table = pd.DataFrame({"arm": ["x"], "wer": [0.1234], "wer_low": [0.1], "wer_high": [0.2]})
+    shown = scaling_figures.readable(table, ["arm", "wer", "sim"])
+    assert shown.to_dict("list") == {"arm": ["x"], "wer": ["0.123 [0.1, 0.2]"]}
+
+
+def test_figure_1_has_the_papers_curve_behind_each_of_its_five_panels():
+    printed, table = published("table1_scaling"), as_table(sweep(1, seeds=1, texts=10), 0.0)
+    corners = {"people": dict.fromkeys(scaling_figures.PANELS, 0.4)}
+    figure = scaling_figures.figure1(table, printed, corners)
+    ghosts = [axis for axis in figure.axes if axis.get_title(loc="right").startswith("grey")]
+    drawn = [axis.lines[0].get_ydata().tolist() for axis in ghosts]
+    assert drawn == [printed[column].tolist() for _, _, column in scaling_figures.PANELS.values()]
+
+
+def test_the_text_nearest_to_some_seconds_is_found():
+    bench = SimpleNamespace(sets={"test": toy("people", [4.0, 1.5, 2.2, 9.0])})
+    assert [nearest_text(bench, seconds) for seconds in (0.0, 1.9, 3.5, 99.0)] == [1, 2, 0, 3]
+
+
+def test_a_policys_take_is_captioned_with_its_scores_and_the_recording_is_not():
+    row = pd.Series({"words_wrong": 2, "words": 5, "f0_std_st": 1.26})
+    assert (
+        caption("additive-0.80", Take(np.zeros(1), np.zeros(1), row)) == "alpha 0.80: 2 words wrong of 5, F0 std 1.3 st"
+    )
+    assert caption(READING, Take(np.zeros(1), np.zeros(1), None)) == READING

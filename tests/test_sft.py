@@ -1,0 +1,100 @@
+"""Fine-tuning: it learns, goes on where it was killed, and adapters leave a plain model behind."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import SFTParams
+from sebridge_lite.speech import train as loop
+from sebridge_lite.speech.lm import LMConfig, TextSpeechLM
+from sebridge_lite.speech.sft import fine_tune
+
+CONFIG = LMConfig(
+    text_vocab=12, speech_vocab=15, hidden=16, layers=1, heads=2, kv_heads=1, ffn=24, max_positions=64, rope_theta=1e4,
+    pace=2,
+)  # fmt: skip
+P = SFTParams(
+    steps=12, lr=0.01, warmup=2, budget=120, style_share=0.5, style_tokens=4, token_noise=0.0, lora_rank=0
+)  # fmt: skip
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return TextSpeechLM(CONFIG)
+
+
+@pytest.fixture
+def data():
+    torch.manual_seed(1)
+    examples = [(torch.randint(12, (4,)), torch.randint(15, (8,))) for _ in range(12)]
+    return examples, ["a", "b", "c"] * 4
+
+
+def weights(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_it_learns_what_it_is_given(model, data, tmp_path):
+    first = fine_tune(model, *data, dataclasses.replace(P, steps=1), 0, tmp_path / "a", "a").loss
+    last = fine_tune(model, *data, dataclasses.replace(P, steps=60), 0, tmp_path / "b", "b").loss
+    assert last < 0.8 * first
+
+
+def test_killed_and_resumed_is_uninterrupted(model, data, tmp_path, monkeypatch):
+    start = weights(model)
+    fine_tune(model, *data, P, 0, tmp_path / "whole", "whole")
+    whole = weights(model)
+
+    class Killed(Exception):
+        pass
+
+    save, calls = loop.save, []
+
+    def save_and_die(path, *rest):
+        save(path, *rest)
+        calls.append(path)
+        raise Killed
+
+    monkeypatch.setattr(loop, "_due", lambda step, every, config: step == 5 or step == config.steps)
+    monkeypatch.setattr(loop, "save", save_and_die)
+    model.load_state_dict(start)
+    with pytest.raises(Killed):
+        fine_tune(model, *data, P, 0, tmp_path / "killed", "killed")
+    monkeypatch.setattr(loop, "save", save)
+    model.load_state_dict(start)
+    fine_tune(model, *data, P, 0, tmp_path / "killed", "killed")
+    assert calls
+    assert same(weights(model), whole)
+
+
+def test_other_data_is_another_run(model, data, tmp_path, capsys):
+    examples, speakers = data
+    start = weights(model)
+    fine_tune(model, examples, speakers, P, 0, tmp_path, "one")
+    model.load_state_dict(start)
+    fine_tune(model, [(text, speech.flip(0)) for text, speech in examples], speakers, P, 0, tmp_path, "other")
+    assert "of another run" in capsys.readouterr().err
+
+
+def test_adapters_change_only_the_matrices_they_are_on_and_leave_a_plain_model(model, data, tmp_path):
+    before = weights(model)
+    fine_tune(model, *data, dataclasses.replace(P, lora_rank=2), 0, tmp_path, "lora")
+    after = weights(model)
+    assert after.keys() == before.keys()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert all(name.endswith("_proj.weight") for name in moved)
+
+
+def test_an_utterance_that_does_not_fit_beside_a_prefix_is_one_line(model, data, tmp_path):
+    examples, speakers = data
+    examples[3] = (examples[3][0], torch.zeros(60, dtype=torch.long))
+    with pytest.raises(UserError, match="66 text and speech tokens does not fit beside a prefix of 4"):
+        fine_tune(model, examples, speakers, P, 0, tmp_path, "long")

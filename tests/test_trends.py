@@ -1,0 +1,200 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.measure import trends as T
+from sebridge_lite.measure.curves import entropy_curve, rate_curve
+from sebridge_lite.measure.entropy import jackknife, prosodic_entropy
+from sebridge_lite.measure.evaluate import RATES, rate
+from sebridge_lite.measure.stats import mean_interval, paired_difference
+
+ALPHAS = [0.03, 0.09, 0.25, 0.5, 0.67, 0.8, 1.0]
+
+
+def _tables(rng, means, seeds=1, texts=60, samples=1, noise=0.5, between_seeds=0.0):
+    """Words wrong of 4, and a value x, around the means; texts move together at all ratios."""
+    ids, shared = (
+        np.repeat([f"text {i:03d}" for i in range(texts)], samples),
+        np.repeat(rng.normal(size=texts), samples),
+    )
+    out = []
+    for mean in means:
+        drifts = between_seeds * rng.normal(size=seeds)
+        values = [mean + drift + shared + noise * rng.normal(size=len(ids)) for drift in drifts]
+        out.append(
+            [pd.DataFrame({"id": ids, "x": x, "words_wrong": 1.0 * (x > 0) + (x > 1), "words": 4.0}) for x in values]
+        )
+    return out
+
+
+def _curve(seed, means, **more):
+    return rate_curve(ALPHAS, _tables(np.random.default_rng(seed), means, **more), "x", seed=seed, replicates=300)
+
+
+def _same(a, b):
+    assert (a.mean, a.low, a.high, a.n, a.seeds) == pytest.approx((b.mean, b.low, b.high, b.n, b.seeds))
+
+
+def test_a_point_of_a_curve_is_the_rate_of_its_tables_with_the_same_interval():
+    tables = _tables(np.random.default_rng(0), np.zeros(7), seeds=3, samples=2)
+    tables[2][1].loc[5, "words_wrong"] = np.nan
+    curve = rate_curve(ALPHAS, tables, *RATES["wer"], replicates=2000)
+    for i in (0, 2):
+        _same(curve.interval(i), rate(tables[i], "wer"))
+    plain = rate_curve(ALPHAS, tables, "x", replicates=2000)
+    _same(plain.interval(3), mean_interval([table["x"] for table in tables[3]], tables[3][0]["id"]))
+
+
+def test_a_difference_of_two_ratios_is_paired_by_text_and_seed():
+    tables = _tables(np.random.default_rng(1), np.linspace(0, 0.6, 7), seeds=2)
+    curve = rate_curve(ALPHAS, tables, "x", replicates=2000)
+    arms = [[table["x"] for table in tables[i]] for i in (6, 0)]
+    _same(curve.difference(6, 0), paired_difference(*arms))
+    loose = sum(curve.interval(i).high - curve.interval(i).low for i in (0, 6))
+    assert curve.difference(6, 0).high - curve.difference(6, 0).low < loose / 2
+
+
+def _utterances(rng, p, length, texts=200):
+    """Each utterance takes its tokens from 15 draws: they depend on each other."""
+    pools = rng.choice(len(p), p=p, size=(texts, 15))
+    tokens = np.take_along_axis(pools, rng.integers(15, size=(texts, length)), axis=1)
+    return np.array([np.bincount(row, minlength=len(p)) for row in tokens])
+
+
+def test_corrected_entropy_of_one_source_hardly_rises_with_the_tokens_of_a_ratio():
+    """From 1,000 to 8,000 tokens of the same 729 codes."""
+    rng = np.random.default_rng(2)
+    p = rng.dirichlet(np.full(729, 0.5))
+    ids = pd.DataFrame({"id": np.arange(200)})
+    counts = [[_utterances(rng, p, length) for _ in range(3)] for length in (5, 10, 20, 40)]
+    curves = [
+        entropy_curve([0.1, 0.3, 0.6, 1], [[ids] * 3] * 4, counts, kind, replicates=100) for kind in (True, False)
+    ]
+    fair, plain = (T.trend(curve).change for curve in curves)
+    assert plain.low > 0.1 and abs(fair.mean) < plain.mean / 3
+    for a in (0, 3):
+        assert curves[0].values[a] == pytest.approx(np.mean([jackknife(rows).mean for rows in counts[a]]))
+        assert curves[1].values[a] == pytest.approx(
+            np.mean([prosodic_entropy(rows.sum(0)) for rows in counts[a]]), abs=1e-4
+        )
+
+
+def test_entropy_intervals_cover_the_truth():
+    rng = np.random.default_rng(3)
+    p = rng.dirichlet(np.full(60, 0.5))
+    ids, truth, covered = pd.DataFrame({"id": np.arange(80)}), prosodic_entropy(p), []
+    for run in range(60):
+        counts = [[_utterances(rng, p, 20, 80)] for _ in range(3)]
+        curve = entropy_curve([0.1, 0.5, 1], [[ids]] * 3, counts, seed=run, replicates=200)
+        covered += [curve.interval(i).low <= truth <= curve.interval(i).high for i in range(3)]
+    assert 0.88 <= np.mean(covered) <= 0.995
+
+
+def test_entropy_pools_the_samples_of_a_text():
+    rng = np.random.default_rng(4)
+    counts = [[_utterances(rng, np.full(20, 0.05), 10, 40)] for _ in range(3)]
+    ids = pd.DataFrame({"id": np.tile(np.arange(20), 2)})
+    apart = entropy_curve([0, 0.5, 1], [[ids]] * 3, counts, replicates=50)
+    pooled = [[c[0][:20] + c[0][20:]] for c in counts]
+    together = entropy_curve([0, 0.5, 1], [[ids[:20]]] * 3, pooled, replicates=50)
+    assert apart.n == 20 and apart.spread == pytest.approx(together.spread)
+
+
+def test_trend_of_a_falling_curve_is_minus_one_and_of_a_level_one_holds_zero():
+    falling, level = (T.trend(_curve(5, means, texts=200)) for means in (-np.arange(7), np.zeros(7)))
+    assert falling.rank.mean == -1 and falling.rank.high < -0.9 and falling.change.mean == pytest.approx(-6, abs=0.2)
+    assert level.rank.low < 0 < level.rank.high and level.change.low < 0 < level.change.high
+
+
+@pytest.mark.parametrize("shape", [np.zeros(7), -0.3 * np.array(ALPHAS), np.array([0, 0, -1, -1, -1, -1, -1])])
+def test_a_maximum_over_noise_is_not_called_a_peak(shape):
+    """Level, falling, and two equal best ratios of which one is an end: no peak inside, though some ratio is highest."""
+    peaks = [T.interior_peak(_curve(run, shape)) for run in range(150)]
+    assert np.mean([peak.low > 0 for peak in peaks]) <= 0.05
+
+
+def test_height_of_a_level_curve_is_zero_on_average_and_covered():
+    peaks = [T.interior_peak(_curve(run, np.zeros(7))) for run in range(150)]
+    assert abs(np.mean([peak.mean for peak in peaks])) < 0.02
+    assert np.mean([peak.low <= 0 <= peak.high for peak in peaks]) >= 0.93
+
+
+def test_noise_between_seeds_is_not_called_a_peak():
+    peaks = [T.interior_peak(_curve(run, np.zeros(7), seeds=5, texts=40, between_seeds=0.2)) for run in range(120)]
+    assert np.mean([peak.low > 0 for peak in peaks]) <= 0.07
+    assert abs(np.mean([peak.mean for peak in peaks])) < 0.04
+
+
+def test_the_interval_of_a_height_lies_about_its_estimate():
+    """Replicates are noisier than the data, choose worse, and are lower: left so, a true peak would be missed."""
+    shape = np.array([0, 0, 0, 0.6, 0, 0, 0])
+    peaks = [T.interior_peak(_curve(run, shape, noise=1.5)) for run in range(60)]
+    assert abs(np.mean([(peak.low + peak.high) / 2 - peak.mean for peak in peaks])) < 0.03
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_true_peak_is_found_with_its_height_and_place(seeds):
+    curve = _curve(6, np.array([0, 0.1, 0.5, 1, 0.6, 0.2, 0]), seeds=seeds)
+    peak, place = T.interior_peak(curve), T.peak_place(curve)
+    assert 0 < peak.low < 1 < peak.high < 1.5
+    assert (place.mean, place.low, place.high) == (0.5, 0.5, 0.5)
+
+
+def test_the_place_of_a_flat_top_is_uncertain():
+    place = T.peak_place(_curve(7, np.array([-1, 0, 0, 0, 0, -1, -1])))
+    assert place.high - place.low >= 0.4 and place.low >= 0.09 and place.high <= 0.67
+
+
+def test_tail_by_hand_and_as_an_interval():
+    curve = _curve(8, np.array([0, 0, 0, 0, 0, 3, 5]), texts=200)
+    surge = T.tail(curve, 0.8, 0.25, 0.8)
+    assert surge.mean == pytest.approx(curve.values[5:].mean() - curve.values[2:5].mean())
+    assert surge.low < 4 < surge.high and surge.low > 3.5
+    with pytest.raises(UserError, match="no ratio"):
+        T.tail(curve, 0.8, 0.81, 0.9)
+
+
+def test_an_end_stands_out_only_where_it_is_beyond_all_others():
+    worst, level = (_curve(9, means) for means in (np.array([0, 0, 0, 0, 0, 0, -2]), np.zeros(7)))
+    assert T.stands_out(worst, 6, -1).mean == pytest.approx(worst.values[:6].min() - worst.values[6])
+    assert T.stands_out(worst, 6, -1).low > 1 and T.stands_out(worst, 6, 1).high < -1
+    found = [T.stands_out(_curve(run, np.zeros(7)), 6, -1).low > 0 for run in range(60)]
+    assert np.mean(found) <= 0.05 and T.stands_out(level, 6, -1).low < 0
+
+
+def test_association_of_curves_that_rise_together_is_one_and_with_itself_turned_minus_one():
+    tables = _tables(np.random.default_rng(10), np.arange(7.0), seeds=2)
+    for table in (table for seeds in tables for table in seeds):
+        table["turned"], table["level"] = -3 * table["x"] + 1, 2.0
+    x, turned, level = (rate_curve(ALPHAS, tables, name, replicates=200) for name in ("x", "turned", "level"))
+    for ranks in (False, True):
+        found = T.association(x, turned, ranks)
+        assert (found.mean, found.low, found.high) == pytest.approx((-1, -1, -1))
+        assert T.association(x, level, ranks).mean == 0
+    bent = rate_curve(ALPHAS, [[t.assign(x=np.exp(t["x"])) for t in seeds] for seeds in tables], "x", replicates=200)
+    assert T.association(x, bent, ranks=True).mean == 1 > T.association(x, bent).mean + 0.05
+
+
+def test_curves_repeat_with_the_seed_and_do_not_mix_draws():
+    tables = _tables(np.random.default_rng(11), np.zeros(7), seeds=2)
+    first, again, other = (rate_curve(ALPHAS, tables, "x", seed=s, replicates=50) for s in (0, 0, 1))
+    assert np.array_equal(first.spread, again.spread) and not np.array_equal(first.spread, other.spread)
+    with pytest.raises(UserError, match="same seed"):
+        T.association(first, other)
+
+
+def test_bad_input_is_one_clear_line():
+    tables = _tables(np.random.default_rng(12), np.zeros(7), seeds=2)
+    unknown = [[table.assign(x=np.nan) if i == 3 else table for table in seeds] for i, seeds in enumerate(tables)]
+    shuffled = [*tables[:6], [table[::-1] for table in tables[6]]]
+    for given, alphas, says in [
+        (unknown, ALPHAS, "alpha 0.5: nothing was measured"),
+        (shuffled, ALPHAS, "alpha 1: other texts"),
+        (tables[:6], ALPHAS, "7 ratios and 6 lists"),
+        (tables, ALPHAS[::-1], "rising order"),
+        ([tables[0][:1], *tables[1:]], ALPHAS, "the same number"),
+    ]:
+        with pytest.raises(UserError, match=says) as error:
+            rate_curve(alphas, given, "x", replicates=20)
+        assert "\n" not in str(error.value)

@@ -1,0 +1,117 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.measure import verdicts as V
+from sebridge_lite.measure.stats import Interval
+
+PARAMS = V.ClaimsParams(
+    min_texts=200,
+    min_seeds=3,
+    wer=0.02,
+    tone_error=0.02,
+    hp=0.05,
+    h_cond=0.05,
+    rep=0.01,
+    f0_std=0.15,
+    f0_range=0.5,
+    f0_corr=0.05,
+    f0_rmse=0.15,
+    energy_std=0.5,
+    sim=0.02,
+    rank=0.8,
+    correlation=0.5,
+)
+
+
+def _condition(mean, low, high, direction=1, measure="hp", n=300, seeds=3):
+    return V.Condition(Interval(mean, low, high, n, seeds), direction, measure)
+
+
+@pytest.mark.parametrize(
+    ("condition", "verdict"),
+    [
+        (_condition(0.09, 0.02, 0.15), V.REPRODUCED),
+        (_condition(0.05, 0.01, 0.09), V.REPRODUCED),
+        (_condition(0.04, 0.03, 0.05), V.NOT_REPRODUCED),  # certain, but too small to be worth the name
+        (_condition(0.09, -0.01, 0.2), V.NOT_REPRODUCED),  # large, but uncertain
+        (_condition(0.09, 0.0, 0.2), V.NOT_REPRODUCED),
+        (_condition(-0.09, -0.15, -0.02), V.CONTRADICTED),
+        (_condition(-0.04, -0.05, -0.03), V.NOT_REPRODUCED),
+        (_condition(-0.09, -0.15, -0.02, direction=-1), V.REPRODUCED),
+        (_condition(0.09, 0.02, 0.15, n=199), V.NOT_TESTED),
+        (_condition(0.09, 0.02, 0.15, seeds=2), V.NOT_TESTED),
+        (_condition(np.nan, np.nan, np.nan), V.NOT_TESTED),
+    ],
+)
+def test_verdict_follows_the_written_rule(condition, verdict):
+    assert V.verdict(condition, PARAMS) == verdict
+
+
+def test_a_verdict_mirrors_when_effect_and_claim_are_both_turned():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        low, mean, high = np.sort(rng.normal(0, 0.1, size=3))
+        there, back = _condition(mean, low, high), _condition(-mean, -high, -low, direction=-1)
+        assert V.verdict(there, PARAMS) == V.verdict(back, PARAMS)
+
+
+def test_each_measure_has_its_own_smallest_effect():
+    effect = (0.03, 0.025, 0.035)
+    assert V.verdict(_condition(*effect, measure="rep"), PARAMS) == V.REPRODUCED
+    assert V.verdict(_condition(*effect, measure="hp"), PARAMS) == V.NOT_REPRODUCED
+
+
+def test_no_effect_is_reproduced_by_chance_more_often_than_the_interval_allows():
+    params = dataclasses.replace(PARAMS, hp=0.0)
+    means = np.random.default_rng(1).normal(size=2000)
+    found = [V.verdict(_condition(m, m - 1.96, m + 1.96), params) for m in means]
+    assert 0.01 <= found.count(V.REPRODUCED) / 2000 <= 0.04 and 0.01 <= found.count(V.CONTRADICTED) / 2000 <= 0.04
+
+
+def test_a_claim_of_several_conditions_needs_all_of_them():
+    good, bad, wrong, untried = V.REPRODUCED, V.NOT_REPRODUCED, V.CONTRADICTED, V.NOT_TESTED
+    assert V.combined([good, good]) == good
+    assert V.combined([good, bad]) == bad
+    assert V.combined([good, bad, wrong, untried]) == wrong
+    assert V.combined([good, untried, bad]) == untried
+
+
+def _claims():
+    worst = _condition(0.4, 0.3, 0.5, measure="f0_std", n=280)
+    best = _condition(-0.05, -0.08, -0.02, direction=-1, measure="wer", seeds=5)
+    unknown = _condition(np.nan, np.nan, np.nan, n=0, seeds=0)
+    return [
+        V.claim("C5", "worst in expressivity, best in WER", "36.2 %", "results/x.csv", [worst, best], PARAMS),
+        V.claim("C7", "SIM falls", "4.63 to 3.01", "results/y.csv", [unknown], PARAMS),
+    ]
+
+
+def test_claims_are_written_to_the_contract_with_finite_numbers_only(tmp_path):
+    V.write_claims(tmp_path / "claims.json", _claims())
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    first, second = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    assert list(first) == ["id", "claim", "paper", "ours", "interval", "n", "seeds", "verdict", "source"]
+    assert (first["ours"], first["interval"], first["n"], first["seeds"]) == (0.4, [0.3, 0.5], 280, 3)
+    assert first["verdict"] == V.REPRODUCED
+    assert (second["ours"], second["interval"], second["verdict"]) == (None, None, V.NOT_TESTED)
+
+
+def test_bad_input_is_one_clear_line(tmp_path):
+    claims = _claims()
+    for call, says in [
+        (lambda: V.verdict(_condition(1, 1, 1, direction=0), PARAMS), "direction 0 of hp"),
+        (lambda: V.verdict(_condition(1, 1, 1, measure="mos"), PARAMS), "measure 'mos'"),
+        (lambda: V.verdict(_condition(1, 1, 1, measure="min_seeds"), PARAMS), "measure 'min_seeds'"),
+        (lambda: V.claim("C1", "x", "y", "z", [], PARAMS), "claim C1: no condition"),
+        (lambda: V.write_claims(tmp_path / "c.json", [claims[0], claims[0]]), "stands twice"),
+    ]:
+        with pytest.raises(UserError, match=says) as error:
+            call()
+        assert "\n" not in str(error.value)

@@ -1,12 +1,12 @@
-"""The latest verdicts, from `results/claims.json`, and the map of the notebooks."""
+"""The latest verdicts, and the map of the notebooks."""
 
 import json
 
 import pandas as pd
 
 from sebridge_lite.core import paths
+from sebridge_lite.stages.evidence import evidence, evidence_claims, provenance
 
-VERDICTS = ("reproduced", "not reproduced", "contradicted", "not tested")
 # notebook, what it shows; those that are not written yet have no file
 JOURNEY = (
     ("00_start_here", "the map"),
@@ -33,9 +33,11 @@ def journey_steps() -> list[tuple[str, str, str]]:
     return [(name[:2], what, "done" if name in there else "to come") for name, what in JOURNEY]
 
 
-def scorecard() -> pd.DataFrame | None:
-    """A row a claim with its verdict, or None before any claim was judged."""
-    path = paths.results("claims.json")
-    if not path.is_file():
+def scorecard() -> tuple[str, pd.DataFrame] | None:
+    """Whose verdicts they are, and a row a claim: of this run, else of the run that the repository holds; None before any."""
+    own = paths.results("verdicts", "claims.json")
+    found = json.loads(own.read_text(encoding="utf-8")) if own.is_file() else evidence_claims()
+    if not found:
         return None
-    return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))[["id", "claim", "paper", "ours", "verdict"]]
+    where = "this run" if own.is_file() else provenance(evidence())
+    return where, pd.DataFrame(found)[["id", "claim", "paper", "ours", "verdict"]]

@@ -161,7 +161,7 @@ def test_a_killed_loop_goes_on_and_ends_as_if_it_had_not_been_killed(bench, monk
     critique(bench, "tdsc", 0, PARAMS)
     assert not made  # the first iteration was whole, and the second had its candidates
     assert [weights_of(system_folder("tdsc", 0) / f"k{k}") for k in range(3)] == whole
-    assert [path.name for path in (tmp_path / "again" / "artifacts" / "tdsc_work").iterdir()] == ["reference"]
+    assert not list((tmp_path / "again" / "artifacts" / "tdsc_work").iterdir())
 
 
 def test_finished_work_of_other_settings_is_not_used(bench, monkeypatch):

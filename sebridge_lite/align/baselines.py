@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.measure.evaluate import Scores, _scores, speak
+from sebridge_lite.measure.evaluate import Scores, scores_of, speak
 from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.measure.scoring import load_references, score
 from sebridge_lite.speech.batching import Batches
@@ -59,7 +59,7 @@ def rejection_scores(
     sounds = speak(stack, codes, references.timbres, noises)
     table = score(stack, references, np.arange(len(test)), codes, sounds, references.timbres, silence)
     table.insert(1, "sample", 0)
-    return _scores(table, codes, stack, references, floor, seed)
+    return scores_of(table, codes, stack, references, floor, seed)
 
 
 def continue_sft(

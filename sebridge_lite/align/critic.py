@@ -82,11 +82,8 @@ def judged(
         "tokens": [len(row) for row in rows], "expected": [length.of("".join(text)) for text in said],
         "read": [" ".join(found) for found in read],
     })  # fmt: skip
-    spoken = [tuple(row.tolist()) for row in rows]
-    table["again"] = pd.DataFrame(
-        {"text": table["text"], "spoken": spoken}
-    ).duplicated()  # as an earlier one of its text
-    return table
+    spoken = pd.DataFrame({"text": table["text"], "codes": [tuple(row.tolist()) for row in rows]})
+    return table.assign(again=spoken.duplicated())  # as an earlier one of its text
 
 
 def decide(table: pd.DataFrame, p: TdscParams) -> pd.DataFrame:

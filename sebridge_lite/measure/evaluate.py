@@ -89,7 +89,7 @@ def entropies(counts: np.ndarray, equal: int, seed: int) -> dict[str, Interval]:
     return found
 
 
-def _scores(
+def scores_of(
     table: pd.DataFrame, codes: list[torch.Tensor], stack: Stack, references: References, floor: float | None, seed: int
 ) -> Scores:
     counts, texts = token_counts(codes, stack.tokenizer.fsq.codes), len(references.utterances)
@@ -143,7 +143,7 @@ def evaluate(
     table = score(stack, references, rows, codes, speak(stack, codes, voices, noises), voices, silence)
     table.insert(1, "sample", samples)
     table["bits"] = surprisal(model, [texts[row] for row in rows], [prefixes[row] for row in rows], codes, sampler)
-    scores = _scores(table, codes, stack, references, floor, seed)
+    scores = scores_of(table, codes, stack, references, floor, seed)
     if candidates > 1:
         scores.summary["diversity"] = mean_interval(diversity(groups), seed=seed)
     return scores
@@ -175,7 +175,7 @@ def floors(
         recorded = name == "recorded"
         sounds = references.sounds if recorded else speak(stack, codes, references.timbres, noises)
         table = score(stack, references, rows, codes, sounds, references.timbres, silence)
-        found[name] = _scores(table, codes, stack, references, None, seed)
+        found[name] = scores_of(table, codes, stack, references, None, seed)
     return found
 
 

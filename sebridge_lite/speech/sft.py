@@ -12,6 +12,7 @@ import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SFTParams
+from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.speech.batching import Batches
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.lm import TextSpeechLM, loss, merge_lora, with_lora
@@ -46,6 +47,7 @@ def fine_tune(
             f"an utterance of {longest} text and speech tokens does not fit beside a prefix of {p.style_tokens} into the "
             f"model's {model.config.max_positions} positions; drop it or shorten the prefix"
         )
+    torch.manual_seed(seed_of(seed, "adapters"))  # the first weights of adapters are drawn
     adapted(model, p.lora_rank)
     config = TrainConfig(
         steps=p.steps, lr=p.lr, warmup=min(p.warmup, p.steps // 4), schedule="cosine", weight_decay=0.01, clip=1.0,

@@ -92,6 +92,27 @@ def critique(options) -> None:
     )
 
 
+def pairs(options) -> None:
+    from sebridge_lite.stages.policies import load_bench
+    from sebridge_lite.stages.preferences import run_pairs
+
+    params = load_params(paths.root() / "params.yaml")
+    for name, found in run_pairs(load_bench(params.corpus.language), options.seed, params).items():
+        print(f"{name}: {found['pairs']} pairs from {found['real']} recordings")
+
+
+def align(options) -> None:
+    from sebridge_lite.stages.alignment import align_variant
+    from sebridge_lite.stages.policies import load_bench
+
+    params = load_params(paths.root() / "params.yaml")
+    found = align_variant(load_bench(params.corpus.language), options.variant, options.seed, params)
+    print(
+        f"{options.variant}, seed {options.seed}: {found['steps']} steps, T {found['temperature']}, WER {found['wer']:.3f}, "
+        f"Hp {found['hp']:.2f} bits, F0 std {found['f0_std']:.2f} st"
+    )
+
+
 def verdicts(_options) -> None:
     from sebridge_lite.stages.verdicts import run_verdicts
 
@@ -182,6 +203,15 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("variant", metavar="VARIANT", help="sft (the start), tdsc, self-training, rejection, ...")
     sub.add_argument("--seed", metavar="N", type=int, default=0, help="of training and sampling (default 0)")
+    sub = command(pairs, "pairs", "Preference pairs from the frozen SFT policy.", "sebridge pairs --seed 0")
+    sub.add_argument("--seed", metavar="N", type=int, default=0, help="the policy's (default 0)")
+    sub = command(
+        align, "align", "One system of Tables 3 and 7, its settings chosen on dev.", "sebridge align dgsa --seed 0"
+    )
+    sub.add_argument(
+        "variant", metavar="VARIANT", help="sft, dpo, rejection, dgsa, sft-real, ... (a wrong one lists all)"
+    )
+    sub.add_argument("--seed", metavar="N", type=int, default=0, help="the policy's (default 0)")
     command(verdicts, "verdicts", "Every claim with its verdict, from the stages that have run.", "sebridge verdicts")
     command(
         codebook, "codebook", "Train and probe a tokenizer of the paper's 6,561 codes beside ours.", "sebridge codebook"

@@ -47,8 +47,8 @@ def system_folder(name: str, seed: int) -> Path:
 
 def depends_on(loop: Loop, first: TextSpeechLM) -> str:
     """Of what finished work must have been made to be used again: settings, data, judges, and the policy it begins from."""
-    bench, params = loop.bench, loop.params
-    parts = [first, bench.stack.select_judge, bench.stack.score_judge, bench.stack.flow, bench.stack.vocoder]
+    bench, params, stack = loop.bench, loop.params, loop.bench.stack
+    parts = [first, stack.select_judge, stack.score_judge, stack.flow, stack.vocoder, stack.speaker]
     weights = [tensor for part in parts for tensor in part.state_dict().values()]
     said = [u.id + u.text for name in ("synthetic", "test") for u in bench.sets[name]]
     codes = codes_for(bench.sets["synthetic"], bench.codes)

@@ -15,7 +15,7 @@ from sebridge_lite.align.critic import Length, decide, fit_length, judged
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.measure.entropy import jackknife
-from sebridge_lite.measure.evaluate import Scores, _scores, rate, speak
+from sebridge_lite.measure.evaluate import Scores, rate, scores_of, speak
 from sebridge_lite.measure.saved import plain
 from sebridge_lite.measure.scoring import load_references, load_sounds, score
 from sebridge_lite.speech.codes import codes_for
@@ -85,17 +85,17 @@ def best_at_inference(bench: Bench, model: TextSpeechLM, params: Params, seed: i
     heats = [sampler.temperature] * params.tdsc.candidates
     table = judged(groups, [utterance.words for utterance in test], heats, length_of(bench), reads(bench))
     best = table.sort_values(["text", "wer", "slot"]).groupby("text")["slot"].first()
-    return scores_of(bench, [group[slot] for group, slot in zip(groups, best, strict=True)], seed)
+    return scores_of_codes(bench, [group[slot] for group, slot in zip(groups, best, strict=True)], seed)
 
 
-def scores_of(bench: Bench, codes: Sequence[Tensor], seed: int) -> Scores:
+def scores_of_codes(bench: Bench, codes: Sequence[Tensor], seed: int) -> Scores:
     """Given tokens, one row a test text, decoded and scored as `evaluate` does it."""
     references = load_references(bench.stack, bench.sets["test"], bench.folder, bench.lang)
     noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in bench.sets["test"]]
     sounds = speak(bench.stack, codes, references.timbres, noises)
     table = score(bench.stack, references, np.arange(len(codes)), codes, sounds, references.timbres, bench.silence)
     table.insert(1, "sample", 0)
-    return _scores(table, list(codes), bench.stack, references, bench.floor, seed)
+    return scores_of(table, list(codes), bench.stack, references, bench.floor, seed)
 
 
 def curve(bench: Bench, model: TextSpeechLM, params: Params, seed: int, k: int) -> pd.DataFrame:

@@ -109,7 +109,8 @@ def learn_accepted(loop: Loop, k: int, model: TextSpeechLM, found: Candidates, f
     bench, params = loop.bench, loop.params
     synthetic = bench.sets["synthetic"] if loop.p.replay else []
     replay = [(u.text, row) for u, row in zip(synthetic, codes_for(synthetic, bench.codes), strict=True)]
-    own = [(found.text(row), found.codes[row]) for row in found.used]
+    codes = found.codes
+    own = [(found.text(row), codes[row]) for row in found.used]
     examples, speakers = sft_set(own, replay, [u.speaker for u in synthetic])
     settings = replace(params.sft, steps=loop.p.steps, lr=loop.p.lr)
     seed = seed_of(loop.seed, "critique", k) % 2**31
@@ -130,9 +131,10 @@ def learn_pairs(loop: Loop, k: int, model: TextSpeechLM, before: Path, found: Ca
     if not found.pairs:
         print(f"{what}: no text has both a winner and a loser; it goes on without DPO", file=sys.stderr)
         return {}
-    named = [(str(row), found.text(row), found.codes[row], found.codes[worse]) for row, worse in found.pairs]
+    codes = found.codes
+    named = [(str(row), found.text(row), codes[row], codes[worse]) for row, worse in found.pairs]
     reference = model if p.reference == "sft" else load_policy(before, loop.bench)
-    pairs = critique_set(named, model, reference, paths.artifacts("tdsc_work", "reference"))
+    pairs = critique_set(named, model, reference, loop.work / "reference")
     config, budget = _constant(loop, k, p.dpo_steps, p.dpo_lr), max(p.dpo_budget, *map(int, pairs.sizes))
     batches = Batches(pairs.sizes, pairs.names, budget, config.seed)
     data = key_of(*(part for row in named for part in row[1:]), pairs.reference, p.beta)
@@ -146,7 +148,7 @@ def learn_pairs(loop: Loop, k: int, model: TextSpeechLM, before: Path, found: Ca
 def learn_rewards(loop: Loop, k: int, model: TextSpeechLM, found: Candidates, folder: Path) -> dict:
     """GRPO on all candidates, `model` in place, for as many steps as TDSC takes in both its parts."""
     p, texts = loop.p, [CharVocab().encode("".join(text)) for text in found.words]
-    groups = group_set(found.table, texts, found.codes, model, paths.artifacts("tdsc_work", "reference"))
+    groups = group_set(found.table, texts, found.codes, model, loop.work / "reference")
     config = _constant(loop, k, p.steps + p.dpo_steps, p.grpo_lr)
     batches = Batches(groups.sizes, groups.names, loop.params.sft.budget, config.seed)
     data = key_of(*(part for row in groups.examples for part in row), groups.old, groups.advantage, p.grpo_clip)

@@ -26,6 +26,7 @@ STAGES = {
     "scaling": ("06_scaling", "scaling"),
     "erosion": ("07_erosion", "erosion"),
     "dpo": ("08_dpo_from_scratch", None),
+    "dgsa": ("09_dgsa", "align"),
 }
 
 

@@ -1,0 +1,281 @@
+"""D1 to D9 on made-up systems that do as the paper says, nothing, or the opposite; the frontier on lines drawn by hand."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sebridge_lite.core.params import load_params
+from sebridge_lite.measure.alignment_claims import (
+    UNJUDGED,
+    Part,
+    alignment_claims,
+    as_conditions,
+    by_alpha,
+    finding,
+    parts_of,
+    rungs_of,
+    sentence,
+)
+from sebridge_lite.measure.entropy import jackknife
+from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.measure.frontier import above, frontier, lines_of, outside
+from sebridge_lite.measure.stats import Interval, paired_difference
+from sebridge_lite.measure.systems import as_table, first, systems
+from sebridge_lite.measure.verdicts import write_claims
+from sebridge_lite.paper import dgsa_figures
+from sebridge_lite.paper.published import published
+
+RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
+FLOOR, STAR = 0.1, 0.5
+AS_PRINTED = {  # how lively, and the word error
+    "sft": (0.0, 0.3), "dpo": (0.5, 0.4), "rejection": (0.0, 0.3), "dgsa": (0.6, 0.3), "no-expr": (0.0, 0.3),
+    "no-stab": (0.6, 0.4), "random-speaker": (0.3, 0.4), "fixed": (0.3, 0.3), "sft-real": (0.3, 0.3),
+    "dgsa-0.50": (0.0, 0.3), "sft-0.50": (0.0, 0.3), "dgsa-0.67": (0.2, 0.3), "sft-0.67": (0.0, 0.3),
+}  # fmt: skip
+NOTHING = dict.fromkeys(AS_PRINTED, (0.3, 0.3))
+OPPOSITE = {
+    "sft": (0.6, 0.3), "dpo": (0.0, 0.2), "rejection": (0.9, 0.1), "dgsa": (0.2, 0.4), "no-expr": (0.9, 0.3),
+    "no-stab": (0.2, 0.3), "random-speaker": (0.6, 0.3), "fixed": (0.6, 0.3), "sft-real": (0.6, 0.3),
+    "dgsa-0.50": (0.9, 0.3), "sft-0.50": (0.6, 0.3), "dgsa-0.67": (0.6, 0.3), "sft-0.67": (0.6, 0.3),
+}  # fmt: skip
+
+
+def made(lively, wrong, key, texts=240):
+    """Scores of a system: liveliness spreads its tokens, widens its pitch and makes it less sure; 100 words a text."""
+    rng = np.random.default_rng(key)
+    p = np.full(40, lively / 40)
+    p[:20] += (1 - lively) / 20
+    table = pd.DataFrame({
+        "id": [f"t{i:03d}" for i in range(texts)], "words_wrong": rng.binomial(100, wrong, texts), "words": 100,
+        "repeats": rng.binomial(46, 0.05, texts), "windows": 46,
+        "bits": 50 * (3 + lively + 0.1 * rng.normal(size=texts)), "tokens": 50,
+        "f0_std_st": 1.8 + lively + 0.2 * rng.normal(size=texts), "f0_range_st": 6 + rng.normal(size=texts),
+        "sim": 0.6 + 0.05 * rng.normal(size=texts),
+    })  # fmt: skip
+    return Scores(table, rng.multinomial(50, p, texts), [], {})
+
+
+def world(of, seeds=3, texts=240):
+    return {name: [made(*how, [place, s], texts) for s in range(seeds)] for place, (name, how) in enumerate(of.items())}
+
+
+def verdicts(found, params=RULE):
+    parts = parts_of(systems(found, FLOOR), rungs_of(tuple(found), 0.8), STAR)
+    return {claim.id: claim.verdict for claim in alignment_claims(parts, params, "results/dgsa")}
+
+
+@pytest.fixture(scope="module")
+def printed():
+    return world(AS_PRINTED)
+
+
+@pytest.fixture(scope="module")
+def compared(printed):
+    return systems(printed, FLOOR)
+
+
+# Claims
+
+
+def test_systems_that_do_as_the_paper_says_reproduce_every_claim(printed):
+    assert verdicts(printed) == dict.fromkeys([f"D{i}" for i in range(1, 10)], "reproduced")
+
+
+def test_methods_without_effect_reproduce_only_that_rejection_gives_little():
+    found = verdicts(world(NOTHING))
+    assert found.pop("D3") == "reproduced"
+    assert set(found.values()) == {"not reproduced"}
+
+
+def test_systems_that_do_the_opposite_contradict_every_claim():
+    assert set(verdicts(world(OPPOSITE)).values()) == {"contradicted"}
+
+
+@pytest.mark.parametrize("few", [{"min_texts": 241}, {"min_seeds": 4}])
+def test_too_few_texts_or_seeds_test_nothing(printed, few):
+    assert set(verdicts(printed, replace(RULE, **few)).values()) == {"not tested"}
+
+
+@pytest.mark.parametrize(
+    ("gone", "untested"),
+    [("dpo", {"D2"}), ("no-expr", {"D4"}), ("sft-real", {"D9"}), ("sft", {"D1", "D2", "D3", "D4", "D8"}),
+     ("dgsa-0.50", set()), ("dgsa", {"D1", "D4", "D5", "D6", "D7", "D8", "D9"})],
+)  # fmt: skip
+def test_a_system_that_was_not_run_leaves_its_claims_untested_and_the_others_alone(printed, gone, untested):
+    found = verdicts({name: seeds for name, seeds in printed.items() if name != gone})
+    assert {id for id, verdict in found.items() if verdict == "not tested"} == untested
+    assert {found[id] for id in set(found) - untested} == {"reproduced"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"), [(0.305, "reproduced"), (0.318, "not reproduced"), (0.4, "contradicted")]
+)
+def test_no_loss_of_words_means_that_no_loss_worth_the_name_is_possible(printed, wrong, expected):
+    changed = printed | {"dgsa": [made(0.6, wrong, [99, s]) for s in range(3)]}
+    assert verdicts(changed)["D1"] == expected
+
+
+@pytest.mark.parametrize(
+    ("effect", "direction", "expected"),
+    [((0.0, -0.01, 0.015), 1, "reproduced"), ((0.01, 0.005, 0.015), 1, "reproduced"), ((0.0, -0.03, 0.03), 1, "not reproduced"),
+     ((0.05, 0.03, 0.07), 1, "contradicted"), ((-0.05, -0.07, -0.03), 1, "reproduced"),
+     ((-0.05, -0.07, -0.03), -1, "contradicted"), ((0.3, 0.2, 0.4), -1, "reproduced"), ((0.03, -0.01, 0.07), 1, "not reproduced"),
+     ((np.nan, np.nan, np.nan), 1, "not tested")],
+)  # fmt: skip
+def test_a_limit_holds_when_its_interval_stays_below_the_smallest_effect(effect, direction, expected):
+    assert Part("x", "wer_cal", direction, Interval(*effect, 300, 3), limit=True).verdict(RULE) == expected
+
+
+def test_every_claim_is_written_with_its_table_and_untested_ones_without_numbers(tmp_path, printed):
+    some = {name: printed[name] for name in ("sft", "dgsa")}
+    parts = parts_of(systems(some, FLOOR), rungs_of(tuple(some), 0.8), STAR)
+    write_claims(tmp_path / "claims.json", alignment_claims(parts, RULE, "results/dgsa"))
+    rows = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
+    assert [row["id"] for row in rows] == [f"D{i}" for i in range(1, 10)]
+    assert (rows[0]["n"], rows[0]["seeds"], rows[0]["source"]) == (240, 3, "results/dgsa/table3.csv")
+    assert (rows[8]["n"], rows[8]["ours"], rows[8]["interval"]) == (0, None, None)
+    conditions = as_conditions(parts, RULE)
+    assert conditions[conditions["id"] == "D1"]["wanted"].tolist() == ["up", "up", "up", "not up"]
+
+
+@pytest.mark.parametrize(
+    ("dgsa", "real", "word"),
+    [((0.6, 0.3), (0.3, 0.3), "beats"), ((0.3, 0.3), (0.6, 0.3), "loses to"), ((0.3, 0.3), (0.3, 0.3), "ties with"),
+     ((0.6, 0.4), (0.3, 0.3), "ties with")],
+)  # fmt: skip
+def test_the_finding_is_beats_or_loses_only_when_livelier_with_words_no_worse(dgsa, real, word):
+    found = systems(world({"sft": (0, 0.3), "dgsa": dgsa, "sft-real": real}), FLOOR)
+    row = finding(found, RULE)
+    assert row["dgsa"] == word
+    assert sentence(row).startswith(f"DGSA {word} SFT on y_real: Hp {row['hp']:+.2f}")
+    assert finding(found, replace(RULE, min_seeds=4))["dgsa"] == UNJUDGED
+
+
+def test_without_the_control_there_is_no_finding(printed):
+    row = finding(systems({name: printed[name] for name in ("sft", "dgsa")}, FLOOR), RULE)
+    assert row["dgsa"] == UNJUDGED
+    assert "not both in this profile" in sentence(row)
+
+
+# Systems
+
+
+def test_a_gain_is_the_paired_difference_of_what_the_tables_hold(printed, compared):
+    dgsa, sft = printed["dgsa"], printed["sft"]
+    rows = [[one.table["f0_std_st"] for one in seeds] for seeds in (dgsa, sft)]
+    gain, direct = compared.gain("f0_std", "dgsa", "sft"), paired_difference(*rows)
+    assert gain.mean == pytest.approx(direct.mean)
+    assert (gain.low, gain.high) == pytest.approx((direct.low, direct.high), abs=0.004)
+    bits = [np.mean([jackknife(one.counts).mean for one in seeds]) for seeds in (dgsa, sft)]
+    assert compared.gain("hp", "dgsa", "sft").mean == pytest.approx(bits[0] - bits[1])
+    assert (gain.n, gain.seeds) == (240, 3)
+
+
+def test_gains_add_up_and_turn_round(compared):
+    for measure in ("wer_cal", "hp", "h_cond", "f0_std"):
+        gain = {pair: compared.gain(measure, *pair) for pair in (("dgsa", "sft"), ("sft", "dpo"), ("dgsa", "dpo"))}
+        assert gain["dgsa", "dpo"].mean == pytest.approx(gain["dgsa", "sft"].mean + gain["sft", "dpo"].mean)
+        back = compared.gain(measure, "sft", "dgsa")
+        assert (back.low, back.high) == pytest.approx((-gain["dgsa", "sft"].high, -gain["dgsa", "sft"].low))
+        assert compared.gain(measure, "sft", "sft").high == 0
+
+
+def test_two_systems_compare_alone_as_they_do_among_others(printed, compared):
+    alone = systems({name: printed[name] for name in ("sft", "dgsa")}, FLOOR)
+    for measure in ("hp", "wer_cal"):
+        assert alone.gain(measure, "dgsa", "sft") == compared.gain(measure, "dgsa", "sft")
+
+
+def test_calibration_takes_off_the_floor_and_stretches_differences(compared):
+    assert compared.at("wer_cal", "sft").mean == pytest.approx((compared.at("wer", "sft").mean - FLOOR) / (1 - FLOOR))
+    raw, calibrated = (compared.gain(measure, "dpo", "sft") for measure in ("wer", "wer_cal"))
+    assert calibrated.low == pytest.approx(raw.low / (1 - FLOOR))
+
+
+def test_what_one_system_lacks_is_unknown_of_it_alone(printed):
+    best = [replace(one, table=one.table.drop(columns="bits")) for one in printed["rejection"]]
+    table = as_table(systems(printed | {"rejection": best}, FLOOR), ["sft", "rejection"], "sft").set_index("variant")
+    assert np.isnan(table.loc["rejection", ["h_cond", "h_cond_gain"]].astype(float)).all()
+    assert table.loc["sft", "h_cond"] == pytest.approx(3, abs=0.05)
+    assert table.loc["rejection", "texts"] == 240
+
+
+def test_the_first_texts_of_a_system_are_scored_as_if_there_were_no_others(printed):
+    short = systems(first(printed, 60), FLOOR)
+    rates = [one.table["words_wrong"][:60].sum() / 6000 for one in printed["dpo"]]
+    assert short.at("wer", "dpo").mean == pytest.approx(np.mean(rates))
+    assert short.at("hp", "dpo").n == 60
+
+
+def test_only_dgsa_at_other_values_of_alpha_are_rungs(compared):
+    rungs = rungs_of(("sft", "dgsa-0.67", "dgsa", "dgsa-sft", "dgsa-split", "dgsa-0.50"), 0.8)
+    assert rungs == {0.5: ("dgsa-0.50", "sft-0.50"), 0.67: ("dgsa-0.67", "sft-0.67"), 0.8: ("dgsa", "sft")}
+    table = by_alpha(compared, rungs)
+    assert table["alpha"].tolist() == [0.5, 0.67, 0.8]
+    assert table["delta_hp"].is_monotonic_increasing
+
+
+# Frontier
+
+
+def curve(rows):
+    return pd.DataFrame(rows, columns=["steps", "temperature", "wer_cal", "hp", "f0_std"]).assign(texts=10)
+
+
+SFT = curve([(0, 0.7, 0.1, 7.0, 1.5), (0, 1.0, 0.3, 8.0, 2.0)])
+REAL = curve([(4, 0.7, 0.15, 7.2, 1.8), (4, 1.0, 0.35, 8.1, 2.4), (8, 1.0, 0.45, 8.3, 2.6)])
+
+
+def test_a_system_has_a_line_over_temperatures_and_one_over_doses_through_its_chosen_point():
+    lines = lines_of("sft-real", [REAL, REAL.assign(hp=REAL["hp"] + 0.2)], [(4, 1.0), (4, 1.0)])
+    heats, doses = (lines[lines["line"] == kind] for kind in ("temperature", "dose"))
+    assert heats["at"].tolist() == [0.7, 1.0] and doses["at"].tolist() == [4, 8]
+    assert heats["hp"].tolist() == pytest.approx([7.3, 8.2])  # means over seeds
+    assert set(lines_of("sft", [SFT], [(0, 1.0)])["line"]) == {"temperature"}
+
+
+@pytest.mark.parametrize(("wer", "expected"), [(0.1, 7.0), (0.2, 7.5), (0.3, 8.0), (0.05, None), (0.31, None)])
+def test_a_line_has_a_height_between_its_ends_and_none_beyond(wer, expected):
+    found = above(SFT, wer, "hp")
+    assert np.isnan(found) if expected is None else found == pytest.approx(expected)
+
+
+def test_a_point_is_outside_a_line_when_it_is_livelier_at_its_own_word_error():
+    ends = {f"{axis}{end}": 0.0 for axis in ("wer_cal", "hp", "f0_std") for end in ("_low", "_high")}
+    points = pd.DataFrame(
+        [{"variant": "dgsa", "wer_cal": 0.2, "hp": 7.6, "f0_std": 1.6, "texts": 10, "seeds": 1} | ends]
+    )
+    table = frontier(points, {"sft": [SFT], "sft-real": [REAL]}, {"sft": [(0, 1.0)], "sft-real": [(4, 1.0)]},
+                     {"people": {"wer_cal": 0.0, "hp": 9.0, "f0_std": 3.0}})  # fmt: skip
+    assert set(table["line"]) == {"chosen", "temperature", "dose", "corner"}
+    found = outside(table, "dgsa").set_index("line")
+    assert found.loc["sft, by temperature"].tolist() == pytest.approx([0.1, -0.15])
+    assert found.loc["sft-real, by temperature", "hp"] == pytest.approx(7.6 - (7.2 + 0.9 / 4))
+    assert found.loc["sft-real, by dose"].isna().all()  # begins at a word error of 0.35
+    drawn = dgsa_figures.frontier(table, ["sft", "sft-real"]).axes[0]
+    assert [label for label in drawn.get_legend_handles_labels()[1] if not label.startswith("_")] == ["people"]
+
+
+# Tables beside the paper's
+
+
+def test_the_papers_numbers_stand_beside_the_systems_that_it_has(compared):
+    table = as_table(compared, ["sft", "sft-real", "dgsa"], "sft")
+    beside = dgsa_figures.beside_paper(
+        table, published("table3_alignment_thai_alpha80"), dgsa_figures.TABLE3, ["wer", "hp"]
+    )
+    assert beside["wer, paper"].tolist() == ["38.9", "", "38.9"] and beside["hp, paper"].tolist() == [
+        "10.36",
+        "",
+        "10.52",
+    ]
+    assert float(beside["wer, ours"][0].split()[0]) == pytest.approx(100 * table["wer"][0], abs=0.1)
+
+
+def test_every_row_of_table_7_has_its_variant():
+    assert set(published("table7_dgsa_ablation")["variant"]) == set(dgsa_figures.TABLE7.values())
+    assert set(published("table3_alignment_thai_alpha80")["method"]) == set(dgsa_figures.TABLE3.values())

@@ -37,3 +37,18 @@ def test_every_link_and_command_of_the_readme_exists():
 
 def test_no_placeholder_is_left():
     assert not re.findall(r"@[A-Z0-9]+@", README)
+
+
+def test_the_tables_of_results_are_those_of_the_committed_run():
+    summary = json.loads((ROOT / "results" / "summary.json").read_text(encoding="utf-8"))
+    claims = json.loads((ROOT / "results" / "claims.json").read_text(encoding="utf-8"))
+    by_alpha = {row["alpha"]: row for row in summary["tables"]["table1"]}
+    rows = re.findall(r"^\| (\d\.\d\d) \|(.*)\|$", README, flags=re.M)
+    assert len(rows) >= 5
+    for alpha, cells in rows:
+        for name, cell in zip(("wer", "hp", "f0_std", "sim"), cells.split("|"), strict=True):
+            printed = re.findall(r"\d+\.(\d+)", cell)
+            ours = [by_alpha[float(alpha)][name + end] for end in ("", "_low", "_high")]
+            assert re.findall(r"\d+\.\d+", cell) == [f"{v:.{len(p)}f}" for v, p in zip(ours, printed, strict=True)]
+    for row in claims:
+        assert f"| {row['id']} | {row['claim']} | {row['verdict']} |" in README

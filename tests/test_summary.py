@@ -1,4 +1,4 @@
-"""`sebridge verdicts`: what was judged comes out whole, and a smoke run never takes the place of evidence."""
+"""`sebridge verdicts`: what was judged comes out whole, and a smaller run never takes the place of evidence."""
 
 import dataclasses
 import json
@@ -33,14 +33,14 @@ def params(profile):
 
 
 def test_claims_of_all_stages_are_there_in_the_order_of_their_numbers(results):
-    assert [row["id"] for row in run_verdicts(params("lite"))] == ["C1", "C2", "C8", "C10"]
+    assert [row["id"] for row in run_verdicts(params("full"))] == ["C1", "C2", "C8", "C10"]
     assert json.loads((results / "claims.json").read_text()) == json.loads(
         (results / "verdicts/claims.json").read_text()
     )
 
 
 def test_tables_keep_their_numbers_and_say_null_where_nothing_is_known(results):
-    run_verdicts(params("lite"))
+    run_verdicts(params("full"))
     summary = json.loads((results / "summary.json").read_text(encoding="utf-8"))
     assert summary["tables"]["table1"] == [
         {"alpha": 0.03, "wer": 0.751235, "wer_low": 0.7, "wer_high": 0.8, "sim": None}
@@ -49,9 +49,17 @@ def test_tables_keep_their_numbers_and_say_null_where_nothing_is_known(results):
     assert "0.751 (0.7 to 0.8)" in (results / "summary.md").read_text(encoding="utf-8")
 
 
-def test_a_smoke_run_leaves_the_evidence_alone(results):
+def test_main_figures_come_along(results):
+    (results / "scaling" / "figure1.png").write_bytes(b"drawn")
+    run_verdicts(params("full"))
+    assert (results / "figure1.png").read_bytes() == b"drawn"
+    assert not (results / "phase.png").exists()
+
+
+@pytest.mark.parametrize("profile", ["smoke", "lite"])
+def test_a_smaller_run_leaves_the_evidence_alone(results, profile):
     (results / "claims.json").write_text("[]", encoding="utf-8")
-    run_verdicts(params("smoke"))
+    run_verdicts(params(profile))
     assert (results / "claims.json").read_text() == "[]"
     assert not (results / "summary.json").exists()
     assert (results / "verdicts" / "summary.md").is_file()
@@ -61,7 +69,7 @@ def test_without_a_judged_claim_it_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
     with pytest.raises(UserError, match="no stage has judged a claim"):
-        run_verdicts(params("lite"))
+        run_verdicts(params("full"))
 
 
 def test_a_cell_shows_its_interval_where_it_has_one():

@@ -1,7 +1,7 @@
 """`sebridge verdicts`: every claim with its verdict and the tables behind it, in three small files.
 
     results/verdicts/     claims.json, summary.json, summary.md of this run
-    results/              the same three of the last run that is evidence (any but smoke): these are kept in git
+    results/              the same three of the last full run, and its main figures: the evidence, kept in git
 
 Left out: the report with every figure.
 """
@@ -35,6 +35,13 @@ TABLES = {
     "figure5": ("dgsa", "Fig. 5: what DGSA changes at each alpha"),
     "frontier": ("dgsa", "Ours: word error against expressivity"),
     "premise": ("dgsa", "Ours: what y_real, y_expr and y_stab are"),
+}
+FIGURES = {
+    "figure1": "scaling",
+    "figure4": "scaling",
+    "predicted_peak": "erosion",
+    "phase": "erosion",
+    "table2": "erosion",
 }
 SHOWN = (
     "alpha", "arm", "variant", "line", "at", "modes", "measure", "temperature", "metric", "range", "engines", "dgsa", "wer",
@@ -130,9 +137,14 @@ def run_verdicts(params: Params) -> list[dict]:
         "summary.json": json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
         "summary.md": as_text(summary, claims),
     }
-    folders = [paths.results("verdicts"), *([paths.results()] if params.profile != "smoke" else [])]
-    for folder in folders:
-        for name, text in files.items():
-            with paths.replacing(folder / name) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+    write_all(paths.results("verdicts"), files)
+    if params.profile == "full":
+        drawn = {f"{name}.png": paths.results(stage, f"{name}.png") for name, stage in FIGURES.items()}
+        write_all(paths.results(), files | {name: path.read_bytes() for name, path in drawn.items() if path.is_file()})
     return claims
+
+
+def write_all(folder: Path, files: dict[str, str | bytes]) -> None:
+    for name, content in files.items():
+        with paths.replacing(folder / name) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)

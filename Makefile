@@ -28,28 +28,28 @@ data/text: $(VENV)/.installed data.dvc
 	dvc pull --quiet data.dvc
 	touch -c $@
 
-artifacts/pretrained: $(VENV)/.installed
-	dvc pull --quiet pretrain codebook
+artifacts/pretrained results/codebook: $(VENV)/.installed
+	dvc pull --quiet $(if $(filter artifacts/%,$@),pretrain,codebook)
 	touch -c $@
 
-reproduce: data/text artifacts/pretrained
+reproduce: data/text artifacts/pretrained results/codebook
 	@start=$$(date +%s); set -e; \
 	$(if $(PROFILE),sebridge profile $(PROFILE);) \
 	dvc repro; \
 	seconds=$$(( $$(date +%s) - start )); \
 	echo "done in $$(( seconds / 60 )) min $$(( seconds % 60 )) s; start reading at results/start/00_start_here.ipynb"
 
-test: data/text artifacts/pretrained
+test: data/text artifacts/pretrained results/codebook
 	ruff check .
 	ruff format --check .
 	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; \
 	SEBRIDGE_OUTPUTS="$$outputs" OMP_NUM_THREADS=1 python -m pytest tests notebooks \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300
 
-lab: data/text artifacts/pretrained
+lab: data/text artifacts/pretrained results/codebook
 	jupyter lab $(LAB) notebooks/00_start_here.ipynb
 
-notebooks: data/text artifacts/pretrained
+notebooks: data/text artifacts/pretrained results/codebook
 	sebridge refresh
 
 bench: $(VENV)/.installed

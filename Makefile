@@ -43,7 +43,7 @@ test: data/text artifacts/pretrained results/codebook
 	ruff check .
 	ruff format --check .
 	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; \
-	SEBRIDGE_OUTPUTS="$$outputs" OMP_NUM_THREADS=1 python -m pytest tests notebooks \
+	SEBRIDGE_OUTPUTS="$$outputs" SEBRIDGE_HEADLESS=1 OMP_NUM_THREADS=1 python -m pytest tests notebooks \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300
 
 lab: data/text artifacts/pretrained results/codebook

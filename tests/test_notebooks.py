@@ -79,3 +79,25 @@ def test_its_card_gives_time_and_memory_and_no_placeholder_is_left(nb):
     assert re.search(r"\*\*time\*\* \| \d+ s ", prose)
     assert re.search(r"\*\*memory\*\* \| [\d.]+ GiB", prose)
     assert not re.findall(r"@[A-Z]+@", prose)
+
+
+def test_a_widget_runs_once_and_leaves_nothing_when_nobody_reads(monkeypatch, capsys):
+    import ipywidgets as widgets
+
+    from sebridge_lite.stages.notebook import interactive
+
+    seen = []
+    monkeypatch.setenv("SEBRIDGE_HEADLESS", "1")
+    assert interactive(lambda alpha: print(seen.append(alpha)), {"alpha": widgets.FloatSlider(0.5)}) is None
+    assert seen == [0.5]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_widget_is_drawn_for_a_reader(monkeypatch):
+    import ipywidgets as widgets
+
+    from sebridge_lite.stages.notebook import interactive
+
+    monkeypatch.delenv("SEBRIDGE_HEADLESS", raising=False)
+    slider = widgets.FloatSlider(0.5)
+    assert interactive(lambda alpha: None, {"alpha": slider}).children[0] is slider

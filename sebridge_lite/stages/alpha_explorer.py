@@ -64,7 +64,7 @@ def alpha_explorer(bench: Bench, arms: Sequence[str], seed: int):
     from IPython.display import display
 
     from sebridge_lite.paper.scaling_figures import contours
-    from sebridge_lite.stages.notebook import clip
+    from sebridge_lite.stages.notebook import clip, interactive
 
     scores, heard = all_scores(bench, arms, seed), {}
     texts = {utterance.text: place for place, utterance in enumerate(bench.sets["test"])}
@@ -82,4 +82,4 @@ def alpha_explorer(bench: Bench, arms: Sequence[str], seed: int):
         display(clip(take.sound, seconds=10.0) if len(take.sound) else "no sound")
         plt.show(contours(reading.f0, {caption(name, take): take.f0}))
 
-    return widgets.VBox([*controls.values(), widgets.interactive_output(show, controls)])
+    return interactive(show, controls)

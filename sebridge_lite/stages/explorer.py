@@ -33,7 +33,7 @@ def voice_explorer(sentences: dict[str, list[Word]], lang: str, voices: dict[str
     from IPython.display import display
 
     from sebridge_lite.paper.figures import ENGINE, PEOPLE, pitch_track
-    from sebridge_lite.stages.notebook import clip
+    from sebridge_lite.stages.notebook import clip, interactive
 
     controls = {
         "text": widgets.Dropdown(options=list(sentences), description="text"),
@@ -54,4 +54,4 @@ def voice_explorer(sentences: dict[str, list[Word]], lang: str, voices: dict[str
         display(clip(samples, seconds=10.0))
         plt.show(figure)
 
-    return widgets.VBox([*controls.values(), widgets.interactive_output(show, controls)])
+    return interactive(show, controls)

@@ -5,8 +5,9 @@ Everything lands in `results/STAGE/`, written to a temporary name first.
 
 import datetime
 import json
+import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,22 @@ def clip(samples: np.ndarray, rate: int = 16_000, seconds: float = CLIP_SECONDS)
     samples = np.asarray(samples[: int(seconds * rate)])
     signal = samples / 32768 if samples.dtype == np.int16 else np.clip(samples, -1, 1)
     return Audio(signal, rate=rate, normalize=False)
+
+
+def interactive(show: Callable, controls: Mapping):
+    """The controls, over what `show(**values)` prints and draws, anew whenever one moves.
+
+    Without a reader (SEBRIDGE_HEADLESS) `show` runs once and its outputs are dropped: a client without a page sometimes waits
+    for ever on such a widget (nbclient issue 312), and its copy would be dead anyway.
+    """
+    import ipywidgets as widgets
+    from IPython.utils.io import capture_output
+
+    if os.environ.get("SEBRIDGE_HEADLESS"):
+        with capture_output():
+            show(**{name: control.value for name, control in controls.items()})
+        return None
+    return widgets.VBox([*controls.values(), widgets.interactive_output(show, dict(controls))])
 
 
 class Stage:

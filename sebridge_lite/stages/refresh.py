@@ -38,7 +38,7 @@ def refresh(notebook: Path) -> None:
 def refresh_all(notebooks: list[Path]) -> int:
     with tempfile.TemporaryDirectory() as outputs:
         os.environ["SEBRIDGE_OUTPUTS"] = outputs
-        os.environ["OMP_NUM_THREADS"] = "1"
+        os.environ |= {"OMP_NUM_THREADS": "1", "SEBRIDGE_HEADLESS": "1"}
         for notebook in progress(notebooks, "notebooks"):
             refresh(notebook)
     return len(notebooks)

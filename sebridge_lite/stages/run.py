@@ -7,6 +7,7 @@ errors. The executed notebook lands in `results/STAGE/`, a failed one beside it 
 import dataclasses
 import json
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -90,6 +91,7 @@ def execute(notebook: Path, out: Path, given: dict) -> None:
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    os.environ["SEBRIDGE_HEADLESS"] = "1"  # the kernel inherits it
     failed = out.with_suffix(".failed.ipynb")
     with paths.replacing(out) as temporary:
         try:

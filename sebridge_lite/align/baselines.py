@@ -50,16 +50,31 @@ def rejection_scores(
 
     No `h_cond`: what was chosen among is no longer drawn from the policy.
     """
-    references = load_references(stack, test, folder, lang)
     texts = [CharVocab().encode(utterance.text) for utterance in test]
     own = [seed_of(seed, "tokens", utterance.id) for utterance in test]
     groups = generate(model, texts, [text[:0] for text in texts], sampler, candidates, row_seeds=own)
     codes = best_of(stack, groups, [utterance.words for utterance in test], lang)
+    return scores_of_codes(stack, test, folder, lang, codes, silence=silence, seed=seed, floor=floor)
+
+
+def scores_of_codes(
+    stack: Stack,
+    test: Sequence[Utterance],
+    folder: Path,
+    lang: str,
+    codes: Sequence[Tensor],
+    *,
+    silence: Sequence[int],
+    seed: int,
+    floor: float | None = None,
+) -> Scores:
+    """Given tokens, one row a test text, decoded and scored as `evaluate` does it."""
+    references = load_references(stack, test, folder, lang)
     noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in test]
     sounds = speak(stack, codes, references.timbres, noises)
     table = score(stack, references, np.arange(len(test)), codes, sounds, references.timbres, silence)
     table.insert(1, "sample", 0)
-    return scores_of(table, codes, stack, references, floor, seed)
+    return scores_of(table, list(codes), stack, references, floor, seed)
 
 
 def continue_sft(

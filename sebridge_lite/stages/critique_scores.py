@@ -4,20 +4,20 @@ The paper's final figures equal those of its filtered set (Table 4 against Table
 with names that tell them apart.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from sebridge_lite.align.baselines import scores_of_codes
 from sebridge_lite.align.critic import Length, decide, fit_length, judged
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.measure.entropy import jackknife
-from sebridge_lite.measure.evaluate import Scores, rate, scores_of, speak
+from sebridge_lite.measure.evaluate import Scores, rate
 from sebridge_lite.measure.saved import plain
-from sebridge_lite.measure.scoring import load_references, load_sounds, score
+from sebridge_lite.measure.scoring import load_sounds
 from sebridge_lite.speech.codes import codes_for
 from sebridge_lite.speech.lm import CharVocab, TextSpeechLM
 from sebridge_lite.speech.sampling import generate
@@ -85,17 +85,10 @@ def best_at_inference(bench: Bench, model: TextSpeechLM, params: Params, seed: i
     heats = [sampler.temperature] * params.tdsc.candidates
     table = judged(groups, [utterance.words for utterance in test], heats, length_of(bench), reads(bench))
     best = table.sort_values(["text", "wer", "slot"]).groupby("text")["slot"].first()
-    return scores_of_codes(bench, [group[slot] for group, slot in zip(groups, best, strict=True)], seed)
-
-
-def scores_of_codes(bench: Bench, codes: Sequence[Tensor], seed: int) -> Scores:
-    """Given tokens, one row a test text, decoded and scored as `evaluate` does it."""
-    references = load_references(bench.stack, bench.sets["test"], bench.folder, bench.lang)
-    noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in bench.sets["test"]]
-    sounds = speak(bench.stack, codes, references.timbres, noises)
-    table = score(bench.stack, references, np.arange(len(codes)), codes, sounds, references.timbres, bench.silence)
-    table.insert(1, "sample", 0)
-    return scores_of(table, list(codes), bench.stack, references, bench.floor, seed)
+    codes = [group[slot] for group, slot in zip(groups, best, strict=True)]
+    return scores_of_codes(
+        bench.stack, test, bench.folder, bench.lang, codes, silence=bench.silence, seed=seed, floor=bench.floor
+    )
 
 
 def curve(bench: Bench, model: TextSpeechLM, params: Params, seed: int, k: int) -> pd.DataFrame:

@@ -215,6 +215,12 @@ def test_what_is_there_is_not_made_again(bench, monkeypatch):
     assert scores.summary["wer"].mean == pytest.approx(first["wer"], abs=1e-6)
 
 
+def test_what_other_settings_made_is_made_again(bench):
+    align_variant(bench, "sft", 0, PARAMS)
+    other = dataclasses.replace(PARAMS, align=dataclasses.replace(P, temperatures=(0.5,)))
+    assert system(bench, "sft", 0, other)[1]["temperature"] == 0.5
+
+
 @pytest.mark.parametrize(("change", "said"), [(-0.2, True), (-0.01, False), (0.1, False)])
 def test_a_fall_of_the_winners_is_said_in_one_line(tmp_path, capsys, change, said):
     pd.DataFrame({"step": [1, 2], "winner_change": [change, change]}).to_csv(tmp_path / "loss.csv", index=False)

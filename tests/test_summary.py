@@ -33,14 +33,14 @@ def params(profile):
 
 
 def test_claims_of_all_stages_are_there_in_the_order_of_their_numbers(results):
-    assert [row["id"] for row in run_verdicts(params("full"))] == ["C1", "C2", "C8", "C10"]
+    assert [row["id"] for row in run_verdicts(params("full"), publish=True)] == ["C1", "C2", "C8", "C10"]
     assert json.loads((results / "claims.json").read_text()) == json.loads(
         (results / "verdicts/claims.json").read_text()
     )
 
 
 def test_tables_keep_their_numbers_and_say_null_where_nothing_is_known(results):
-    run_verdicts(params("full"))
+    run_verdicts(params("full"), publish=True)
     summary = json.loads((results / "summary.json").read_text(encoding="utf-8"))
     assert summary["tables"]["table1"] == [
         {"alpha": 0.03, "wer": 0.751235, "wer_low": 0.7, "wer_high": 0.8, "sim": None}
@@ -51,7 +51,7 @@ def test_tables_keep_their_numbers_and_say_null_where_nothing_is_known(results):
 
 def test_main_figures_come_along(results):
     (results / "scaling" / "figure1.png").write_bytes(b"drawn")
-    run_verdicts(params("full"))
+    run_verdicts(params("full"), publish=True)
     assert (results / "figure1.png").read_bytes() == b"drawn"
     assert not (results / "phase.png").exists()
 
@@ -59,17 +59,25 @@ def test_main_figures_come_along(results):
 @pytest.mark.parametrize("profile", ["smoke", "lite"])
 def test_a_smaller_run_leaves_the_evidence_alone(results, profile):
     (results / "claims.json").write_text("[]", encoding="utf-8")
-    run_verdicts(params(profile))
+    run_verdicts(params(profile), publish=profile == "lite")
     assert (results / "claims.json").read_text() == "[]"
     assert not (results / "summary.json").exists()
     assert (results / "verdicts" / "summary.md").is_file()
+    assert (results / "lite.md").is_file() == (profile == "lite")
+
+
+def test_what_was_not_published_leaves_the_evidence_alone_and_smoke_cannot_be(results):
+    run_verdicts(params("full"))
+    assert not (results / "claims.json").exists()
+    with pytest.raises(UserError, match="too small to publish"):
+        run_verdicts(params("smoke"), publish=True)
 
 
 def test_without_a_judged_claim_it_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
     with pytest.raises(UserError, match="no stage has judged a claim"):
-        run_verdicts(params("full"))
+        run_verdicts(params("full"), publish=True)
 
 
 def test_a_cell_shows_its_interval_where_it_has_one():

@@ -15,7 +15,7 @@ from torch import Tensor
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.measure.evaluate import Scores, scores_of, speak
 from sebridge_lite.measure.metrics import word_errors
-from sebridge_lite.measure.scoring import load_references, score
+from sebridge_lite.measure.scoring import References, load_references, score
 from sebridge_lite.speech.batching import Batches
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.lm import CharVocab, TextSpeechLM, collate, loss
@@ -45,6 +45,7 @@ def rejection_scores(
     silence: Sequence[int],
     seed: int,
     floor: float | None = None,
+    references: References | None = None,
 ) -> Scores:
     """As `evaluate`, of the best of `candidates`; the first of them is the sample that `evaluate` takes.
 
@@ -54,7 +55,9 @@ def rejection_scores(
     own = [seed_of(seed, "tokens", utterance.id) for utterance in test]
     groups = generate(model, texts, [text[:0] for text in texts], sampler, candidates, row_seeds=own)
     codes = best_of(stack, groups, [utterance.words for utterance in test], lang)
-    return scores_of_codes(stack, test, folder, lang, codes, silence=silence, seed=seed, floor=floor)
+    return scores_of_codes(
+        stack, test, folder, lang, codes, silence=silence, seed=seed, floor=floor, references=references
+    )
 
 
 def scores_of_codes(
@@ -67,9 +70,10 @@ def scores_of_codes(
     silence: Sequence[int],
     seed: int,
     floor: float | None = None,
+    references: References | None = None,
 ) -> Scores:
     """Given tokens, one row a test text, decoded and scored as `evaluate` does it."""
-    references = load_references(stack, test, folder, lang)
+    references = references or load_references(stack, test, folder, lang)
     noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in test]
     sounds = speak(stack, codes, references.timbres, noises)
     table = score(stack, references, np.arange(len(test)), codes, sounds, references.timbres, silence)

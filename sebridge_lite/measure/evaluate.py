@@ -118,19 +118,20 @@ def evaluate(
     timbres: torch.Tensor | None = None,
     floor: float | None = None,
     vocab=VOCAB,
+    references: References | None = None,
 ) -> Scores:
     """`candidates` samples of each text of `test`, scored against its recording in `folder`.
 
     silence: codes that are pauses (`silence_codes` of training recordings). prefixes: a style prefix a text; None is style
     off. timbres (U, E): another voice than the recording's. floor: the judge's own error, for `wer_cal`. seed: of tokens
-    (beside the sampler's), decoder noise and bootstrap.
+    (beside the sampler's), decoder noise and bootstrap. references: of `test`, by who has them loaded.
     """
     if model.config.speech_vocab != stack.tokenizer.fsq.codes:
         raise UserError(
             f"LM of {model.config.speech_vocab} speech tokens, tokenizer of {stack.tokenizer.fsq.codes}: train it on "
             "this tokenizer's tokens"
         )
-    references = load_references(stack, test, folder, lang)
+    references = references or load_references(stack, test, folder, lang)
     texts = [vocab.encode(utterance.text) for utterance in test]
     prefixes = [text[:0] for text in texts] if prefixes is None else prefixes
     own = [seed_of(seed, "tokens", utterance.id) for utterance in test]

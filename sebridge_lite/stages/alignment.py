@@ -11,6 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import AlignParams, Params
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import load_scores, plain, save_scores
+from sebridge_lite.measure.scoring import load_references
 from sebridge_lite.speech.batching import Batches
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.lm import LMConfig, TextSpeechLM, merge_lora
@@ -132,9 +134,9 @@ def points(
     bench: Bench, models: dict, grid: list, name: str, seed: int, params: Params, split: str, texts: int
 ) -> pd.DataFrame:
     """A row for each (steps, temperature) of `grid`, with everything `evaluate` finds on a split."""
-    rows = []
+    rows, references = [], load_references(bench.stack, bench.sets[split][:texts], bench.folder, bench.lang)
     for step, heat in grid:
-        summary = scored(bench, models[step], name, seed, params, heat, split, texts).summary
+        summary = scored(bench, models[step], name, seed, params, heat, split, texts, references).summary
         rows.append({"steps": step, "temperature": heat, "texts": summary["wer"].n, **plain(summary)})
     return pd.DataFrame(rows)
 
@@ -143,6 +145,11 @@ def curve_grid(models: dict[int, TextSpeechLM], best: tuple[int, float], v: Vari
     """All temperatures at the chosen steps, and of SFT on y_real all doses at the chosen temperature."""
     doses = models if v.trains == "real" else ()
     return list(dict.fromkeys([*((best[0], heat) for heat in heats), *((step, best[1]) for step in doses)]))
+
+
+def settings_key(params: Params) -> str:
+    """Of what a variant's scores follow from; which variants and seeds there are beside it is not in it."""
+    return key_of(replace(params.align, variants=(), seeds=()), params.sft, params.sampling)
 
 
 def align_variant(bench: Bench, name: str, seed: int, params: Params) -> dict:
@@ -159,7 +166,7 @@ def align_variant(bench: Bench, name: str, seed: int, params: Params) -> dict:
     curve = points(bench, models, grid, name, seed, params, "test", p.curve_texts)
     about |= {"variant": name, "arm": arm, "alpha": arm_of(arm).alpha, "seed": seed, "steps": best[0], "temperature": best[1],
               "dev_wer_start": start["wer"], "held": bool(found["wer"] <= start["wer"] + p.wer_slack),
-              "seconds_all": round(time.perf_counter() - begun, 1)}  # fmt: skip
+              "settings": settings_key(params), "seconds_all": round(time.perf_counter() - begun, 1)}  # fmt: skip
     work = paths.artifacts("align_work", f"{name}-s{seed}")
     with paths.replacing(paths.artifacts("align", work.name)) as temporary:
         temporary.mkdir(parents=True)
@@ -173,11 +180,14 @@ def align_variant(bench: Bench, name: str, seed: int, params: Params) -> dict:
 
 
 def system(bench: Bench, name: str, seed: int, params: Params) -> tuple[Scores, dict]:
-    """A system's scores at its chosen point: those of the matrix when they are there, else made now."""
-    folder = paths.artifacts("align", f"{name}-s{seed}")
-    if not (folder / "summary.json").is_file():
-        align_variant(bench, name, seed, params)
-    return load_scores(folder, bench.stack.tokenizer.fsq.codes)
+    """A system's scores at its chosen point: those of the matrix when they are there and of these settings, else made now."""
+    folder, codes = paths.artifacts("align", f"{name}-s{seed}"), bench.stack.tokenizer.fsq.codes
+    if (folder / "summary.json").is_file():
+        scores, report = load_scores(folder, codes)
+        if report.get("settings") == settings_key(params):
+            return scores, report
+    align_variant(bench, name, seed, params)
+    return load_scores(folder, codes)
 
 
 def curve_of(name: str, seed: int) -> pd.DataFrame:

@@ -113,10 +113,10 @@ def align(options) -> None:
     )
 
 
-def verdicts(_options) -> None:
+def verdicts(options) -> None:
     from sebridge_lite.stages.verdicts import run_verdicts
 
-    claims = run_verdicts(load_params(paths.root() / "params.yaml"))
+    claims = run_verdicts(load_params(paths.root() / "params.yaml"), options.publish)
     for row in claims:
         print(f"{row['id']}: {row['verdict']}: {row['claim']}")
     print(f"see {paths.results('verdicts', 'summary.md')}")
@@ -212,7 +212,10 @@ def parser() -> argparse.ArgumentParser:
         "variant", metavar="VARIANT", help="sft, dpo, rejection, dgsa, sft-real, ... (a wrong one lists all)"
     )
     sub.add_argument("--seed", metavar="N", type=int, default=0, help="the policy's (default 0)")
-    command(verdicts, "verdicts", "Every claim with its verdict, from the stages that have run.", "sebridge verdicts")
+    sub = command(
+        verdicts, "verdicts", "Every claim with its verdict, from the stages that have run.", "sebridge verdicts"
+    )
+    sub.add_argument("--publish", action="store_true", help="also into results/ itself, which git keeps (lite, full)")
     command(
         codebook, "codebook", "Train and probe a tokenizer of the paper's 6,561 codes beside ours.", "sebridge codebook"
     )

@@ -1,7 +1,8 @@
 """`sebridge verdicts`: every claim with its verdict and the tables behind it, in three small files.
 
     results/verdicts/     claims.json, summary.json, summary.md of this run
-    results/              the same three of the last full run, and its main figures: the evidence, kept in git
+    results/              with `--publish`, kept in git: the same three of a full run, and its main figures: the evidence;
+                          of a lite run lite.md, what a reader's own run is to be compared with
 
 Left out: the report with every figure.
 """
@@ -119,7 +120,9 @@ def as_text(summary: dict, claims: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run_verdicts(params: Params) -> list[dict]:
+def run_verdicts(params: Params, publish: bool = False) -> list[dict]:
+    if publish and params.profile == "smoke":
+        raise UserError("profile smoke: too small to publish; run lite or full")
     claims = []
     for path in sorted(paths.results().glob("*/claims.json")):
         if path.parent.name != "verdicts":
@@ -138,7 +141,9 @@ def run_verdicts(params: Params) -> list[dict]:
         "summary.md": as_text(summary, claims),
     }
     write_all(paths.results("verdicts"), files)
-    if params.profile == "full":
+    if publish and params.profile == "lite":
+        write_all(paths.results(), {"lite.md": files["summary.md"]})
+    elif publish:
         drawn = {f"{name}.png": paths.results(stage, f"{name}.png") for name, stage in FIGURES.items()}
         write_all(paths.results(), files | {name: path.read_bytes() for name, path in drawn.items() if path.is_file()})
     return claims

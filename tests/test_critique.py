@@ -125,7 +125,13 @@ def test_a_loop_keeps_each_iteration_with_candidates_verdicts_and_scores(bench):
     for name, row in codes.items():
         assert rows.set_index("name").loc[name, "tokens"] == len(row)
     assert rows["said"].map(lambda text: split_of(text.replace(" ", ""))).eq("loop").all()
-    assert curve_of("tdsc", 0)["temperature"].tolist() == [1.0]
+    at_one = curve_of(bench, "tdsc", 0)[1.0]
+    assert at_one.table["id"].tolist() == found[-1][0].table["id"][: TDSC.curve_texts].tolist()
+    accepted = found[-1][0].table["accepted"]
+    assert (accepted.mean(), accepted.sum()) == (
+        pytest.approx(about["test_pass_rate"], abs=1e-4),
+        about["filtered_texts"],
+    )
     folders = [system_folder("tdsc", 0) / f"k{k}" for k in range(3)]
     assert len({weights_of(folder) for folder in folders}) == 3
     assert weights_of(folders[0]) == weights_of(system_folder("sft", 0) / "k0")
@@ -243,9 +249,22 @@ def test_best_of_n_is_chosen_by_the_selecting_judge_from_the_start(bench):
 def test_a_system_that_was_made_is_read_and_not_made_again(bench, monkeypatch):
     critique(bench, "sft", 0, PARAMS)
     monkeypatch.setattr("sebridge_lite.stages.critique.critique", lambda *_: 1 / 0)
-    assert [summary["k"] for _, summary in system(bench, "sft", 0, PARAMS)] == [0]
+    more = with_tdsc(variants=("tdsc", "oracle"), seeds=(0, 1), beta=2.0)  # nothing that the start follows from
+    assert [summary["k"] for _, summary in system(bench, "sft", 0, more)] == [0]
+    with pytest.raises(ZeroDivisionError):
+        system(bench, "sft", 0, with_tdsc(start_steps=3))
     with pytest.raises(UserError, match="sebridge critique tdsc --seed 3"):
         history(bench, "tdsc", 3)
+
+
+def test_a_system_of_other_settings_is_made_again_and_its_start_too_when_they_concern_it(bench):
+    starts = []
+    for changes, steps in (({}, 2), ({"beta": 2.0}, 2), ({"start_steps": 3}, 3)):
+        params = with_tdsc(iterations=1, **changes)
+        system(bench, "no-dpo", 0, params)
+        starts.append(weights_of(system_folder("no-dpo", 0) / "k0"))
+        assert len((system_folder("no-dpo", 0) / "k0" / "sft.csv").read_text().splitlines()) == 1 + steps
+    assert starts[0] == starts[1] != starts[2]
 
 
 def test_a_project_without_a_second_language_is_told_so():

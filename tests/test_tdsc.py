@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sebridge_lite.align.critic import (
@@ -161,6 +161,7 @@ ROWS = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=40))
 def test_winners_are_in_g_and_losers_never(rows):
     table = table_of(*rows)

@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sebridge_lite.core.erosion_params import ErosionParams, WorldsParams
 from sebridge_lite.core.fields import build, one_of, read_yaml, within
 
 PROFILES = ("smoke", "lite", "full")
@@ -148,17 +149,6 @@ class ScalingParams:
 
 
 @dataclass(frozen=True)
-class ErosionParams:
-    """What `07_erosion` looks at."""
-
-    samples: int = within(2, 64)
-    texts: int = within(4, 10_000)
-    ranges: tuple[float, ...] = within(0, 1)
-    engines: tuple[int, ...] = within(1, 3)
-    recordings: int = within(20, 10_000)
-
-
-@dataclass(frozen=True)
 class ClaimsParams:
     """How much evidence a verdict needs, and for each measure the smallest effect worth the name."""
 
@@ -251,6 +241,17 @@ class TdscParams:
 
 
 @dataclass(frozen=True)
+class SystemsParams:
+    """What `11_systems_and_cloning` compares (Sec. 5.5, Tables 5 and 6)."""
+
+    seeds: tuple[int, ...] = within(0, 2**31)
+    texts: int = within(2, 100_000)
+    seconds: tuple[float, ...] = within(0.5, 30)
+    reference: float = within(0.5, 30)
+    two_voices: float = within(-1, 1)
+
+
+@dataclass(frozen=True)
 class Params:
     profile: str = one_of(*PROFILES)
     seed: int = within(0, 2**31)
@@ -264,9 +265,11 @@ class Params:
     sampling: SamplingParams = field()
     scaling: ScalingParams = field()
     erosion: ErosionParams = field()
+    worlds: WorldsParams = field()
     claims: ClaimsParams = field()
     align: AlignParams = field()
     tdsc: TdscParams = field()
+    systems: SystemsParams = field()
 
 
 def load_params(path: Path) -> Params:

@@ -69,6 +69,22 @@ def phase_diagram(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def worlds(models: pd.DataFrame, peaks: pd.DataFrame) -> Figure:
+    """Hp over alpha of the policies of each world and domain of texts, and where their corpora would have the peak."""
+    figure, axes = plt.subplots(1, len(peaks), figsize=(1.2 + 1.6 * len(peaks), 2.6), sharey=True, squeeze=False)
+    for axis, row in zip(axes[0], peaks.itertuples(), strict=True):
+        own = models[(models["world"] == row.world) & (models["domain"] == row.domain)]
+        error = [own["hp"] - own["hp_low"], own["hp_high"] - own["hp"]]
+        axis.axvspan(row.predicted_low, row.predicted_high, color=PEOPLE, alpha=0.12)
+        axis.axvline(row.predicted, color=PEOPLE, lw=1, ls=":", label="predicted")
+        axis.errorbar(own["alpha"], own["hp"], error, fmt="o-", color=OURS, capsize=3, ms=4, label="generated")
+        axis.set(title=f"{row.world}, {row.domain}\npeak: {row.peak}", xlabel="alpha", xlim=(-0.05, 1.05))
+        axis.title.set_fontsize(8)
+    axes[0, 0].set_ylabel("Hp, bits")
+    axes[0, 0].legend(fontsize=7)
+    return figure
+
+
 def printed_hp(alphas: np.ndarray, hp: np.ndarray, fits: Mapping[str, np.ndarray]) -> Figure:
     """The paper's ten points, and curves through them."""
     figure, axis = plt.subplots(figsize=(5.5, 2.8))

@@ -81,6 +81,18 @@ def sft(options) -> None:
     )
 
 
+def worlds(_options) -> None:
+    from sebridge_lite.stages.policies import load_bench
+    from sebridge_lite.stages.worlds import run_worlds
+
+    params = load_params(paths.root() / "params.yaml")
+    for row in run_worlds(load_bench(params.corpus.language), params).itertuples():
+        print(
+            f"{row.world}, {row.domain} texts: {row.height:+.3f} bit, peak {row.peak}; predicted at {row.predicted:.2f}"
+        )
+    print(f"see {paths.artifacts('worlds')}")
+
+
 def critique(options) -> None:
     from sebridge_lite.stages.critique import critique, second_bench
 
@@ -195,6 +207,7 @@ def parser() -> argparse.ArgumentParser:
         "arm", metavar="ARM", help="DESIGN-ALPHA; designs: additive, kept, substitution, upsampled, tagged"
     )
     sub.add_argument("--seed", metavar="N", type=int, default=0, help="of training and sampling (default 0)")
+    command(worlds, "worlds", "Policies of worlds with other engines or other texts.", "sebridge worlds")
     sub = command(
         critique,
         "critique",

@@ -1,10 +1,12 @@
 """`sebridge critique VARIANT`: a policy without real speech, its own critic for K iterations; or live, in a notebook.
 
-artifacts/tdsc/VARIANT-sSEED/ gets curve.csv (the last policy on test, over temperatures) and
+artifacts/tdsc/VARIANT-sSEED/ gets summary.json (which settings it follows from) and
     k0/          the start: model, and its scores on unfiltered test samples at one temperature by the scoring judge
     k1/ k2/ ...  the same after each iteration, with candidates.safetensors, verdicts.jsonl (a row a candidate, and why it was
                  kept or dropped), temperatures.csv (Table 9), sft.csv and dpo.csv (losses)
-summary.json of each also holds the figures of the accepted part of the same samples, as `filtered_...`: the paper's last row.
+    T0.70/ ...   scores of the last policy on test, at each temperature
+summary.json of k0, k1, ... also holds the figures of the accepted part of the same samples, as `filtered_...`: the paper's last
+row; scores.csv says which these are.
 A killed loop goes on where it was: finished iterations wait in artifacts/tdsc_work, and training goes on from its checkpoints.
 An iteration whose candidates are all rejected ends the loop; one without pairs goes on without DPO. Both say so on stderr.
 """
@@ -31,28 +33,40 @@ from sebridge_lite.speech.stack import load_part, pretrained_folder
 from sebridge_lite.stages.critics import BEST, START, settings_of
 from sebridge_lite.stages.critique_scores import best_at_inference, curve
 from sebridge_lite.stages.iteration import Loop, iterate, keep, load_policy
-from sebridge_lite.stages.policies import Bench, load_bench
+from sebridge_lite.stages.policies import Bench, load_bench, prepared
+
+OF_START = ("start_steps", "max_wer", "max_rep", "shortest", "longest", "temperatures", "curve_texts")  # of tdsc
 
 
 def second_bench(params: Params) -> Bench:
-    """The bench of the language that has synthetic speech alone."""
-    if params.corpus.second_language == "none":
+    """The bench of the language that has synthetic speech alone; corpus and tokens are made where no stage has made them."""
+    lang = params.corpus.second_language
+    if lang == "none":
         raise UserError("params.yaml: corpus.second_language: none; TDSC needs a language, such as lo")
-    return load_bench(params.corpus.second_language)
+    if not paths.artifacts("speech_tokens", lang).is_dir():
+        prepared(params)
+    return load_bench(lang)
 
 
 def system_folder(name: str, seed: int) -> Path:
     return paths.artifacts("tdsc", f"{name}-s{seed}")
 
 
+def settings_key(name: str, params: Params) -> str:
+    """Of what a system's scores follow from: of the start that is little, so that other variants' settings leave it alone."""
+    p, tdsc = (replace(one, variants=(), seeds=()) for one in (settings_of(name, params.tdsc), params.tdsc))
+    own = [getattr(p, field) for field in OF_START] if name == START else [p, tdsc]
+    return key_of(*own, params.sft, params.sampling)
+
+
 def depends_on(loop: Loop, first: TextSpeechLM) -> str:
     """Of what finished work must have been made to be used again: settings, data, judges, and the policy it begins from."""
-    bench, params, stack = loop.bench, loop.params, loop.bench.stack
+    bench, stack = loop.bench, loop.bench.stack
     parts = [first, stack.select_judge, stack.score_judge, stack.flow, stack.vocoder, stack.speaker]
     weights = [tensor for part in parts for tensor in part.state_dict().values()]
     said = [u.id + u.text for name in ("synthetic", "test") for u in bench.sets[name]]
     codes = codes_for(bench.sets["synthetic"], bench.codes)
-    return key_of(loop.p, params.tdsc, params.sft, params.sampling, loop.seed, *said, *codes, *weights)
+    return key_of(settings_key(loop.name, loop.params), loop.seed, *said, *codes, *weights)
 
 
 def finished(folder: Path, key: str) -> bool:
@@ -99,7 +113,10 @@ def publish(loop: Loop, last: int) -> None:
             scores = best_at_inference(bench, model, params, seed)
             save_scores(temporary / "k1", scores, variant=loop.name, seed=seed, k=1)
         else:
-            curve(bench, model, params, seed, last).to_csv(temporary / "curve.csv", index=False)
+            for heat, scores in curve(bench, model, params, seed).items():
+                save_scores(temporary / f"T{heat:.2f}", scores, variant=loop.name, seed=seed, k=last, temperature=heat)
+        about = {"variant": loop.name, "seed": seed, "k": last, "settings": settings_key(loop.name, params)}
+        (temporary / "summary.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(loop.work)
 
 
@@ -112,12 +129,17 @@ def critique(bench: Bench, name: str, seed: int, params: Params) -> dict:
     if name == START:
         make_start(loop)
     else:
-        made = system_folder(START, seed) / "k0"
-        if not (made / "summary.json").is_file():
+        if not made(START, seed, params):
             critique(bench, START, seed, params)
-        shutil.copytree(made, start, dirs_exist_ok=True)
+        shutil.copytree(system_folder(START, seed) / "k0", start, dirs_exist_ok=True)
     publish(loop, run_loop(loop))
     return history(bench, name, seed)[-1][1]
+
+
+def made(name: str, seed: int, params: Params) -> bool:
+    """Whether the system is there, of these settings."""
+    path = system_folder(name, seed) / "summary.json"
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["settings"] == settings_key(name, params)
 
 
 def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:
@@ -129,15 +151,16 @@ def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:
 
 
 def system(bench: Bench, name: str, seed: int, params: Params) -> list[tuple[Scores, dict]]:
-    """As `history`, of a stage that has run, else made now."""
-    if not (system_folder(name, seed) / "k0" / "summary.json").is_file():
+    """As `history`, of a stage that has run with these settings, else made now."""
+    if not made(name, seed, params):
         critique(bench, name, seed, params)
     return history(bench, name, seed)
 
 
-def curve_of(name: str, seed: int) -> pd.DataFrame:
-    """A system's last policy on test, over temperatures."""
-    return pd.read_csv(system_folder(name, seed) / "curve.csv")
+def curve_of(bench: Bench, name: str, seed: int) -> dict[float, Scores]:
+    """A system's last policy on the first texts of the test set, by temperature."""
+    folders = sorted(system_folder(name, seed).glob("T*"))
+    return {float(path.name[1:]): load_scores(path, bench.stack.tokenizer.fsq.codes)[0] for path in folders}
 
 
 def candidates(name: str, seed: int, k: int) -> tuple[pd.DataFrame, dict[str, Tensor]]:

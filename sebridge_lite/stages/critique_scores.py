@@ -7,7 +7,6 @@ with names that tell them apart.
 from collections.abc import Callable
 from functools import partial
 
-import pandas as pd
 from torch import Tensor
 
 from sebridge_lite.align.baselines import scores_of_codes
@@ -55,11 +54,13 @@ def hears(bench: Bench, seed: int) -> Callable:
 
 
 def filtered(bench: Bench, scores: Scores, params: Params) -> dict:
-    """Of the same samples those that Eq. 16 accepts: their share, and the figures that they alone would give."""
+    """Of the same samples those that Eq. 16 accepts (`accepted`, in the table): their share, and the figures that they alone
+    would give."""
     words = [utterance.words for utterance in bench.sets["test"]]
     groups = [[row] for row in scores.codes]
     table = judged(groups, words, [params.sampling.temperature], length_of(bench), reads(bench))
     good = ~decide(table, params.tdsc).any(axis=1).to_numpy()
+    scores.table["accepted"] = good.astype(int)
     found: dict = {"test_pass_rate": round(float(good.mean()), 4), "filtered_texts": int(good.sum())}
     if good.sum() > 1:
         kept = scores.table[good].reset_index(drop=True)
@@ -91,11 +92,7 @@ def best_at_inference(bench: Bench, model: TextSpeechLM, params: Params, seed: i
     )
 
 
-def curve(bench: Bench, model: TextSpeechLM, params: Params, seed: int, k: int) -> pd.DataFrame:
-    """A row a temperature, of the first texts of the test set: word error against Hp."""
+def curve(bench: Bench, model: TextSpeechLM, params: Params, seed: int) -> dict[float, Scores]:
+    """The first texts of the test set at each temperature: word error against expressivity."""
     few = bench._replace(sets=bench.sets | {"test": bench.sets["test"][: params.tdsc.curve_texts]})
-    rows = []
-    for heat in params.tdsc.temperatures:
-        summary = score_policy(few, model, params, seed, ARM, temperature=heat).summary
-        rows.append({"k": k, "temperature": heat, "texts": summary["wer"].n, **plain(summary)})
-    return pd.DataFrame(rows)
+    return {heat: score_policy(few, model, params, seed, ARM, temperature=heat) for heat in params.tdsc.temperatures}

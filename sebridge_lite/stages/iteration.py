@@ -188,12 +188,12 @@ def write_verdicts(path: Path, found: Candidates) -> None:
 
 
 def keep(loop: Loop, folder: Path, model: TextSpeechLM, about: dict) -> None:
-    """The policy and its scores."""
+    """The policy and the scores of what is kept of it, which is in half precision."""
     begun = time.perf_counter()
-    scores = unfiltered(loop.bench, model, loop.params, loop.seed)
+    save_model(model, model.config, folder / "model", half=True)
+    scores = unfiltered(loop.bench, load_policy(folder, loop.bench), loop.params, loop.seed)
     about |= filtered(loop.bench, scores, loop.params)
     about["seconds_scoring"] = round(time.perf_counter() - begun, 1)
-    save_model(model, model.config, folder / "model", half=True)
     save_scores(folder, scores, variant=loop.name, seed=loop.seed, **about)
 
 

@@ -28,6 +28,7 @@ STAGES = {
     "erosion": ("07_erosion", "erosion"),
     "dpo": ("08_dpo_from_scratch", None),
     "dgsa": ("09_dgsa", "align"),
+    "tdsc": ("10_tdsc", "tdsc"),
 }
 
 

@@ -1,0 +1,192 @@
+"""T1 to T13 on made-up systems and candidates that do as the paper says, nothing, or the opposite."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from sebridge_lite.core.params import load_params
+from sebridge_lite.measure.alignment_claims import as_conditions
+from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.measure.systems import as_table, systems
+from sebridge_lite.measure.tdsc_claims import (
+    ABLATIONS,
+    CLAIMS,
+    beyond,
+    by_heat,
+    contributions,
+    heat_parts,
+    parts_of,
+    passed,
+    relative,
+    risen,
+    sentence,
+    tdsc_claims,
+    with_relative,
+)
+from sebridge_lite.measure.verdicts import write_claims
+from sebridge_lite.paper import tdsc_figures
+from sebridge_lite.paper.published import published
+
+RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
+FLOOR, CODES, TEXTS, SEEDS = 0.1, 40, 240, 3
+WORSE = dict.fromkeys(ABLATIONS.values(), (0.3, 0.35, 0.05))
+# system: how lively, word error, repetition; T: of candidates how lively, word error, passing at first, passing at last, used
+PRINTED = (
+    {"sft": (0.0, 0.4, 0.1), "self-training": (0.1, 0.36, 0.1), "rejection": (0.1, 0.36, 0.1), "tdsc": (0.6, 0.3, 0.05)}
+    | WORSE,
+    {0.7: (0.0, 0.2, 0.5, 0.8, 0.5), 1.0: (0.3, 0.3, 0.3, 0.6, 0.5), 1.4: (0.6, 0.4, 0.2, 0.4, 0.5)},
+    {0.7: (0.0, 0.2, 0.05), 1.2: (0.6, 0.33, 0.05)},
+)
+NOTHING = (
+    dict.fromkeys(PRINTED[0], (0.3, 0.3, 0.05)),
+    dict.fromkeys(PRINTED[1], (0.3, 0.3, 0.5, 0.5, 0.5)),
+    dict.fromkeys(PRINTED[2], (0.3, 0.3, 0.05)),
+)
+OPPOSITE = (
+    {"sft": (0.6, 0.3, 0.05), "self-training": (0.6, 0.3, 0.05), "rejection": (0.6, 0.3, 0.05), "tdsc": (0.0, 0.4, 0.1)}
+    | dict.fromkeys(ABLATIONS.values(), (0.6, 0.3, 0.05)),
+    {0.7: (0.6, 0.4, 0.8, 0.5, 0.5), 1.0: (0.3, 0.3, 0.6, 0.3, 0.5), 1.4: (0.0, 0.2, 0.4, 0.2, 0.5)},
+    {0.7: (0.0, 0.4, 0.05), 1.2: (0.0, 0.45, 0.05)},
+)
+
+
+def spread_over(lively):
+    p = np.full(CODES, lively / CODES)
+    p[: CODES // 2] += (1 - lively) / (CODES // 2)
+    return p
+
+
+def made(lively, wrong, rep, key):
+    """Scores: 100 words and 50 tokens a text."""
+    rng = np.random.default_rng(key)
+    table = pd.DataFrame({
+        "id": [f"t{i:03d}" for i in range(TEXTS)], "words_wrong": rng.binomial(100, wrong, TEXTS), "words": 100,
+        "repeats": rng.binomial(46, rep, TEXTS), "windows": 46, "f0_std_st": 1.8 + lively + 0.2 * rng.normal(size=TEXTS),
+    })  # fmt: skip
+    return Scores(table, rng.multinomial(50, spread_over(lively), TEXTS), [], {})
+
+
+def spoken(heats, last, key):
+    """Candidates of an iteration, two at each temperature, as `stages.critique.candidates` gives them."""
+    rng, rows, codes = np.random.default_rng(key), [], {}
+    for text in range(TEXTS):
+        for slot, (heat, (lively, wrong, before, after, used)) in enumerate([*heats.items()] * 2):
+            good = rng.random() < (after if last else before)
+            rows.append({
+                "name": f"{text}/{slot}", "text": text, "slot": slot, "temperature": heat, "wrong": rng.binomial(20, wrong),
+                "words": 20, "repeats": 0, "windows": 30, "rejected_for": [] if good else ["wer"],
+                "learnt": bool(good and rng.random() < used),
+            })  # fmt: skip
+            codes[f"{text}/{slot}"] = torch.from_numpy(rng.choice(CODES, 40, p=spread_over(lively)))
+    return pd.DataFrame(rows), codes
+
+
+def conditions(of, gone=(), cut=lambda rows: rows):
+    named, heats, line = of
+    seeds = range(SEEDS)
+    found = {n: [made(*how, [i, s]) for s in seeds] for i, (n, how) in enumerate(named.items()) if n not in gone}
+    curve = {heat: [made(*how, [50 + i, s]) for s in seeds] for i, (heat, how) in enumerate(line.items())}
+    first, last = ([spoken(heats, late, [99, s, late]) for s in seeds] for late in (0, 1))
+    rows, codes = zip(*last, strict=True)
+    rises = {"last - first": risen([passed(one) for one, _ in first], [passed(one) for one in rows])}
+    heat = heat_parts(systems(by_heat(rows, codes, CODES), 0.0), contributions(rows))
+    outside = beyond(found.get("sft", []), curve, FLOOR, RULE)
+    return parts_of(systems(found, FLOOR), rises, heat, outside)
+
+
+@pytest.fixture(scope="module")
+def printed():
+    return conditions(PRINTED)
+
+
+def verdicts(parts, params=RULE):
+    return {claim.id: claim.verdict for claim in tdsc_claims(parts, params, "results/tdsc")}
+
+
+def test_systems_that_do_as_the_paper_says_reproduce_every_claim(printed):
+    assert verdicts(printed) == dict.fromkeys(CLAIMS, "reproduced")
+
+
+def test_a_method_without_effect_reproduces_nothing():
+    assert set(verdicts(conditions(NOTHING)).values()) == {"not reproduced"}
+
+
+def test_systems_that_do_the_opposite_contradict_every_claim():
+    assert verdicts(conditions(OPPOSITE)) == dict.fromkeys(CLAIMS, "contradicted")
+
+
+def test_too_few_seeds_test_nothing_and_a_missing_system_leaves_its_claims_alone_untested(printed):
+    assert set(verdicts(printed, replace(RULE, min_seeds=4)).values()) == {"not tested"}
+    found = verdicts(conditions(PRINTED, gone=("rejection", "no-length")))
+    assert {id for id, word in found.items() if word == "not tested"} == {"T5", "T10"}
+
+
+def test_nothing_but_the_start_leaves_every_claim_untested_without_numbers(tmp_path):
+    alone = systems({"sft": [made(0.0, 0.4, 0.1, s) for s in range(SEEDS)]}, FLOOR)
+    parts = parts_of(alone, {"last - first": risen([], [])}, heat_parts(alone, {}), beyond([], {}, FLOOR, RULE))
+    write_claims(tmp_path / "claims.json", tdsc_claims(parts, RULE, "results/tdsc"))
+    rows = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
+    assert [row["id"] for row in rows] == [f"T{i}" for i in range(1, 14)]
+    assert {(row["verdict"], row["ours"], row["n"]) for row in rows} == {("not tested", None, 0)}
+
+
+def test_a_gain_in_words_bought_with_expressivity_is_not_beyond_the_starts_curve(printed):
+    flat = conditions((PRINTED[0], PRINTED[1], {0.7: (0.0, 0.2, 0.05), 1.2: (0.0, 0.38, 0.05)}))
+    assert verdicts(flat)["T13"] == "not reproduced"
+    assert printed["T13"][1].what == "tdsc at T = 1.2 - sft"
+    assert printed["T13"][1].effect.n == TEXTS
+
+
+def test_the_best_of_many_alike_is_judged_on_texts_that_did_not_choose_it():
+    start, livelier = ([made(lively, 0.3, 0.05, [7, s]) for s in range(SEEDS)] for lively in (0.3, 0.6))
+    rng, curve = np.random.default_rng(0), {}
+    for heat in range(1, 41):
+        wrong = rng.binomial(100, 0.3, (SEEDS, TEXTS))
+        curve[heat] = [
+            replace(one, table=one.table.assign(words_wrong=row)) for one, row in zip(livelier, wrong, strict=True)
+        ]
+    rates = [np.mean([one.table["words_wrong"].mean() for one in some]) / 100 for some in (start, *curve.values())]
+    wer, hp = beyond(start, curve, 0.0, RULE)
+    assert wer.effect.mean > min(rates) - rates[0] + 0.002
+    assert hp.effect.low > 0
+
+
+def test_candidates_by_temperature_add_up_to_all_of_them():
+    rows, codes = spoken(PRINTED[1], 1, 0)
+    found = by_heat([rows], [codes], CODES)
+    assert list(found) == ["T = 0.7", "T = 1", "T = 1.4"]
+    assert sum(one.table["words_wrong"].sum() for (one,) in found.values()) == rows["wrong"].sum()
+    assert sum(one.counts.sum() for (one,) in found.values()) == 40 * len(rows)
+    shares = contributions([rows])
+    assert sum(share.mean for share in shares.values()) == pytest.approx(1)
+    cold = rows[rows["learnt"] & (rows["temperature"] == 0.7)]
+    assert shares["T = 0.7"].mean == pytest.approx(len(cold) / rows["learnt"].sum())
+    assert passed(rows).mean() == pytest.approx((rows["rejected_for"].str.len() == 0).mean())
+
+
+def test_the_finding_gives_the_change_of_word_error_as_a_share_of_the_starts():
+    found = systems({"sft": [made(0, 0.4, 0.1, 0)], "tdsc": [made(0.6, 0.3, 0.1, 1)]}, FLOOR)
+    rates = [found.at("wer", name).mean for name in ("tdsc", "sft")]
+    effect = relative(found, "tdsc", "sft")
+    assert effect.mean == pytest.approx(rates[0] / rates[1] - 1)
+    assert effect.low < effect.mean < effect.high < 0
+    table = with_relative(as_table(found, ["sft", "tdsc"], "sft"), found)
+    assert f"word error {100 * effect.mean:+.0f} [" in sentence(table)
+    assert table["relative"].iloc[0] == 0
+    assert "not in this table" in sentence(table[:1]) == sentence(pd.DataFrame())
+
+
+def test_limits_and_shares_are_named_among_the_conditions(printed):
+    table = as_conditions(printed, RULE).set_index("id")
+    assert table.loc["T4", "wanted"].tolist() == ["down", "not down"]
+    assert table.loc["T7", "measure"].tolist() == ["wer", "wer", "hp", "hp", "share", "share"]
+
+
+def test_every_row_of_the_papers_tables_has_its_variant():
+    assert set(published("table4_tdsc_lao")["method"]) == set(tdsc_figures.TABLE4.values())
+    assert set(published("table8_tdsc_ablation")["variant"]) == set(tdsc_figures.TABLE8.values())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sebridge_lite.core.erosion_params import ErosionParams, WorldsParams
 from sebridge_lite.core.fields import build, one_of, read_yaml, within
+from sebridge_lite.core.listening_params import ListeningParams
 
 PROFILES = ("smoke", "lite", "full")
 
@@ -270,6 +271,7 @@ class Params:
     align: AlignParams = field()
     tdsc: TdscParams = field()
     systems: SystemsParams = field()
+    listening: ListeningParams = field()
 
 
 def load_params(path: Path) -> Params:

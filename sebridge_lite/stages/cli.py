@@ -134,6 +134,19 @@ def verdicts(options) -> None:
     print(f"see {paths.results('verdicts', 'summary.md')}")
 
 
+def rate(options) -> None:
+    if options.action == "make":
+        from sebridge_lite.stages.listening_items import make_from
+
+        print(f"rate: {make_from(load_params(paths.root() / 'params.yaml'), options.folder, options.seed)}")
+        return
+    from sebridge_lite.stages.rating import analyse
+
+    files = options.files or sorted((options.folder / "ratings").glob("*.jsonl"))
+    for name, table in analyse(options.folder, files).items():
+        print(f"{name}\n{table.to_string(index=False, float_format='%.3g')}\n")
+
+
 def codebook(_options) -> None:
     from sebridge_lite.stages.pretrain import run_codebook
 
@@ -229,6 +242,11 @@ def parser() -> argparse.ArgumentParser:
         verdicts, "verdicts", "Every claim with its verdict, from the stages that have run.", "sebridge verdicts"
     )
     sub.add_argument("--publish", action="store_true", help="also into results/ itself, which git keeps (lite, full)")
+    sub = command(rate, "rate", "Make a listening test, or analyse what raters answered.", "sebridge rate make FOLDER")
+    sub.add_argument("action", choices=("make", "analyse"))
+    sub.add_argument("folder", metavar="FOLDER", type=Path, help="of the test: page.html to hand out, key.json to keep")
+    sub.add_argument("files", metavar="FILE", nargs="*", type=Path, help="from raters (default FOLDER/ratings/*.jsonl)")
+    sub.add_argument("--seed", metavar="N", type=int, default=0, help="of its order and names (default 0)")
     command(
         codebook, "codebook", "Train and probe a tokenizer of the paper's 6,561 codes beside ours.", "sebridge codebook"
     )

@@ -1,0 +1,20 @@
+"""The section of `params.yaml` for `12_listening_test`; `params` holds them all."""
+
+from dataclasses import dataclass, field
+
+from sebridge_lite.core.fields import within
+
+
+@dataclass(frozen=True)
+class ListeningParams:
+    """What `12_listening_test` has raters hear (D.4, E.3), and what its simulated raters are like."""
+
+    systems: tuple[str, ...] = field()
+    texts: int = within(2, 1_000)
+    gold: int = within(1, 1_000)
+    reference: float = within(0.5, 30)
+    least: float = within(0, 1)
+    raters: int = within(2, 1_000)
+    careless: int = within(0, 1_000)
+    difference: float = within(0, 4, open_low=True)
+    runs: int = within(10, 100_000)

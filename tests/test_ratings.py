@@ -1,0 +1,163 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_1samp
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.measure.ratings import (
+    Parts,
+    agreement,
+    both_ways,
+    by_people,
+    comparisons,
+    crossed_t,
+    grids,
+    honesty,
+    means,
+    parts_of,
+    preferences,
+    screened,
+    texts_needed,
+)
+
+
+def crossed(rng, raters, texts, parts: Parts, mean=0.0):
+    """Differences with an effect of each rater, of each text, and the rest. (R, I)"""
+    spread = np.sqrt(parts)
+    own = rng.normal(size=(raters, 1)), rng.normal(size=(1, texts)), rng.normal(size=(raters, texts))
+    return mean + sum(s * effect for s, effect in zip(spread, own, strict=True))
+
+
+def table(scores: dict[str, np.ndarray], simulated=False) -> pd.DataFrame:
+    rows = [
+        {"rater": f"r{r}", "item": f"i{i}", "task": "nmos", "system": system, "other": "", "score": score}
+        for system, grid in scores.items()
+        for r, line in enumerate(grid)
+        for i, score in enumerate(line)
+        if np.isfinite(score)
+    ]
+    return pd.DataFrame(rows).assign(simulated=simulated)
+
+
+def test_a_mean_stands_beside_both_intervals():
+    """Scores 3 and 5 by one rater, 4 and 4 by the other: mean 4, s = sqrt(2/3), so 4 +- 1.96 s / 2."""
+    row = means(table({"one": np.array([[3, 5], [4, 4]])}), "nmos").iloc[0]
+    assert (row["mean"], row["ratings"], row["raters"], row["texts"]) == (4, 4, 2, 2)
+    assert row["normal_high"] - 4 == pytest.approx(1.96 * np.sqrt(2 / 3) / 2)
+
+
+def test_gaps_stay_gaps_and_rows_of_all_systems_are_in_one_order():
+    found = grids(table({"one": np.array([[3, np.nan], [4, 4]]), "two": np.array([[1, 2], [np.nan, 5]])}), "nmos")
+    np.testing.assert_array_equal(found["one"], [[3, np.nan], [4, 4]])
+    np.testing.assert_array_equal(found["two"], [[1, 2], [np.nan, 5]])
+
+
+def test_where_raters_and_texts_differ_only_the_crossed_interval_covers_the_truth():
+    found = honesty(Parts(0.16, 0.06, 0.4), raters=20, texts=20, runs=200)
+    assert found["crossed"] >= 0.9
+    assert found["normal"] < 0.6
+    assert found["false_alarms"] <= 0.09  # 0.05 and two standard errors
+
+
+def test_where_every_rating_is_its_own_the_papers_interval_is_honest():
+    assert honesty(Parts(0, 0, 1), raters=20, texts=20, runs=300)["normal"] == pytest.approx(0.95, abs=0.03)
+
+
+def test_a_comparison_must_hold_over_texts_too():
+    """All raters agree, and the two texts do not: sure over raters, nothing over texts."""
+    rng = np.random.default_rng(1)
+    a = np.array([1.0, -0.4]) + 0.01 * rng.normal(size=(20, 2))
+    assert both_ways(a, np.zeros_like(a))[0] > 0.3
+    assert np.isnan(both_ways(a[:1], np.zeros_like(a[:1]))).all()
+
+
+def test_comparisons_find_a_difference_that_is_there_and_none_that_is_not():
+    rng = np.random.default_rng(2)
+    parts = Parts(0.02, 0.02, 0.3)
+    scores = {name: crossed(rng, 15, 15, parts, mean) for name, mean in (("a", 4.0), ("b", 4.0), ("c", 3.3))}
+    found = comparisons(table(scores), "nmos").set_index(["one", "other"])
+    assert found.loc[("a", "c"), "t_p"] < 0.01
+    assert found.loc[("a", "c"), "wilcoxon_p"] < 0.01
+    assert found.loc[("a", "b"), "t_p"] > 0.05
+    assert found.loc[("a", "c"), "low"] > 0 > found.loc[("a", "b"), "low"]
+
+
+def test_preferences_count_votes_whichever_stands_first():
+    """Of four votes between x and y, x has three: a quarter over one half."""
+    votes = [("r0", "i0", "x", "y"), ("r0", "i1", "x", "y"), ("r1", "i0", "y", "x"), ("r1", "i1", "x", "y")]
+    rows = pd.DataFrame(votes, columns=["rater", "item", "system", "other"])
+    found = preferences(rows.assign(task="ab", score=1, simulated=False)).iloc[0]
+    assert (found["one"], found["other"], found["over_half"]) == ("x", "y", 0.25)
+
+
+def test_agreement_by_hand():
+    """Clips (1, 2) and (4, 4), one clip heard once: within, 2 squared differences of 1, over 1 pair: 2. Pooled 1, 2, 4, 4:
+    ordered pairs 2 (1 + 9 + 9 + 4 + 4 + 0) = 54. 1 - 3 * 2 / 54."""
+    assert agreement([[1, 4, 5], [2, 4, np.nan]]) == pytest.approx(1 - 3 * 2 / 54)
+
+
+def test_agreement_of_three_raters_with_a_gap_by_hand():
+    """(1, 1, 2) has ordered squares 4 over 2, (3, 5) has 8 over 1. Pooled 1, 1, 2, 3, 5: 0 1 4 16 1 4 16 1 9 4, twice 56."""
+    assert agreement([[1, 3], [1, 5], [2, np.nan]]) == pytest.approx(1 - 4 * (4 / 2 + 8 / 1) / 112)
+
+
+def test_agreement_is_one_for_the_same_and_about_none_for_chance():
+    rng = np.random.default_rng(3)
+    same = np.tile(rng.integers(1, 6, 50), (5, 1))
+    assert agreement(same) == pytest.approx(1)
+    assert abs(agreement(rng.integers(1, 6, (10, 200)))) < 0.05
+    assert np.isnan(agreement(np.ones((3, 3))))
+    with pytest.raises(UserError, match="no clip has two ratings"):
+        agreement([[1, 2, 3]])
+
+
+def test_screening_drops_who_fails_gold_and_who_never_heard_any():
+    gold = pd.DataFrame({"rater": ["a"] * 4 + ["b"] * 4, "right": [True, True, True, False, True, False, False, False]})
+    found = screened(gold, ["a", "b", "c"], 0.75).set_index("rater")
+    assert found["kept"].tolist() == [True, False, False]
+    assert found.loc["b", "why"] == "25% of gold clips right, 75% asked for"
+    assert found.loc["c", "why"] == "no gold clip answered"
+
+
+def test_parts_of_the_variance_are_found_again():
+    rng = np.random.default_rng(4)
+    truth = Parts(0.2, 0.1, 0.5)
+    found = np.mean([parts_of(crossed(rng, 30, 20, truth), np.zeros((30, 20))) for _ in range(60)], axis=0)
+    np.testing.assert_allclose(found, truth, rtol=0.1)
+
+
+def test_as_many_texts_as_are_said_to_be_needed_give_the_power():
+    rng = np.random.default_rng(5)
+    parts = Parts(0.05, 0.1, 0.5)
+    texts = texts_needed(0.4, parts, raters=20)
+    zero = np.zeros((20, texts))
+    found = [crossed_t(crossed(rng, 20, texts, parts, 0.4), zero) < 0.05 for _ in range(300)]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.07)
+
+
+def test_where_only_raters_differ_the_crossed_t_is_the_paired_t_over_raters():
+    """Each rater has one difference for all texts, so the texts add nothing."""
+    by_rater = np.array([0.2, 0.5, 0.1, 0.4, 0.9])
+    a = np.tile(by_rater[:, None], (1, 6))
+    assert crossed_t(a, np.zeros_like(a)) == pytest.approx(ttest_1samp(by_rater, 0).pvalue)
+
+
+def test_more_texts_never_make_up_for_too_few_raters():
+    parts = Parts(0.2, 0.1, 0.5)
+    assert texts_needed(0.3, parts, raters=10) is None
+    assert texts_needed(0.3, parts, raters=40) > texts_needed(0.3, parts, raters=80)
+
+
+def test_with_many_independent_ratings_the_textbook_number_is_needed():
+    """(1.96 + 0.84)^2 s^2 / d^2 pairs of ratings."""
+    needed = 500 * texts_needed(0.01, Parts(0, 0, 1), raters=500)
+    assert needed == pytest.approx((1.959964 + 0.841621) ** 2 / 0.01**2, rel=0.03)
+
+
+def test_no_claim_may_rest_on_simulated_raters():
+    real = table({"one": np.array([[3, 5], [4, 4]])})
+    assert by_people(real) is real
+    made_up = pd.concat([real, real.assign(simulated=True)])
+    with pytest.raises(UserError, match="simulated"):
+        by_people(made_up)
+    assert means(made_up.tail(4), "nmos")["simulated"].all()

@@ -20,7 +20,10 @@ def call(*arguments: str, cwd, **environment) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-COMMANDS = ("doctor", "profile", "run", "pretrain", "code", "refresh", "check-data")
+COMMANDS = (
+    "doctor", "profile", "run", "pretrain", "code", "refresh", "check-data", "sft", "worlds", "pairs", "align", "critique",
+    "verdicts", "score", "consent", "clone", "detect", "rate",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -29,6 +29,7 @@ STAGES = {
     "dpo": ("08_dpo_from_scratch", None),
     "dgsa": ("09_dgsa", "align"),
     "tdsc": ("10_tdsc", "tdsc"),
+    "systems": ("11_systems_and_cloning", "systems"),
     "listening": ("12_listening_test", "listening"),
 }
 

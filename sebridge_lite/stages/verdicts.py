@@ -43,6 +43,8 @@ TABLES = {
     "table9": ("tdsc", "Table 9: what each temperature gives, by iteration and schedule"),
     "figure6": ("tdsc", "Fig. 6: TDSC after each iteration"),
     "frontier10": ("tdsc", "Ours: word error against expressivity over temperatures, without real speech"),
+    "table5": ("systems", "Table 5: every system that runs here, and recordings"),
+    "table6": ("systems", "Table 6: people never seen, cloned"),
     "passes": ("tdsc", "Ours: what passes, and why the rest does not"),
 }
 FIGURES = {
@@ -52,9 +54,12 @@ FIGURES = {
     "phase": "erosion",
     "worlds": "erosion",
     "table2": "erosion",
+    "frontier": "dgsa",
     "figure6": "tdsc",
     "table4": "tdsc",
     "frontier10": "tdsc",
+    "table5": "systems",
+    "speakers": "systems",
 }
 SHOWN = (
     "world", "domain", "alpha", "arm", "variant", "line", "at", "modes", "measure", "temperature", "metric", "range",
@@ -62,7 +67,8 @@ SHOWN = (
     "wer_cal_gain", "high_hp", "low_hp", "difference", "h_real", "h_syn", "alpha_star", "height", "peak", "observed",
     "predicted", "predicted_height", "lambda_e", "delta_hp", "paper", "k", "schedule", "filtered_wer", "relative",
     "pass_rate", "test_pass_rate", "contribution", "candidates_apart", "words_dropped", "rejected_wer",
-    "rejected_repetition", "rejected_short", "rejected_long",
+    "rejected_repetition", "rejected_short", "rejected_long", "language", "condition", "sim_held", "ceiling",
+    "floor", "above_floor", "to_ceiling", "f0_mean_gap",
 )  # fmt: skip
 
 

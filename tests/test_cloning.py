@@ -1,0 +1,267 @@
+"""Cloning and the command, on tiny random parts: who lends the voice, floor and ceiling, intervals, and every refusal."""
+
+import itertools
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import load_params
+from sebridge_lite.measure.cloning import bounds, cloned, gap, over_speakers, two_voices, voices_of
+from sebridge_lite.measure.contenders import load_mms
+from sebridge_lite.measure.scoring import load_references, load_sounds
+from sebridge_lite.speech.consent import write_consent
+from sebridge_lite.speech.flow import DecodeConfig, Flow, FlowConfig
+from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
+from sebridge_lite.speech.provenance import read_provenance
+from sebridge_lite.speech.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
+from sebridge_lite.speech.speaker import SpeakerConfig, SpeakerEncoder
+from sebridge_lite.speech.stack import Stack, word_graph
+from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
+from sebridge_lite.speech.units import UNITS
+from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.speech.weights import save_model
+from sebridge_lite.stages import clone as command
+from sebridge_lite.stages import references as checks
+from sebridge_lite.stages import systems
+from sebridge_lite.stages.cloning import Clone, grid
+from sebridge_lite.stages.policies import Bench, sampler_of
+from sebridge_lite.world.corpus import write_set
+from sebridge_lite.world.studio import lines_of, record_all
+from sebridge_lite.world.texts import load_language, sentences
+from sebridge_lite.world.voices import people
+
+ROOT = Path(__file__).parents[1]
+PARAMS = load_params(ROOT / "params" / "smoke.yaml")
+CODES, SYMBOLS = 27, len(UNITS) - 1
+
+
+@pytest.fixture(autouse=True)
+def somewhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path / "outputs"))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """Six recordings of two people, and parts that know nothing."""
+    folder = tmp_path_factory.mktemp("recorded")
+    torch.manual_seed(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        language = load_language("th")
+        said = itertools.islice(sentences(language, "test", 0), 6)
+        test = write_set(folder, "test", record_all(lines_of("test", "th", said, people("unseen", 2), 0), 0))
+    sound = SoundJudgeConfig(SYMBOLS, width=8, blocks=1, hidden=4, dropout=0.0, time_mask=0, band_mask=0)
+    stack = Stack(
+        Tokenizer(TokenizerConfig(levels=(3, 3, 3), width=8, blocks=1, speaker_width=4, speakers=0)).eval(),
+        SpeakerEncoder(SpeakerConfig(8, 1, embedding=4, speakers=2, margin=0.2, scale=15.0)).eval(),
+        Flow(FlowConfig(codes=CODES, timbre=4, width=8, blocks=1, noise=0.5, drop=0.1)).eval(),
+        Vocoder(VocoderConfig(width=8, blocks=1)).eval(),
+        TokenJudge(TokenJudgeConfig(CODES, SYMBOLS, embedding=4, hidden=4, dropout=0.0, noise=0.0)).eval(),
+        SoundJudge(sound).eval(),
+        {"th": word_graph(language.lexicon, "th")}, DecodeConfig(1, "euler", 0.2, 0.0), torch.device("cpu"),
+    )  # fmt: skip
+    return Bench(stack, {"test": test}, {}, [], folder, "th", 0.1)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(1)
+    return TextSpeechLM(LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).eval()
+
+
+def given(bench, seconds):
+    test = bench.sets["test"]
+    return voices_of(bench.stack, test, test, load_sounds(test, bench.folder), seconds)
+
+
+def test_a_reference_is_of_the_same_speaker_never_the_text_itself_and_as_long_as_asked(bench):
+    test, silence = bench.sets["test"], 16_000
+    marked = [torch.full((silence,), float(place)) for place in range(len(test))]
+    quiet = SimpleNamespace(timbres=lambda sounds: None, tokens=lambda sounds: None)
+    for text, sound in zip(test, voices_of(quiet, test, test, marked, 1.5).sounds, strict=True):
+        heard = [test[int(place)] for place in sound.unique()]
+        assert len(sound) == 24_000 and len(heard) == 2
+        assert {one.speaker for one in heard} == {text.speaker} and text not in heard
+    assert given(bench, 60.0).seconds.max() < 60  # there is no more
+
+
+def test_a_speaker_of_one_sentence_cannot_be_cloned(bench):
+    with pytest.raises(UserError, match="no other sentence to take a reference from"):
+        voices_of(bench.stack, bench.sets["test"][:1], bench.sets["test"][:1], [torch.zeros(16_000)], 1.0)
+
+
+def test_ceiling_is_the_same_speaker_and_floor_the_mean_of_all_others():
+    readings = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    references = SimpleNamespace(timbres=readings, utterances=[SimpleNamespace(speaker=who) for who in "aab"])
+    ceiling, floor = bounds(references, SimpleNamespace(timbres=torch.tensor([[0.8, 0.6]] * 3)))
+    assert np.allclose(ceiling, [0.8, 0.8, 0.6])
+    assert np.allclose(floor, [0.6, 0.6, 0.8])
+
+
+def test_a_clone_is_scored_against_its_reader_and_its_reference_and_style_reaches_the_policy(bench, model):
+    references = load_references(bench.stack, bench.sets["test"], bench.folder, "th")
+    sampler = sampler_of(replace(PARAMS.sampling, min_ratio=1.0, max_ratio=2.0), 0)
+    on, off = (
+        cloned(model, bench.stack, references, given(bench, 1.0), sampler, style=style, silence=[], seed=0, floor=0.1)
+        for style in (20, 0)
+    )
+    assert on.table["speaker"].tolist() == [u.speaker for u in bench.sets["test"]]
+    assert on.table[["sim", "sim_held", "ceiling", "floor"]].abs().max().max() <= 1 + 1e-6
+    assert (on.table["reference_seconds"] == 1.0).all() and "wer_cal" in on.summary
+    assert any(not torch.equal(a, b) for a, b in zip(on.codes, off.codes, strict=True))
+
+
+def table(sims, speakers):
+    return pd.DataFrame({"speaker": speakers, "sim": sims, "floor": 0.0, "words_wrong": 1, "words": 4})
+
+
+def test_intervals_are_over_speakers_so_more_sentences_of_few_people_do_not_narrow_them():
+    means, rng = np.linspace(0.2, 0.8, 6), np.random.default_rng(0)
+    few, many = (
+        table(np.repeat(means, n) + 0.01 * rng.normal(size=6 * n), np.repeat(list("abcdef"), n)) for n in (4, 64)
+    )
+    one, other = (over_speakers([some], "sim") for some in (few, many))
+    assert other.n == 384 and abs((other.high - other.low) - (one.high - one.low)) < 0.02
+    assert gap([many], "sim", [many], "floor").low > 0
+    assert np.isnan(over_speakers([few[few["speaker"] == "a"]], "sim").mean)
+
+
+def test_a_recording_whose_halves_are_one_sound_is_of_one_voice(bench):
+    half = torch.randn(16_000)
+    assert two_voices(bench.stack, [torch.cat([half, half])])[0] == pytest.approx(1, abs=1e-3)
+
+
+def test_the_grid_has_both_policies_and_styles_and_a_foreign_voice_for_lao_alone():
+    thai, lao = grid("th", PARAMS), grid("lo", PARAMS)
+    assert {(c.policy, c.style) for c in thai} == {(name, style) for name in ("sft", "dgsa") for style in (True, False)}
+    assert len(set(thai)) == len(thai) and {c.seconds for c in thai} == set(PARAMS.systems.seconds)
+    assert all(c.voice == "th" for c in thai) and Clone("tdsc", True, 3.0, "th") in lao
+
+
+def test_sft_nearest_to_alpha_star_is_compared_and_no_arm_that_the_profile_has_not():
+    assert systems.wanted_arms(PARAMS) == ["additive-0.50", "additive-0.80"]
+    tall = replace(
+        PARAMS, scaling=replace(PARAMS.scaling, arms=("additive-0.60", "additive-0.80", "kept-0.50", "additive-1.00"))
+    )
+    assert systems.wanted_arms(tall) == ["additive-0.60", "additive-0.80", "additive-1.00"]
+
+
+# Systems from outside
+
+
+def exported(bench, folder, texts):
+    """The first recordings as somebody else's export, in another order."""
+    test = bench.sets["test"][:texts]
+    for utterance, sound in zip(test, load_sounds(test, bench.folder), strict=True):
+        soundfile.write(folder / f"{utterance.id}.wav", sound.numpy(), 16_000)
+    rows = [f"{utterance.id}.wav,{utterance.text}" for utterance in reversed(test)]
+    (folder / "manifest.csv").write_text("\n".join(["file,text", *rows]), encoding="utf-8")
+
+
+def not_installed(*_):
+    raise UserError("espeak-ng is not installed")
+
+
+@pytest.mark.parametrize("texts", [6, 4])
+def test_a_folder_of_all_test_texts_joins_the_table_and_any_other_stands_apart(bench, tmp_path, monkeypatch, texts):
+    monkeypatch.setattr(systems, "load_bench", lambda lang: bench)
+    exported(bench, tmp_path, texts)
+    scores, lines = systems.score_folder(tmp_path, "th", "azure", PARAMS)
+    assert f"{texts} of the 6 test texts" in lines[0]
+    monkeypatch.setattr(systems, "espeak_recordings", not_installed)
+    paired, apart, why = systems.outside(bench, 0)
+    assert (list(paired), list(apart)) == ((["azure"], []) if texts == 6 else ([], ["azure"]))
+    assert {"espeak-ng", "mms-tts", "CosyVoice2"} <= set(why)
+    ids = [u.id for u in bench.sets["test"]]
+    assert texts == 4 or scores.table["id"].tolist() == ids
+    assert not {"sim", "f0_corr"} & set(scores.table)  # what would compare a recording with itself
+
+
+@pytest.mark.parametrize("name", ["", "mms-tts", "../up", ".hidden"])
+def test_a_name_that_is_no_plain_word_or_is_taken_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match="choose another one with --name"):
+        systems.score_folder(tmp_path, "th", name, PARAMS)
+
+
+def test_weights_that_are_not_here_are_never_fetched(monkeypatch, tmp_path):
+    monkeypatch.setattr("sebridge_lite.measure.contenders.MMS", {"th": str(tmp_path / "none")})
+    for lang in ("th", "xx"):
+        with pytest.raises(UserError, match="no weights of"):
+            load_mms(lang)
+
+
+# The command
+
+
+@pytest.fixture
+def ask(bench, model, tmp_path, monkeypatch):
+    """`clone` with tiny parts, a policy and consent for a reference of these samples."""
+    monkeypatch.setattr(command, "load_stack", lambda *_: bench.stack)
+    folder = tmp_path / "outputs" / "artifacts" / "align" / "dgsa-s0"
+    save_model(model, model.config, folder / "model")
+    (folder / "summary.json").write_text(json.dumps({"temperature": 1.0}))
+    noise = 0.1 * np.random.default_rng(0).normal(size=24_000)
+
+    def run(samples=noise, text="ผมไป", until="2030-01-01", today=date(2029, 1, 1)):
+        soundfile.write(tmp_path / "ref.wav", samples, 16_000, "FLOAT")
+        write_consent(tmp_path / "consent.json", "anna", "a test", until, tmp_path / "ref.wav")
+        return command.clone(text, tmp_path / "ref.wav", tmp_path / "consent.json", tmp_path / "out.wav", today=today)
+
+    return run
+
+
+def test_a_clone_is_written_with_where_it_comes_from_and_names_the_consent(ask, tmp_path):
+    lines = ask()
+    assert "by dgsa" in lines[0] and "anna" in lines[1]
+    assert read_provenance(tmp_path / "out.wav").model == "dgsa"
+    samples, rate = soundfile.read(tmp_path / "out.wav")
+    assert rate == 16_000 and len(samples)
+
+
+LOUD = np.random.default_rng(0).normal(size=24_000)
+
+
+@pytest.mark.parametrize(
+    ("how", "part"),
+    [
+        ({"today": date(2031, 1, 1)}, "2030-01-01"),
+        ({"samples": np.zeros(24_000)}, "silence"),
+        ({"samples": np.concatenate([0.1 * LOUD[:12_000], np.zeros(24_000)])}, "0.8 s of speech"),
+        ({"samples": np.clip(3 * LOUD, -1, 1)}, "clipped"),
+        ({"text": "ผมໄປ"}, "Thai and Lao letters together"),
+        ({"text": "hello"}, "character 1 is 'h'"),
+    ],
+)
+def test_a_bad_request_is_one_line_and_writes_nothing(ask, tmp_path, how, part):
+    with pytest.raises(UserError) as caught:
+        ask(**how)
+    assert part in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_without_consent_nothing_is_cloned(ask, tmp_path):
+    ask()
+    (tmp_path / "out.wav").unlink()
+    (tmp_path / "consent.json").unlink()
+    with pytest.raises(UserError, match="consent"):
+        command.clone("ผมไป", tmp_path / "ref.wav", tmp_path / "consent.json", tmp_path / "out.wav")
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_two_voices_in_a_row_are_told_from_two_seconds_on(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "two_voices", lambda stack, sounds: np.array([0.1]))
+    soundfile.write(tmp_path / "two.wav", 0.1 * np.tile(LOUD, 2), 16_000)
+    soundfile.write(tmp_path / "short.wav", 0.1 * LOUD, 16_000)
+    with pytest.raises(UserError, match="sound like two people"):
+        checks.read_reference(tmp_path / "two.wav", bench.stack, 0.5)
+    assert len(checks.read_reference(tmp_path / "short.wav", bench.stack, 0.5)) > 16_000

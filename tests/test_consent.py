@@ -1,0 +1,92 @@
+"""A consent record covers one recording, for one purpose, until a day; anything else is refused in one line."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pytest
+import soundfile
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.speech.consent import check_consent, read_consent, write_consent
+
+TODAY = date(2026, 11, 20)
+
+
+@pytest.fixture
+def reference(tmp_path):
+    path = tmp_path / "reference.wav"
+    soundfile.write(path, 0.1 * np.sin(np.arange(16_000) / 10), 16_000)
+    return path
+
+
+@pytest.fixture
+def record(tmp_path, reference):
+    path = tmp_path / "consent.json"
+    write_consent(path, "นภา", "a lesson", "2026-12-31", reference)
+    return path
+
+
+def test_a_record_covers_its_recording_on_its_last_day_and_not_on_the_next(record, reference):
+    consent = read_consent(record)
+    check_consent(consent, reference, date(2026, 12, 31), "a lesson")
+    with pytest.raises(UserError, match="ended on 2026-12-31"):
+        check_consent(consent, reference, date(2027, 1, 1))
+
+
+def test_another_recording_another_purpose_and_no_recording_are_refused(record, reference, tmp_path):
+    consent, other = read_consent(record), tmp_path / "other.wav"
+    soundfile.write(other, 0.1 * np.sin(np.arange(16_000) / 11), 16_000)
+    with pytest.raises(UserError, match="another recording"):
+        check_consent(consent, other, TODAY)
+    with pytest.raises(UserError, match="not for 'an advert'"):
+        check_consent(consent, reference, TODAY, "an advert")
+    with pytest.raises(UserError, match="no such audio file"):
+        check_consent(consent, tmp_path / "none.wav", TODAY)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"until": "2036-12-31"}, "edited or damaged"),
+        ({"reference": "0" * 64}, "edited or damaged"),
+        ({"until": "20261231"}, "not a day"),
+        ({"who": "  "}, "who is not one line"),
+        ({"purpose": "a\nb"}, "purpose is not one line"),
+        ({"who": 7}, "who is not one line"),
+        ({"extra": "x"}, "unknown field 'extra'"),
+        ({"digest": None}, "digest is not one line"),
+    ],
+)
+def test_an_edited_record_is_refused(record, change, message):
+    record.write_text(json.dumps(json.loads(record.read_text("utf-8")) | change), "utf-8")
+    with pytest.raises(UserError, match=message):
+        read_consent(record)
+
+
+@pytest.mark.parametrize("name", ["who", "purpose", "until", "reference", "digest"])
+def test_every_field_is_needed(record, name):
+    row = json.loads(record.read_text("utf-8"))
+    del row[name]
+    record.write_text(json.dumps(row), "utf-8")
+    with pytest.raises(UserError, match=f"no field '{name}'"):
+        read_consent(record)
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"\xff\xfe", b"{", b"[" * 100_000])
+def test_what_is_no_record_is_refused_in_one_line(tmp_path, raw):
+    (tmp_path / "consent.json").write_bytes(raw)
+    with pytest.raises(UserError) as refusal:
+        read_consent(tmp_path / "consent.json")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_record_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no consent record"):
+        read_consent(tmp_path / "none.json")
+
+
+def test_a_bad_day_writes_nothing(tmp_path, reference):
+    with pytest.raises(UserError, match="not a day"):
+        write_consent(tmp_path / "consent.json", "A", "b", "31.12.2026", reference)
+    assert not (tmp_path / "consent.json").exists()

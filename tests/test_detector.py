@@ -1,0 +1,44 @@
+"""The detector separates what differs and does not separate what does not."""
+
+import numpy as np
+import pytest
+import torch
+
+from sebridge_lite.speech.detector import fit, pooled, scores
+from sebridge_lite.speech.speaker import eer
+from sebridge_lite.world.manifest import RATE
+
+
+def noises(count, tilt, seed):
+    """Noise with some high frequencies taken away."""
+    rng = np.random.default_rng(seed)
+    white = rng.standard_normal((count, RATE // 2 + 1)) * 0.1
+    return list(white[:, 1:] + tilt * white[:, :-1])
+
+
+def error(detector, first, second):
+    labels = np.array([False] * len(first) + [True] * len(second))
+    return eer(scores(detector, [*first, *second]), labels)
+
+
+def test_it_separates_new_sounds_that_differ_in_spectrum():
+    detector = fit(noises(20, 0.0, 0), noises(20, 0.3, 1))
+    assert error(detector, noises(20, 0.0, 2), noises(20, 0.3, 3)) < 0.05
+
+
+def test_it_cannot_separate_new_sounds_that_do_not_differ():
+    detector = fit(noises(20, 0.0, 0), noises(20, 0.0, 1))
+    assert 0.25 < error(detector, noises(40, 0.0, 2), noises(40, 0.0, 3)) < 0.75
+
+
+def test_level_and_silence_at_the_ends_are_no_clue():
+    (samples,) = noises(1, 0.0, 0)
+    padded = np.concatenate([np.zeros(3200), samples[:7680], np.zeros(3200)])
+    torch.testing.assert_close(pooled(samples / 10), pooled(samples), atol=1e-3, rtol=0)
+    torch.testing.assert_close(pooled(padded)[:80], pooled(samples[:7680])[:80], atol=0.15, rtol=0)
+
+
+def test_one_loud_frame_is_enough_to_be_scored():
+    detector = fit(noises(4, 0.0, 0), noises(4, 0.3, 1))
+    assert np.isfinite(scores(detector, [np.pad(np.ones(320), 3200)])).all()
+    assert pytest.approx(240) == len(pooled(np.ones(640)))

@@ -1,0 +1,104 @@
+"""S1 to S3 on made-up systems that do as the paper says, nothing, or the opposite; and the figures and tables of 11."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sebridge_lite.core.params import load_params
+from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.measure.systems import as_table, systems
+from sebridge_lite.measure.systems_claims import by_speaker, cloning_row, parts_of, systems_claims
+from sebridge_lite.paper import systems_figures
+from sebridge_lite.paper.published import published
+
+RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
+NAMES = ("th sft", "th dgsa", "lo start", "lo tdsc", "lo tdsc, Thai voice", "lo tdsc, standard")
+
+
+def made(lively, wrong, sim, key, texts=240):
+    """A system's rows: 12 speakers, 100 words a text; liveliness spreads tokens and widens pitch."""
+    rng = np.random.default_rng(key)
+    p = np.full(40, lively / 40)
+    p[:20] += (1 - lively) / 20
+    rows = pd.DataFrame({
+        "id": [f"t{i:03d}" for i in range(texts)], "speaker": [f"s-{i % 12:02d}" for i in range(texts)],
+        "words_wrong": rng.binomial(100, wrong, texts), "words": 100, "repeats": 0, "windows": 46, "reference_seconds": 3.0,
+        "f0_std_st": 1.8 + lively + 0.2 * rng.normal(size=texts), "f0_range_st": 6.0, "f0_mean_gap": 1.0, "f0_std_recorded": 2.9,
+        "sim": sim + 0.05 * rng.normal(size=texts), "sim_held": sim + 0.05 * rng.normal(size=texts), "ceiling": 0.9,
+        "floor": 0.05 * rng.normal(size=texts),
+    })  # fmt: skip
+    return Scores(rows, rng.multinomial(50, p, texts), [], {})
+
+
+WORLDS = {  # liveliness, word error and similarity of each of NAMES
+    "reproduced": [(0.0, 0.4, 0.6), (0.6, 0.4, 0.6), (0.0, 0.4, 0.6), (0.5, 0.3, 0.6), (0.5, 0.3, 0.6), (0.5, 0.3, 0.6)],
+    "not reproduced": [(0.3, 0.4, 0.0)] * 6,
+    "contradicted": [(0.6, 0.3, -0.3), (0.0, 0.4, -0.3), (0.5, 0.3, -0.3), (0.0, 0.4, -0.3), (0.0, 0.5, -0.3), (0.0, 0.4, -0.3)],
+}  # fmt: skip
+
+
+def world(of, seeds=3, texts=240):
+    return {name: [made(*how, [place, s], texts) for s in range(seeds)] for place, (name, how) in
+            enumerate(zip(NAMES, of, strict=True))}  # fmt: skip
+
+
+def judged(found):
+    th = systems({name: found[f"th {name}"] for name in ("sft", "dgsa")}, 0.05)
+    lo = systems({name: found[f"lo {name}"] for name in ("start", "tdsc")}, 0.05)
+    parts = parts_of(th, lo, {name: [one.table for one in rows] for name, rows in found.items()})
+    return {claim.id: claim.verdict for claim in systems_claims(parts, RULE, "results/systems")}
+
+
+@pytest.mark.parametrize("verdict", WORLDS)
+def test_claims_follow_what_the_systems_do(verdict):
+    assert judged(world(WORLDS[verdict])) == dict.fromkeys(("S1", "S2", "S3"), verdict)
+
+
+def test_more_word_errors_than_the_start_are_no_win_however_lively():
+    found = [*WORLDS["reproduced"]]
+    found[1] = (0.6, 0.5, 0.6)
+    assert judged(world(found)) == {"S1": "contradicted", "S2": "reproduced", "S3": "reproduced"}
+
+
+def test_few_texts_or_seeds_decide_nothing():
+    assert set(judged(world(WORLDS["reproduced"], seeds=1)).values()) == {"not tested"}
+    assert set(judged(world(WORLDS["reproduced"], texts=60)).values()) == {"not tested"}
+
+
+@pytest.fixture(scope="module")
+def table5():
+    found = world(WORLDS["reproduced"], seeds=1)
+    return {"th": as_table(systems({"sft": found["th sft"], "dgsa": found["th dgsa"]}, 0.05), ["sft", "dgsa"], "sft")}
+
+
+def test_table_5_has_every_system_of_the_paper_with_a_number_or_a_reason(table5):
+    why = {"th": {"espeak-ng": "not installed", "mms-tts": "no weights"}}
+    printed = published("table5_standard_tts")
+    beside = systems_figures.beside_paper(table5, why, printed, {"open": "not here", "commercial": "paid"})
+    rows = beside.set_index("system")
+    assert set(printed[printed["language"] == "th"]["system"]) <= {
+        systems_figures.PRINTED.get(name, name) for name in rows.index
+    }
+    assert rows.index.is_unique and rows.loc["dgsa", "paper"] == "38.9"
+    assert rows.loc["MMS-TTS"].tolist()[1:] == ["not run: no weights", "53.5"]
+    assert rows.loc["espeak-ng", "paper"] == "" and "paid" in rows.loc["Gemini Pro"].iloc[1]
+
+
+def test_figures_draw_what_the_tables_hold(table5):
+    found = world(WORLDS["reproduced"], seeds=1)
+    tables = {name: [one.table for one in rows] for name, rows in found.items()}
+    about = {name: {"language": name[:2], "condition": name, "policy": name[3:7]} for name in NAMES[:4]}
+    table6 = pd.DataFrame(row | cloning_row(tables[name]) for name, row in about.items())
+    assert table6["above_floor"].between(0.5, 0.7).all() and (table6["speakers"] == 12).all()
+    people = by_speaker(tables["th dgsa"])
+    assert len(people) == 12 and people["texts"].eq(20).all()
+    drawn = [line.get_xdata() for line in systems_figures.speakers({"Thai": people}).axes[0].lines]
+    shown = people[["sim", "sim_held", "ceiling", "floor"]].to_numpy()
+    assert sorted(np.concatenate(drawn)) == sorted(shown.ravel())
+    beside = systems_figures.cloning_beside(table6, published("table6_cloning"), ["th dgsa", "lo tdsc"])
+    assert beside["sim, paper"].tolist() == ["0.84", "0.81", "0.78"]
+    sheet = systems_figures.fleurs(published("fleurs_release"))
+    for figure in (systems_figures.table5(table5), systems_figures.lengths(table6), sheet):
+        assert figure.axes[0].has_data()

@@ -123,14 +123,21 @@ def parts_of(found: Systems, rungs: Rungs, star: float) -> dict[str, list[Part]]
     return dict(sorted((parts | {"D8": _growth(found, rungs, star)}).items()))
 
 
-def alignment_claims(parts: Mapping[str, Sequence[Part]], params: ClaimsParams, folder: str) -> list[Claim]:
-    """D1 to D9 from `parts_of`, by the rule of `params`; what a profile has not run is not tested."""
+def claims_of(
+    texts: Mapping[str, tuple[str, str, str]], parts: Mapping[str, Sequence[Part]], params: ClaimsParams, folder: str
+) -> list[Claim]:
+    """Claims from their conditions, by the rule of `params`; what a profile has not run is not tested. texts: as CLAIMS"""
     claims = []
     for id, some in parts.items():
-        text, paper, table = CLAIMS[id]
+        text, paper, table = texts[id]
         made = claim(id, text, paper, f"{folder}/{table}.csv", [part.condition for part in some], params)
         claims.append(replace(made, verdict=combined([part.verdict(params) for part in some])))
     return claims
+
+
+def alignment_claims(parts: Mapping[str, Sequence[Part]], params: ClaimsParams, folder: str) -> list[Claim]:
+    """D1 to D9 from `parts_of`."""
+    return claims_of(CLAIMS, parts, params, folder)
 
 
 def as_conditions(parts: Mapping[str, Sequence[Part]], params: ClaimsParams) -> pd.DataFrame:

@@ -5,15 +5,14 @@ style prefix on, as CosyVoice2 clones. Left out: listening scores, and rivals: n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pandas as pd
 
 from sebridge_lite.core.params import ClaimsParams
-from sebridge_lite.measure.alignment_claims import Part
+from sebridge_lite.measure.alignment_claims import Part, claims_of
 from sebridge_lite.measure.cloning import gap, over_speakers
 from sebridge_lite.measure.systems import UNKNOWN, Systems, cells
-from sebridge_lite.measure.verdicts import Claim, claim, combined
+from sebridge_lite.measure.verdicts import Claim
 
 Clones = Mapping[
     str, Sequence[pd.DataFrame]
@@ -66,13 +65,8 @@ def parts_of(th: Systems, lo: Systems, clones: Clones) -> dict[str, list[Part]]:
 
 
 def systems_claims(parts: Mapping[str, Sequence[Part]], params: ClaimsParams, folder: str) -> list[Claim]:
-    """S1 to S3 from `parts_of`, by the rule of `params`."""
-    claims = []
-    for id, some in parts.items():
-        text, paper, table = CLAIMS[id]
-        made = claim(id, text, paper, f"{folder}/{table}.csv", [part.condition for part in some], params)
-        claims.append(replace(made, verdict=combined([part.verdict(params) for part in some])))
-    return claims
+    """S1 to S3 from `parts_of`."""
+    return claims_of(CLAIMS, parts, params, folder)
 
 
 def cloning_row(tables: Sequence[pd.DataFrame]) -> dict:

@@ -5,18 +5,17 @@ choice of variants (there is none: all settings were fixed before).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from sebridge_lite.core.params import ClaimsParams
-from sebridge_lite.measure.alignment_claims import Part
+from sebridge_lite.measure.alignment_claims import Part, claims_of
 from sebridge_lite.measure.entropy import jackknife, token_counts
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.stats import Interval, mean_interval, paired_difference
 from sebridge_lite.measure.systems import UNKNOWN, Systems, cells, systems
-from sebridge_lite.measure.verdicts import Claim, Condition, claim, combined
+from sebridge_lite.measure.verdicts import Claim, Condition
 
 # id: claim, what the paper prints, and our table
 CLAIMS = {
@@ -160,13 +159,8 @@ def parts_of(
 
 
 def tdsc_claims(parts: Mapping[str, Sequence[Part]], params: ClaimsParams, folder: str) -> list[Claim]:
-    """T1 to T13 from `parts_of`, by the rule of `params`; what a profile has not run is not tested."""
-    claims = []
-    for id, some in parts.items():
-        text, paper, table = CLAIMS[id]
-        made = claim(id, text, paper, f"{folder}/{table}.csv", [part.condition for part in some], params)
-        claims.append(replace(made, verdict=combined([part.verdict(params) for part in some])))
-    return claims
+    """T1 to T13 from `parts_of`."""
+    return claims_of(CLAIMS, parts, params, folder)
 
 
 def with_relative(table: pd.DataFrame, found: Systems) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sebridge_lite.core import paths
 from sebridge_lite.core.erosion_params import ErosionParams, WorldsParams
 from sebridge_lite.core.fields import build, one_of, read_yaml, within
 from sebridge_lite.core.listening_params import ListeningParams
@@ -276,6 +277,10 @@ class Params:
 
 def load_params(path: Path) -> Params:
     return build(Params, read_yaml(path), path.name)
+
+
+def active_params() -> Params:
+    return load_params(paths.root() / "params.yaml")
 
 
 def section_from(section: type, names: dict, file: str = "the parameters cell"):

@@ -26,7 +26,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import AlignParams, Params
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.saved import load_scores, plain, save_scores
+from sebridge_lite.measure.saved import current, load_scores, plain, save_scores
 from sebridge_lite.measure.scoring import load_references
 from sebridge_lite.speech.batching import Batches
 from sebridge_lite.speech.checkpoint import key_of
@@ -34,9 +34,9 @@ from sebridge_lite.speech.lm import LMConfig, TextSpeechLM, merge_lora
 from sebridge_lite.speech.sft import adapted
 from sebridge_lite.speech.train import TrainConfig, Trained, train
 from sebridge_lite.speech.weights import load_model, save_model
-from sebridge_lite.stages.policies import Bench, arm_of
+from sebridge_lite.stages.policies import Bench, arm_of, policy_model
 from sebridge_lite.stages.preferences import make_pairs, pairs, pairs_folder
-from sebridge_lite.stages.variants import Variant, scored, sft_policy, variant_of
+from sebridge_lite.stages.variants import Variant, scored, variant_of
 
 LATEST = 10  # steps over which the fall of the winners is taken
 
@@ -95,7 +95,7 @@ def _winner_change(folder: Path, most: float) -> float | None:
 def trained(bench: Bench, name: str, seed: int, params: Params) -> tuple[dict[int, TextSpeechLM], dict]:
     """The policy after each of the grid's steps (0: not trained), and what is known of its training."""
     p, (v, arm) = params.align, variant_of(name, params.align)
-    model, work = sft_policy(bench, arm, seed), paths.artifacts("align_work", f"{name}-s{seed}")
+    model, work = policy_model(bench, arm, seed), paths.artifacts("align_work", f"{name}-s{seed}")
     if v.trains == "nothing":
         return {0: model}, {}
     triplets = pairs(bench, arm, v.pairs, seed, params)
@@ -182,11 +182,8 @@ def align_variant(bench: Bench, name: str, seed: int, params: Params) -> dict:
 def system(bench: Bench, name: str, seed: int, params: Params) -> tuple[Scores, dict]:
     """A system's scores at its chosen point: those of the matrix when they are there and of these settings, else made now."""
     folder, codes = paths.artifacts("align", f"{name}-s{seed}"), bench.stack.tokenizer.fsq.codes
-    if (folder / "summary.json").is_file():
-        scores, report = load_scores(folder, codes)
-        if report.get("settings") == settings_key(params):
-            return scores, report
-    align_variant(bench, name, seed, params)
+    if not current(folder / "summary.json", settings_key(params)):
+        align_variant(bench, name, seed, params)
     return load_scores(folder, codes)
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import torch
 
-from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import Params, load_params
+from sebridge_lite.core.params import Params, active_params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.measure.scoring import speaker_similarity, tracks_of
 from sebridge_lite.speech.consent import check_consent, read_consent
@@ -56,7 +55,7 @@ def clone(
     today = today or datetime.date.today()
     record = read_consent(consent)
     check_consent(record, reference, today)
-    params = load_params(paths.root() / "params.yaml")
+    params = active_params()
     name = pair_of(language_of(text), params)[1]
     stack = load_stack(pretrained_folder(), [], DECODING)
     voice = read_reference(reference, stack, params.systems.two_voices)

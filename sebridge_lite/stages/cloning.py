@@ -19,14 +19,14 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.measure.cloning import Voices, cloned, two_voices, voices_of
 from sebridge_lite.measure.evaluate import Scores, speak
-from sebridge_lite.measure.saved import save_scores
+from sebridge_lite.measure.saved import current, load_scores, save_scores
 from sebridge_lite.measure.scoring import References, load_references, load_sounds
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.lm import LMConfig, TextSpeechLM
 from sebridge_lite.speech.weights import load_model
 from sebridge_lite.stages import critique
 from sebridge_lite.stages.policies import Bench, sampler_of
-from sebridge_lite.stages.systems import BASE, kept, pair_of, scored_key
+from sebridge_lite.stages.systems import BASE, pair_of, scored_key
 from sebridge_lite.world.corpus import load_sets
 
 
@@ -97,14 +97,14 @@ def clones(place: Room, clone: Clone, seed: int, params: Params) -> Scores:
     tensors = [*given.codes, given.timbres, *model.state_dict().values()]
     key = key_of(scored_key(bench, test), params.sampling, params.sft.style_tokens, heat, *tensors)
     folder = paths.artifacts("cloning", bench.lang, f"{clone.name}-s{seed}")
-    if found := kept(folder, key, bench.stack.tokenizer.fsq.codes):
-        return found
+    if current(folder / "summary.json", key):
+        return load_scores(folder, bench.stack.tokenizer.fsq.codes)[0]
     sampler = sampler_of(params.sampling, seed, heat)
     style = params.sft.style_tokens if clone.style else 0
     scores = cloned(model, bench.stack, place.references, given, sampler, style=style, silence=bench.silence, seed=seed,
                     floor=bench.floor)  # fmt: skip
     with paths.replacing(folder) as temporary:
-        save_scores(temporary, scores, key=key, seed=seed, **clone._asdict())
+        save_scores(temporary, scores, settings=key, seed=seed, **clone._asdict())
     return scores
 
 

@@ -8,7 +8,7 @@ import os
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import load_params
+from sebridge_lite.core.params import active_params
 
 
 def doctor(_options) -> None:
@@ -58,21 +58,25 @@ def pretrain(options) -> None:
 def encode(_options) -> None:
     from sebridge_lite.stages.encode import run_encode
 
-    found = run_encode(load_params(paths.root() / "params.yaml"))
+    found = run_encode(active_params())
     floors = ", ".join(
         f"{name.removesuffix('_wer')} {value:.3f}" for name, value in found.items() if "_recorded_wer" in name
     )
     print(f"encode: word error of recordings: {floors}; see {paths.artifacts('speech_tokens')}")
 
 
+def _figures(found: dict) -> str:
+    return f"WER {found['wer']:.3f}, Hp {found['hp']:.2f} bits, F0 std {found['f0_std']:.2f} st"
+
+
 def sft(options) -> None:
     from sebridge_lite.stages.policies import load_bench, train_policy
 
-    params = load_params(paths.root() / "params.yaml")
+    params = active_params()
     found = train_policy(load_bench(params.corpus.language), options.arm, options.seed, params)
     print(
         f"{options.arm}, seed {options.seed}: {found['minutes']:.0f} min of speech, {found['epochs']:.1f} epochs, "
-        f"WER {found['wer']:.3f}, Hp {found['hp']:.2f} bits, F0 std {found['f0_std']:.2f} st"
+        f"{_figures(found)}"
     )
 
 
@@ -80,7 +84,7 @@ def worlds(_options) -> None:
     from sebridge_lite.stages.policies import load_bench
     from sebridge_lite.stages.worlds import run_worlds
 
-    params = load_params(paths.root() / "params.yaml")
+    params = active_params()
     for row in run_worlds(load_bench(params.corpus.language), params).itertuples():
         print(
             f"{row.world}, {row.domain} texts: {row.height:+.3f} bit, peak {row.peak}; predicted at {row.predicted:.2f}"
@@ -91,19 +95,16 @@ def worlds(_options) -> None:
 def critique(options) -> None:
     from sebridge_lite.stages.critique import critique, second_bench
 
-    params = load_params(paths.root() / "params.yaml")
+    params = active_params()
     found = critique(second_bench(params), options.variant, options.seed, params)
-    print(
-        f"{options.variant}, seed {options.seed}: {found['k']} iterations, "
-        f"WER {found['wer']:.3f}, Hp {found['hp']:.2f} bits, F0 std {found['f0_std']:.2f} st, unfiltered"
-    )
+    print(f"{options.variant}, seed {options.seed}: {found['k']} iterations, {_figures(found)}, unfiltered")
 
 
 def pairs(options) -> None:
     from sebridge_lite.stages.policies import load_bench
     from sebridge_lite.stages.preferences import run_pairs
 
-    params = load_params(paths.root() / "params.yaml")
+    params = active_params()
     for name, found in run_pairs(load_bench(params.corpus.language), options.seed, params).items():
         print(f"{name}: {found['pairs']} pairs from {found['real']} recordings")
 
@@ -112,18 +113,17 @@ def align(options) -> None:
     from sebridge_lite.stages.alignment import align_variant
     from sebridge_lite.stages.policies import load_bench
 
-    params = load_params(paths.root() / "params.yaml")
+    params = active_params()
     found = align_variant(load_bench(params.corpus.language), options.variant, options.seed, params)
     print(
-        f"{options.variant}, seed {options.seed}: {found['steps']} steps, T {found['temperature']}, WER {found['wer']:.3f}, "
-        f"Hp {found['hp']:.2f} bits, F0 std {found['f0_std']:.2f} st"
+        f"{options.variant}, seed {options.seed}: {found['steps']} steps, T {found['temperature']}, {_figures(found)}"
     )
 
 
 def verdicts(options) -> None:
     from sebridge_lite.stages.verdicts import run_verdicts
 
-    claims = run_verdicts(load_params(paths.root() / "params.yaml"), options.publish)
+    claims = run_verdicts(active_params(), options.publish)
     for row in claims:
         print(f"{row['id']}: {row['verdict']}: {row['claim']}")
     print(f"see {paths.results('verdicts', 'summary.md')}")
@@ -133,7 +133,7 @@ def rate(options) -> None:
     if options.action == "make":
         from sebridge_lite.stages.listening_items import make_from
 
-        print(f"rate: {make_from(load_params(paths.root() / 'params.yaml'), options.folder, options.seed)}")
+        print(f"rate: {make_from(active_params(), options.folder, options.seed)}")
         return
     from sebridge_lite.stages.rating import analyse
 

@@ -23,7 +23,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.saved import load_scores, save_scores
+from sebridge_lite.measure.saved import current, load_scores, save_scores
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.codes import codes_for, read_codes
 from sebridge_lite.speech.lm import TextSpeechLM
@@ -138,8 +138,7 @@ def critique(bench: Bench, name: str, seed: int, params: Params) -> dict:
 
 def made(name: str, seed: int, params: Params) -> bool:
     """Whether the system is there, of these settings."""
-    path = system_folder(name, seed) / "summary.json"
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["settings"] == settings_key(name, params)
+    return current(system_folder(name, seed) / "summary.json", settings_key(name, params))
 
 
 def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:

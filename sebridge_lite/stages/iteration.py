@@ -27,14 +27,14 @@ from sebridge_lite.measure.saved import save_scores
 from sebridge_lite.speech.batching import Batches
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.codes import codes_for, read_codes, write_codes
-from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
+from sebridge_lite.speech.lm import CharVocab, TextSpeechLM
 from sebridge_lite.speech.sampling import generate
 from sebridge_lite.speech.sft import fine_tune
 from sebridge_lite.speech.train import TrainConfig, train
-from sebridge_lite.speech.weights import load_model, save_model
+from sebridge_lite.speech.weights import save_model
 from sebridge_lite.stages.critics import GRPO, ORACLE
 from sebridge_lite.stages.critique_scores import filtered, hears, length_of, reads, unfiltered
-from sebridge_lite.stages.policies import Bench, sampler_of
+from sebridge_lite.stages.policies import Bench, load_policy, sampler_of
 from sebridge_lite.world.texts import load_language, sentences
 
 LATEST = 5  # steps over which the fall of the winners is taken
@@ -65,10 +65,6 @@ class Candidates(NamedTuple):
 
     def text(self, row: int) -> str:
         return "".join(self.words[self.table["text"][row]])
-
-
-def load_policy(folder: Path, bench: Bench) -> TextSpeechLM:
-    return load_model(TextSpeechLM, LMConfig, folder / "model").to(bench.stack.device)
 
 
 def loop_words(loop: Loop, k: int) -> list[tuple[str, ...]]:

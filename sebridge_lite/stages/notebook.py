@@ -15,7 +15,7 @@ import pandas as pd
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import Params, load_params
+from sebridge_lite.core.params import Params, active_params, load_params
 
 CLIP_SECONDS = 2.0  # a committed notebook stays small
 DPI = 80
@@ -96,7 +96,7 @@ class Stage:
 
 def params_of(profile: str) -> Params:
     """All parameters of a profile: the active ones, with your edits, when they are of this profile."""
-    active = load_params(paths.root() / "params.yaml")
+    active = active_params()
     return active if active.profile == profile else load_params(paths.root() / "params" / f"{profile}.yaml")
 
 

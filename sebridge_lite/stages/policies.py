@@ -22,7 +22,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, SamplingParams
 from sebridge_lite.measure.evaluate import Scores, evaluate
-from sebridge_lite.measure.saved import load_scores, save_scores
+from sebridge_lite.measure.saved import current, load_scores, save_scores
 from sebridge_lite.measure.scaling import Study, study
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.codes import codes_for, read_codes
@@ -163,17 +163,18 @@ def train_policy(bench: Bench, name: str, seed: int, params: Params) -> dict:
 def policy(bench: Bench, name: str, seed: int, params: Params) -> tuple[Scores, dict]:
     """A policy's scores: those of the matrix when they are there and of these settings, else trained now."""
     folder, codes = policy_folder(name, seed), bench.stack.tokenizer.fsq.codes
-    if (folder / "summary.json").is_file():
-        scores, report = load_scores(folder, codes)
-        if report.get("settings") == key_of(params.sft, params.sampling):
-            return scores, report
-    train_policy(bench, name, seed, params)
+    if not current(folder / "summary.json", key_of(params.sft, params.sampling)):
+        train_policy(bench, name, seed, params)
     return load_scores(folder, codes)
+
+
+def load_policy(folder: Path, bench: Bench) -> TextSpeechLM:
+    return load_model(TextSpeechLM, LMConfig, folder / "model").to(bench.stack.device)
 
 
 def policy_model(bench: Bench, name: str, seed: int) -> TextSpeechLM:
     """The weights of a policy that was trained."""
-    return load_model(TextSpeechLM, LMConfig, policy_folder(name, seed) / "model").to(bench.stack.device)
+    return load_policy(policy_folder(name, seed), bench)
 
 
 def study_of(

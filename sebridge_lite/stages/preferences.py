@@ -23,8 +23,8 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.measure.saved import plain
 from sebridge_lite.speech.codes import codes_for
-from sebridge_lite.stages.policies import Bench, sampler_of
-from sebridge_lite.stages.variants import scored, sft_policy, variant_of
+from sebridge_lite.stages.policies import Bench, policy_model, sampler_of
+from sebridge_lite.stages.variants import scored, variant_of
 
 
 def pairs_folder(arm: str, kind: str, seed: int) -> Path:
@@ -34,7 +34,7 @@ def pairs_folder(arm: str, kind: str, seed: int) -> Path:
 def make_pairs(bench: Bench, arm: str, kind: str, seed: int, params: Params) -> dict:
     """Triplets of one policy with their provenance, what their modes are, and how that policy does on dev."""
     p, stack, real = params.align, bench.stack, bench.sets.get("real", [])
-    model, plainly = sft_policy(bench, arm, seed), sampler_of(params.sampling, seed)
+    model, plainly = policy_model(bench, arm, seed), sampler_of(params.sampling, seed)
     samplers = Samplers(replace(plainly, temperature=p.expr_temperature, top_p=p.expr_top_p),
                         replace(plainly, temperature=p.stab_temperature, top_p=p.stab_top_p))  # fmt: skip
     triplets, sources = triplets_of(

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.params import Params, load_params
+from sebridge_lite.core.params import Params, active_params
 from sebridge_lite.measure import parts
 from sebridge_lite.measure.metrics import pooled
 from sebridge_lite.speech.pretrain import DECODING, LANGS, pretrain, train_other_tokenizer
@@ -119,7 +119,7 @@ def write_report(folder: Path, numbers: dict, seed: int, cards: str = "") -> dic
 
 
 def run_pretrain() -> dict:
-    params = load_params(paths.root() / "params.yaml")
+    params = active_params()
     folder, work, start = paths.artifacts("pretrained"), paths.artifacts("pretrain_work"), time.perf_counter()
     with paths.replacing(folder) as temporary:
         temporary.mkdir()
@@ -134,7 +134,7 @@ def run_pretrain() -> dict:
 
 def run_codebook() -> dict:
     """The tokenizer once more with `compare_levels`, probed as ours is; it is not kept."""
-    params = load_params(paths.root() / "params.yaml").pretrain
+    params = active_params().pretrain
     work, start = paths.artifacts("codebook_work"), time.perf_counter()
     other = train_other_tokenizer(params, work, pretrained_folder())
     stack = replace(load_stack(pretrained_folder(), LANGS, DECODING), tokenizer=other)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import Params, load_params
+from sebridge_lite.core.params import Params, active_params
 
 # stage: (notebook, section of params.yaml or None)
 STAGES = {
@@ -76,7 +76,7 @@ def run_stage(stage: str) -> float:
     notebook = paths.root() / "notebooks" / f"{name}.ipynb"
     if not notebook.is_file():
         raise UserError(f"{notebook}: no such notebook; restore it with git")
-    given = stage_parameters(stage, load_params(paths.root() / "params.yaml"))
+    given = stage_parameters(stage, active_params())
     check_parameters(notebook, given)
     folder = paths.results(stage)
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import Params, load_params
+from sebridge_lite.core.params import Params, active_params
 from sebridge_lite.measure.contenders import mms_recordings, named, scores_of_recordings, unknown_words
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.saved import load_scores, save_scores
+from sebridge_lite.measure.saved import current, load_scores, save_scores
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.stages import alignment, critique
 from sebridge_lite.stages.policies import Bench, arm_of, load_bench, policy
@@ -73,19 +73,12 @@ def scored_key(bench: Bench, utterances: Iterable) -> str:
     return key_of(bench.floor, *[u.text for u in utterances], *weights)
 
 
-def kept(folder: Path, key: str, codes: int) -> Scores | None:
-    if not (folder / "summary.json").is_file():
-        return None
-    scores, report = load_scores(folder, codes)
-    return scores if report.get("key") == key else None
-
-
 def speaks(bench: Bench, name: str, make: Callable[[], Iterable[Recording]], seed: int) -> Scores:
     """A system that says the test texts on this machine, scored once."""
     folder, test = paths.artifacts("systems", bench.lang, name), bench.sets["test"]
     key = scored_key(bench, test)
-    if found := kept(folder, key, bench.stack.tokenizer.fsq.codes):
-        return found
+    if current(folder / "summary.json", key):
+        return load_scores(folder, bench.stack.tokenizer.fsq.codes)[0]
     with paths.replacing(folder) as temporary:
         temporary.mkdir(parents=True)
         said = write_set(temporary, "audio", make())
@@ -93,7 +86,7 @@ def speaks(bench: Bench, name: str, make: Callable[[], Iterable[Recording]], see
             bench.stack, said, temporary, bench.lang, silence=bench.silence, seed=seed, floor=bench.floor
         )
         scores = named(scores, [utterance.id for utterance in test])
-        save_scores(temporary, scores, name=name, key=key)
+        save_scores(temporary, scores, name=name, settings=key)
     return scores
 
 
@@ -142,7 +135,7 @@ def score_folder(folder: Path, lang: str, name: str, params: Params) -> tuple[Sc
 
 def run_score(folder: Path, lang: str, name: str | None) -> list[str]:
     """Lines for `sebridge score FOLDER`."""
-    params = load_params(paths.root() / "params.yaml")
+    params = active_params()
     scores, lines = score_folder(folder, lang, name or folder.resolve().name, params)
     units = {"wer": "word error", "wer_cal": "calibrated by the judge's floor", "cer": "character error", "hp": "Hp, bits",
              "rep": "repetition", "f0_std": "F0 std, semitones"}  # fmt: skip

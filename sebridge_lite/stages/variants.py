@@ -25,9 +25,8 @@ from sebridge_lite.core.params import AlignParams, Params
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.scoring import References
 from sebridge_lite.speech.codes import codes_for
-from sebridge_lite.speech.lm import LMConfig, TextSpeechLM
-from sebridge_lite.speech.weights import load_model
-from sebridge_lite.stages.policies import Bench, arm_of, policy_folder, sampler_of, score_policy
+from sebridge_lite.speech.lm import TextSpeechLM
+from sebridge_lite.stages.policies import Bench, arm_of, sampler_of, score_policy
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,6 @@ def variant_of(name: str, p: AlignParams) -> tuple[Variant, str]:
     except UserError:
         raise UserError(f"variant '{name}': not one of {', '.join(VARIANTS)}, or dgsa-ALPHA as in dgsa-0.50") from None
     return VARIANTS["dgsa"], f"additive-{alpha}"
-
-
-def sft_policy(bench: Bench, arm: str, seed: int) -> TextSpeechLM:
-    return load_model(TextSpeechLM, LMConfig, policy_folder(arm, seed) / "model").to(bench.stack.device)
 
 
 def scored(

@@ -32,7 +32,7 @@ from sebridge_lite.measure.evaluate import Scores, rate
 from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.measure.parts import heard
 from sebridge_lite.measure.phase import mixture_of, natural_range, with_range
-from sebridge_lite.measure.saved import load_scores, save_scores
+from sebridge_lite.measure.saved import current, load_scores, save_scores
 from sebridge_lite.measure.scoring import unless_empty
 from sebridge_lite.measure.worlds import over_alpha, peak_row
 from sebridge_lite.speech.checkpoint import key_of
@@ -96,10 +96,6 @@ def encoded(stack: Stack, said: Iterable[Recording], folder: Path, name: str) ->
         utterances += [replace(one.utterance, path="none", truth=None) for one in some]
     write_manifest(folder / f"{name}.jsonl", utterances)
     write_codes(folder / f"{name}.safetensors", [utterance.id for utterance in utterances], codes)
-
-
-def current(path: Path, settings: str) -> bool:
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["settings"] == settings
 
 
 def world(kind: str, bench: Bench, params: Params) -> Bench:

@@ -167,14 +167,30 @@ def test_a_killed_loop_goes_on_and_ends_as_if_it_had_not_been_killed(bench, monk
     critique(bench, "tdsc", 0, PARAMS)
     assert not made  # the first iteration was whole, and the second had its candidates
     assert [weights_of(system_folder("tdsc", 0) / f"k{k}") for k in range(3)] == whole
-    assert not list((tmp_path / "again" / "artifacts" / "tdsc_work").iterdir())
+    assert [path.name for path in (tmp_path / "again" / "artifacts" / "tdsc_work").iterdir()] == ["candidates"]
+
+
+def test_a_variant_whose_filter_nothing_fails_is_tdsc_and_is_not_trained_again(bench, monkeypatch):
+    critique(bench, "tdsc", 0, PARAMS)
+    monkeypatch.setattr(iteration, "train", pytest.fail)
+    monkeypatch.setattr(iteration, "fine_tune", pytest.fail)
+    about = critique(bench, "no-length", 0, PARAMS)  # of `TDSC`'s lengths all pass
+    assert (about["variant"], about["same_as"], about["k"]) == ("no-length", "tdsc-s0", 2)
+    assert weights_of(system_folder("no-length", 0) / "k2") == weights_of(system_folder("tdsc", 0) / "k2")
+
+
+def test_variants_that_have_the_same_policy_share_what_it_says(bench, monkeypatch):
+    made = count_generations(monkeypatch)
+    critique(bench, "tdsc", 0, PARAMS)
+    critique(bench, "no-dpo", 0, PARAMS)
+    assert len(made) == 3  # at k = 1 the start speaks for both
 
 
 def test_finished_work_of_other_settings_is_not_used(bench, monkeypatch):
     kill_in_second_dpo(bench, monkeypatch)
     made = count_generations(monkeypatch)
     critique(bench, "tdsc", 0, with_tdsc(beta=2.0))
-    assert len(made) == 2
+    assert len(made) == 1  # what the start says at k = 1 does not depend on beta
 
 
 def test_a_full_disk_loses_no_finished_iteration(bench, monkeypatch, tmp_path):

@@ -20,6 +20,8 @@ from sebridge_lite.core.params import TdscParams
 
 NO_LENGTH = {"shortest": 0.0, "longest": math.inf}
 START, BEST, ORACLE, GRPO = "sft", "best-of-12", "oracle", "grpo-wer"
+LOOPED = ("tdsc", "self-training", "rejection", "no-dpo")  # whose iterations Fig. 6 shows
+DRAWN = (START, *LOOPED)  # whose line over temperatures the frontier shows
 
 
 def settings_of(name: str, p: TdscParams) -> TdscParams:

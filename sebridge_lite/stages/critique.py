@@ -4,10 +4,11 @@ artifacts/tdsc/VARIANT-sSEED/ gets summary.json (which settings it follows from)
     k0/          the start: model, and its scores on unfiltered test samples at one temperature by the scoring judge
     k1/ k2/ ...  the same after each iteration, with candidates.safetensors, verdicts.jsonl (a row a candidate, and why it was
                  kept or dropped), temperatures.csv (Table 9), sft.csv and dpo.csv (losses)
-    T0.70/ ...   scores of the last policy on test, at each temperature
+    T0.70/ ...   scores of the last policy on test at each temperature, of the systems whose line the frontier shows
 summary.json of k0, k1, ... also holds the figures of the accepted part of the same samples, as `filtered_...`: the paper's last
 row; scores.csv says which these are.
 A killed loop goes on where it was: finished iterations wait in artifacts/tdsc_work, and training goes on from its checkpoints.
+Variants that have the same policy say the same, and those that choose the same learn the same: neither is done twice.
 An iteration whose candidates are all rejected ends the loop; one without pairs goes on without DPO. Both say so on stderr.
 """
 
@@ -30,7 +31,7 @@ from sebridge_lite.speech.lm import TextSpeechLM
 from sebridge_lite.speech.material import lm_examples
 from sebridge_lite.speech.sft import fine_tune
 from sebridge_lite.speech.stack import load_part, pretrained_folder
-from sebridge_lite.stages.critics import BEST, START, settings_of
+from sebridge_lite.stages.critics import BEST, DRAWN, START, settings_of
 from sebridge_lite.stages.critique_scores import best_at_inference, curve
 from sebridge_lite.stages.iteration import Loop, iterate, keep, load_policy
 from sebridge_lite.stages.policies import Bench, load_bench, prepared
@@ -59,14 +60,20 @@ def settings_key(name: str, params: Params) -> str:
     return key_of(*own, params.sft, params.sampling)
 
 
-def depends_on(loop: Loop, first: TextSpeechLM) -> str:
-    """Of what finished work must have been made to be used again: settings, data, judges, and the policy it begins from."""
-    bench, stack = loop.bench, loop.bench.stack
-    parts = [first, stack.select_judge, stack.score_judge, stack.flow, stack.vocoder, stack.speaker]
+def shared_key(loop: Loop) -> str:
+    """Of what all variants of a seed have in common: data, judges, and how a policy is fine-tuned and sampled."""
+    bench, params, stack = loop.bench, loop.params, loop.bench.stack
+    parts = [stack.select_judge, stack.score_judge, stack.flow, stack.vocoder, stack.speaker]
     weights = [tensor for part in parts for tensor in part.state_dict().values()]
     said = [u.id + u.text for name in ("synthetic", "test") for u in bench.sets[name]]
     codes = codes_for(bench.sets["synthetic"], bench.codes)
-    return key_of(settings_key(loop.name, loop.params), loop.seed, *said, *codes, *weights)
+    accepts = [getattr(params.tdsc, name) for name in ("max_wer", "max_rep", "shortest", "longest")]
+    return key_of(params.sft, params.sampling, accepts, loop.seed, *said, *codes, *weights)
+
+
+def depends_on(loop: Loop, first: TextSpeechLM) -> str:
+    """Of what finished work must have been made to be used again: settings, what is shared, and the policy it begins from."""
+    return key_of(settings_key(loop.name, loop.params), shared_key(loop), *first.state_dict().values())
 
 
 def finished(folder: Path, key: str) -> bool:
@@ -93,10 +100,10 @@ def make_start(loop: Loop) -> None:
 
 def run_loop(loop: Loop) -> int:
     """All iterations that are not there yet; how many there are in the end."""
-    whole = depends_on(loop, load_policy(loop.work / "k0", loop.bench))
+    whole, shared = depends_on(loop, load_policy(loop.work / "k0", loop.bench)), shared_key(loop)
     for k in range(1, loop.p.iterations + 1):
         target, key = loop.work / f"k{k}", key_of(whole, k)
-        if not finished(target, key) and not iterate(loop, k, loop.work / f"k{k - 1}", key, target):
+        if not finished(target, key) and not iterate(loop, k, loop.work / f"k{k - 1}", key, shared, target):
             return k - 1
     return loop.p.iterations
 
@@ -112,7 +119,7 @@ def publish(loop: Loop, last: int) -> None:
         if loop.name == BEST:
             scores = best_at_inference(bench, model, params, seed)
             save_scores(temporary / "k1", scores, variant=loop.name, seed=seed, k=1)
-        else:
+        elif loop.name in DRAWN:
             for heat, scores in curve(bench, model, params, seed).items():
                 save_scores(temporary / f"T{heat:.2f}", scores, variant=loop.name, seed=seed, k=last, temperature=heat)
         about = {"variant": loop.name, "seed": seed, "k": last, "settings": settings_key(loop.name, params)}

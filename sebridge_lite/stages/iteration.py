@@ -1,6 +1,8 @@
 """One iteration of TDSC's loop: fresh texts, candidates, the judge's decision, SFT, DPO, and what is kept of it on disk."""
 
 import itertools
+import json
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -75,14 +77,16 @@ def loop_words(loop: Loop, k: int) -> list[tuple[str, ...]]:
     return [tuple(word.text for word in words) for words in own]
 
 
-def sampled(loop: Loop, k: int, model: TextSpeechLM, words: Sequence[Sequence[str]], key: str) -> list[list[Tensor]]:
-    """Candidates of each text, all temperatures in one batch; those that a killed run had sampled are read back."""
-    path, p = loop.work / f"k{k}-candidates-{key}.safetensors", loop.p
+def sampled(loop: Loop, k: int, model: TextSpeechLM, words: Sequence[Sequence[str]]) -> list[list[Tensor]]:
+    """Candidates of each text, all temperatures in one batch. What the same policy has said of the same texts before, for a
+    variant that chooses among it otherwise or for a run that was killed, is read back."""
+    p, texts = loop.p, [CharVocab().encode("".join(text)) for text in words]
+    sampler = replace(sampler_of(loop.params.sampling, loop.seed), top_p=p.top_p)
+    heats = torch.tensor([rows_of(temperatures(k, p), p.candidates)])
+    seeds = [seed_of(loop.seed, "loop", k, place) for place in range(len(texts))]
+    key = key_of(*model.state_dict().values(), *texts, heats, sampler, seeds)
+    path = loop.work.parent / "candidates" / f"{key}.safetensors"
     if not path.is_file():
-        texts = [CharVocab().encode("".join(text)) for text in words]
-        sampler = replace(sampler_of(loop.params.sampling, loop.seed), top_p=p.top_p)
-        heats = torch.tensor([rows_of(temperatures(k, p), p.candidates)])
-        seeds = [seed_of(loop.seed, "loop", k, place) for place in range(len(texts))]
         groups = generate(model, texts, [text[:0] for text in texts], sampler, p.candidates, heats, row_seeds=seeds)
         rows = [row for group in groups for row in group]
         write_codes(path, [f"{i // p.candidates}/{i % p.candidates}" for i in range(len(rows))], rows)
@@ -90,9 +94,9 @@ def sampled(loop: Loop, k: int, model: TextSpeechLM, words: Sequence[Sequence[st
     return [rows[first : first + p.candidates] for first in range(0, len(rows), p.candidates)]
 
 
-def candidates_of(loop: Loop, k: int, model: TextSpeechLM, key: str) -> Candidates:
+def candidates_of(loop: Loop, k: int, model: TextSpeechLM) -> Candidates:
     bench, p, words = loop.bench, loop.p, loop_words(loop, k)
-    groups = sampled(loop, k, model, words, key)
+    groups = sampled(loop, k, model, words)
     listen = hears(bench, loop.seed) if loop.name == ORACLE else reads(bench)
     table = judged(groups, words, rows_of(temperatures(k, p), p.candidates), length_of(bench), listen)
     why = decide(table, p)
@@ -193,25 +197,57 @@ def keep(loop: Loop, folder: Path, model: TextSpeechLM, about: dict) -> None:
     save_scores(folder, scores, variant=loop.name, seed=loop.seed, **about)
 
 
-def iterate(loop: Loop, k: int, before: Path, key: str, target: Path) -> bool:
+def choice_of(loop: Loop, before: TextSpeechLM, found: Candidates, shared: str) -> str:
+    """Of all that an iteration's policy and scores follow from; `shared`: of what all variants have in common."""
+    p = loop.p
+    how = (p.replay, p.steps, p.lr, p.reference, p.beta, p.dpo_steps, p.dpo_lr, p.dpo_warmup, p.dpo_budget)
+    own = (p.grpo_lr, p.grpo_clip) if loop.name == GRPO else (found.used, found.pairs)
+    return key_of(shared, *before.state_dict().values(), how, own, *map("".join, found.words), *found.codes)
+
+
+def twin_of(loop: Loop, k: int, choice: str) -> Path | None:
+    """Where another variant has learnt the very same from the very same policy: a filter that nothing fails changes nothing."""
+    for path in sorted(paths.artifacts("tdsc").glob(f"*-s{loop.seed}/k{k}/summary.json")):
+        if json.loads(path.read_text(encoding="utf-8")).get("choice") == choice:
+            return path.parent
+    return None
+
+
+def copy_of(twin: Path, loop: Loop, folder: Path, about: dict) -> None:
+    """The twin's policy and scores, under this variant's name."""
+    shutil.copytree(twin, folder)
+    report = json.loads((twin / "summary.json").read_text(encoding="utf-8"))
+    report |= about | {"variant": loop.name, "same_as": twin.parent.name}
+    (folder / "summary.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def learn(loop: Loop, k: int, model: TextSpeechLM, before: Path, found: Candidates, training: Path) -> dict:
+    """Everything that an iteration teaches, `model` in place."""
+    if loop.name == GRPO:
+        return learn_rewards(loop, k, model, found, training / "grpo")
+    about = learn_accepted(loop, k, model, found, training / "sft")
+    return about | (learn_pairs(loop, k, model, before, found, training / "dpo") if loop.p.dpo_steps else {})
+
+
+def iterate(loop: Loop, k: int, before: Path, key: str, shared: str, target: Path) -> bool:
     """From the policy in `before` to a whole folder `target`; False when no candidate was accepted."""
     model, begun = load_policy(before, loop.bench), time.perf_counter()
-    found = candidates_of(loop, k, model, key)
+    found = candidates_of(loop, k, model)
     about = {"k": k, "key": key, "seconds_candidates": round(time.perf_counter() - begun, 1), **watched(loop, k, found)}
+    about["choice"] = choice_of(loop, model, found, shared)
     if not found.used:
         why = ", ".join(f"{name} {share:.0%}" for name, share in found.why.mean().items())
         print(f"{loop.name}-s{loop.seed} k{k}: none of {len(found.table):,} candidates accepted (rejected for {why}); the loop "
               "ends here: start from a better policy or raise tdsc.max_wer", file=sys.stderr)  # fmt: skip
         return False
-    training = loop.work / f"k{k}-training"
-    if loop.name == GRPO:
-        about |= learn_rewards(loop, k, model, found, training / "grpo")
-    else:
-        about |= learn_accepted(loop, k, model, found, training / "sft")
-        if loop.p.dpo_steps:
-            about |= learn_pairs(loop, k, model, before, found, training / "dpo")
+    training, twin = loop.work / f"k{k}-training", twin_of(loop, k, about["choice"])
+    if twin is None:
+        about |= learn(loop, k, model, before, found, training)
     with paths.replacing(target) as temporary:
-        temporary.mkdir(parents=True)
+        if twin is None:
+            keep(loop, temporary, model, about)
+        else:
+            copy_of(twin, loop, temporary, about)
         names = [f"{text}/{slot}" for text, slot in zip(found.table["text"], found.table["slot"], strict=True)]
         write_codes(temporary / "candidates.safetensors", names, found.codes)
         write_verdicts(temporary / "verdicts.jsonl", found)
@@ -221,5 +257,4 @@ def iterate(loop: Loop, k: int, before: Path, key: str, target: Path) -> bool:
         )
         for path in training.glob("*/loss.csv"):
             (temporary / f"{path.parent.name}.csv").write_bytes(path.read_bytes())
-        keep(loop, temporary, model, about)
     return True

@@ -39,7 +39,7 @@ PARAMS = load_params(ROOT / "params" / "smoke.yaml")
 # Random judges read nonsense, so all errors below are made up by `judge`: a number of wrong words that follows from the tokens.
 TDSC = replace(
     PARAMS.tdsc, start_steps=2, iterations=2, texts=5, candidates=6, max_wer=0.5, max_rep=1.1, shortest=0.0, longest=100.0,
-    apart=0.0, near=50, steps=2, dpo_steps=2, dpo_warmup=0, temperatures=(1.0,), curve_texts=2,
+    apart=0.0, near=50, steps=2, dpo_steps=2, dpo_warmup=0, temperatures=(0.8, 1.0), curve_texts=2,
 )  # fmt: skip
 PARAMS = replace(PARAMS, tdsc=TDSC, sampling=replace(PARAMS.sampling, min_ratio=0.3, max_ratio=0.6))
 
@@ -125,7 +125,7 @@ def test_a_loop_keeps_each_iteration_with_candidates_verdicts_and_scores(bench):
     for name, row in codes.items():
         assert rows.set_index("name").loc[name, "tokens"] == len(row)
     assert rows["said"].map(lambda text: split_of(text.replace(" ", ""))).eq("loop").all()
-    at_one = curve_of(bench, "tdsc", 0)[1.0]
+    at_one = curve_of(bench, "tdsc", 0, PARAMS)[1.0]
     assert at_one.table["id"].tolist() == found[-1][0].table["id"][: TDSC.curve_texts].tolist()
     accepted = found[-1][0].table["accepted"]
     assert (accepted.mean(), accepted.sum()) == (

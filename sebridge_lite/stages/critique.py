@@ -4,7 +4,7 @@ artifacts/tdsc/VARIANT-sSEED/ gets summary.json (which settings it follows from)
     k0/          the start: model, and its scores on unfiltered test samples at one temperature by the scoring judge
     k1/ k2/ ...  the same after each iteration, with candidates.safetensors, verdicts.jsonl (a row a candidate, and why it was
                  kept or dropped), temperatures.csv (Table 9), sft.csv and dpo.csv (losses)
-    T0.70/ ...   scores of the last policy on test at each temperature, of the systems whose line the frontier shows
+    T0.70/ ...   scores of the last policy on test at each other temperature, of the systems whose line the frontier shows
 summary.json of k0, k1, ... also holds the figures of the accepted part of the same samples, as `filtered_...`: the paper's last
 row; scores.csv says which these are.
 A killed loop goes on where it was: finished iterations wait in artifacts/tdsc_work, and training goes on from its checkpoints.
@@ -25,6 +25,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import current, load_scores, save_scores
+from sebridge_lite.measure.systems import first
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.codes import codes_for, read_codes
 from sebridge_lite.speech.lm import TextSpeechLM
@@ -163,10 +164,13 @@ def system(bench: Bench, name: str, seed: int, params: Params) -> list[tuple[Sco
     return history(bench, name, seed)
 
 
-def curve_of(bench: Bench, name: str, seed: int) -> dict[float, Scores]:
+def curve_of(bench: Bench, name: str, seed: int, params: Params) -> dict[float, Scores]:
     """A system's last policy on the first texts of the test set, by temperature."""
     folders = sorted(system_folder(name, seed).glob("T*"))
-    return {float(path.name[1:]): load_scores(path, bench.stack.tokenizer.fsq.codes)[0] for path in folders}
+    found = {float(path.name[1:]): load_scores(path, bench.stack.tokenizer.fsq.codes)[0] for path in folders}
+    if (heat := params.sampling.temperature) in params.tdsc.temperatures:
+        (found[heat],) = first({name: [history(bench, name, seed)[-1][0]]}, params.tdsc.curve_texts)[name]
+    return dict(sorted(found.items()))
 
 
 def candidates(name: str, seed: int, k: int) -> tuple[pd.DataFrame, dict[str, Tensor]]:

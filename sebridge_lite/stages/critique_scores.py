@@ -93,6 +93,7 @@ def best_at_inference(bench: Bench, model: TextSpeechLM, params: Params, seed: i
 
 
 def curve(bench: Bench, model: TextSpeechLM, params: Params, seed: int) -> dict[float, Scores]:
-    """The first texts of the test set at each temperature: word error against expressivity."""
+    """The first texts of the test set at each other temperature than the study's, at which a system is scored anyway."""
     few = bench._replace(sets=bench.sets | {"test": bench.sets["test"][: params.tdsc.curve_texts]})
-    return {heat: score_policy(few, model, params, seed, ARM, temperature=heat) for heat in params.tdsc.temperatures}
+    others = [heat for heat in params.tdsc.temperatures if heat != params.sampling.temperature]
+    return {heat: score_policy(few, model, params, seed, ARM, temperature=heat) for heat in others}

@@ -6,7 +6,8 @@ rejection      Table 4: all candidates at T = 1, the judge's choice of them, SFT
 best-of-12     ours: the start, and the best of twelve candidates by the selecting judge when it is used
 tdsc           Sec. 4
 no-dpo, t1-only, no-length, fixed-tmax, no-repetition    Table 8; no-dpo is the strongest rival by choice alone
-literal        ours: the paper's settings where ours differ: beta 0.1, no replay, all accepted, any loser, Table 12's Tmax,
+literal        ours: the paper's settings where ours differ: accepted below 0.4, all of them learnt, no replay,
+               any loser, beta 0.1, Table 12's Tmax,
                the reference from before the SFT
 oracle         ours: the judge that scores also selects. This is cheating, and shows what a perfect judge could bring
 grpo-wer       ours: GRPO on the same candidates at T = 1, word error its only reward, as many steps
@@ -40,7 +41,7 @@ def settings_of(name: str, p: TdscParams) -> TdscParams:
         "fixed-tmax": {"schedule": "fixed"},
         "no-repetition": {"max_rep": math.inf},
         "literal": {
-            "beta": 0.1, "replay": False, "best": p.candidates, "matched": False, "schedule": "table12", "reference": "start"
+            "max_wer": 0.4, "beta": 0.1, "replay": False, "best": p.candidates, "matched": False, "schedule": "table12", "reference": "start"
         },
         ORACLE: {},
         GRPO: {"schedule": "one"},

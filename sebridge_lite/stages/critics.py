@@ -41,7 +41,8 @@ def settings_of(name: str, p: TdscParams) -> TdscParams:
         "fixed-tmax": {"schedule": "fixed"},
         "no-repetition": {"max_rep": math.inf},
         "literal": {
-            "max_wer": 0.4, "beta": 0.1, "replay": False, "best": p.candidates, "matched": False, "schedule": "table12", "reference": "start"
+            "max_wer": 0.4, "beta": 0.1, "replay": False, "best": p.candidates, "matched": False,
+            "schedule": "table12", "reference": "start",
         },
         ORACLE: {},
         GRPO: {"schedule": "one"},

@@ -1,21 +1,29 @@
+import base64
 import http.client
+import io
 import json
 import re
 import threading
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 from browser import Browser, needs_chromium
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import load_params
 from sebridge_lite.paper.markup import table, tag, written
 from sebridge_lite.paper.page_figures import in_words, scale_of
-from sebridge_lite.stages import cli, listen, site_text
+from sebridge_lite.stages import alignment, cli, listen, site_clips, site_text
+from sebridge_lite.stages.listening import levelled
 from sebridge_lite.stages.site_clips import Group, Heard, Take, chosen, people_of
 from sebridge_lite.stages.site_page import Facts, page_of
+from sebridge_lite.stages.site_players import mp3
 
+ROOT = Path(__file__).parents[1]
 RATE = 16_000
 HOSTILE = "</script><img src=x onerror=\"console.error('in')\"><b>__CLAIMS__ &amp;"
 ROW = {"words_wrong": 1.0, "words": 5.0, "f0_std_st": 1.82, "heard": HOSTILE}
@@ -55,7 +63,7 @@ def interval(**means) -> dict:
     }
 
 
-def facts(profile: str = "lite", **tables) -> Facts:
+def facts(profile: str = "lite", source: str = "studio", **tables) -> Facts:
     counts = {"texts": 300, "seeds": 3}
     scale = [
         interval(wer=0.5 - alpha / 4, f0_std=2.7 - alpha, hp=8.2, sim=0.6) | {"alpha": alpha} | counts
@@ -87,7 +95,7 @@ def facts(profile: str = "lite", **tables) -> Facts:
     beside = [{"language": "th", "system": HOSTILE, "word error, ours": "28.0 [26.0, 30.0]", "paper": 38.9}]
     params = SimpleNamespace(
         align=SimpleNamespace(arm="additive-0.80"),
-        corpus=SimpleNamespace(language="th"),
+        corpus=SimpleNamespace(language="th", real_source=source),
         site=SimpleNamespace(least_words=4),
         systems=SimpleNamespace(reference=3.0),
     )
@@ -151,9 +159,48 @@ def test_figures_come_from_the_tables_and_their_absence_is_said():
     assert "49.2" not in other
 
 
+def test_clips_have_one_level_and_the_sound_that_was_given(built):
+    page = built.read_text(encoding="utf-8")
+    levels = []
+    for source in re.findall(r'src="data:audio/mpeg;base64,([^"]+)"', page):
+        sound, rate = soundfile.read(io.BytesIO(base64.b64decode(source)))
+        assert rate == RATE and len(sound) == int(0.9 * RATE)
+        levels.append(20 * np.log10(np.sqrt((sound[1600:-1600] ** 2).mean())))
+    assert len(levels) == 15 and np.ptp(levels) < 1
+    given = levelled(voice(120, 2))
+    back, _ = soundfile.read(io.BytesIO(mp3(given)))
+    assert np.sqrt(((back - given) ** 2).mean() / (given**2).mean()) < 0.1
+
+
+def test_a_policy_of_other_settings_is_named_as_missing_and_never_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
+    monkeypatch.setattr(site_clips, "recordings", lambda *_: [take("recorded", "people")])
+    monkeypatch.setattr(site_clips, "load_scores", lambda *_: (None, {}))
+    monkeypatch.setattr(site_clips, "said", lambda bench, scores, places, seed, label: [take(label) for _ in places])
+    params = load_params(ROOT / "params" / "smoke.yaml")
+    for name, settings in (("sft", alignment.settings_key(params)), ("dgsa", "others")):
+        (tmp_path / "artifacts" / "align" / f"{name}-s0").mkdir(parents=True)
+        (tmp_path / "artifacts" / "align" / f"{name}-s0" / "summary.json").write_text(
+            json.dumps({"settings": settings})
+        )
+    utterance = SimpleNamespace(words=("ไป", "ฮฮฮ"), text="ไปฮฮฮ")
+    stack = SimpleNamespace(tokenizer=SimpleNamespace(fsq=SimpleNamespace(codes=729)))
+    bench = SimpleNamespace(lang="th", stack=stack, sets={"test": [utterance] * 2})
+    groups, absent = site_clips.aligned(bench, [0, 1], params)
+    assert [[one.label for one in group.takes] for group in groups] == [["recorded", "SFT"]] * 2
+    assert absent == ["DPO", "DGSA", "SFT on y_real (ours)"]
+    assert groups[0].gloss == [("ไป", "to go"), ("ฮฮฮ", "")]
+
+
 def test_only_the_smallest_profile_is_called_no_evidence():
     assert "Nothing on this page is evidence" in page_of(heard(), facts("smoke"))
     assert "Nothing on this page is evidence" not in page_of(heard(), facts("full"))
+
+
+def test_only_the_studios_people_are_said_to_be_nobody():
+    assert "Nobody on this page is a person" in page_of(heard(), facts())
+    own = page_of(heard(), facts(source="folder"))
+    assert "Nobody on this page is a person" not in own and "only if whoever speaks in them agreed" in own
 
 
 def test_sentences_and_people_are_chosen_by_place():

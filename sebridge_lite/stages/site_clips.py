@@ -193,18 +193,12 @@ def cloned(bench: Bench, voice: str, wanted: Sequence[str] | int, params: Params
         rows.items(), made, load_sounds([texts[i] for i in places], bench.folder), strict=True
     ):
         utterance = texts[place]
+        who = f"Studio person {name.rpartition('-')[2]}" if utterance.kind == "people" else f"Speaker {name}"
+        title = f"{who}, in {LANGUAGES.get(bench.lang, bench.lang)}"
         takes = [Take(f"reference, {LANGUAGES.get(voice, voice)}", "people", given.sounds[place].numpy(), {}),
                  Take("the person's own recording", "people", read.numpy(), row_of(own, utterance.id)),
                  Take("clone", "ours", sound.numpy(), row_of(scores, utterance.id))]  # fmt: skip
-        groups.append(
-            group_of(
-                f"Studio person {name.rpartition('-')[2]}, in {LANGUAGES.get(bench.lang, bench.lang)}",
-                bench.lang,
-                utterance,
-                takes,
-                name,
-            )
-        )
+        groups.append(group_of(title, bench.lang, utterance, takes, name))
     return groups
 
 
@@ -214,14 +208,11 @@ def collect(params: Params) -> Heard:
     places = chosen(first.sets["test"], p.texts, p.least_words)
     scale, no_scale = erosion(first, places, params)
     repair, no_repair = aligned(first, places, params)
-    voices_here = cloned(first, first.lang, p.people, params)
-    if params.corpus.second_language == "none":
-        return Heard(
-            scale, repair, [], voices_here, {"erosion": no_scale, "aligned": no_repair, "tdsc": ["a second language"]}
-        )
-    second = critique.second_bench(params)
-    loop, no_loop = criticised(second, chosen(second.sets["test"], p.texts, p.least_words), params)
-    foreign = cloned(second, first.lang, [group.person for group in voices_here], params)
-    return Heard(
-        scale, repair, loop, [*voices_here, *foreign], {"erosion": no_scale, "aligned": no_repair, "tdsc": no_loop}
-    )
+    people, loop, no_loop = cloned(first, first.lang, p.people, params), [], ["a second language"]
+    if params.corpus.second_language != "none":
+        second = critique.second_bench(params)
+        loop, no_loop = criticised(second, chosen(second.sets["test"], p.texts, p.least_words), params)
+        names = [group.person for group in people]
+        foreign = cloned(second, first.lang, names, params)
+        people = sorted([*people, *foreign], key=lambda group: names.index(group.person))
+    return Heard(scale, repair, loop, people, {"erosion": no_scale, "aligned": no_repair, "tdsc": no_loop})

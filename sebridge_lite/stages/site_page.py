@@ -78,9 +78,10 @@ def repair(facts: Facts) -> list[Element]:
     kinds = {kind: RECORDS[kind][1] for kind in records}
     named = [(f"SFT, alpha {row['alpha']:.2f}", row) for row in rows]
     named += [(f"{name}, from alpha {facts.alpha:.2f}", row) for name, row in beside.items()]
+    printed = {f"SFT, alpha {a / 100:.2f}": words for a, words in site_text.of_paper("table1_scaling", "alpha").items()}
     named += [(words, records[kind]) for kind, words in kinds.items()]
     return [tag("div", *panels, class_="panels"), page_figures.legend(list(beside), kinds),
-            details("As a table", site_text.measured(named, "Erosion and repair"))]  # fmt: skip
+            details("As a table", site_text.measured(named, "Erosion and repair", printed))]  # fmt: skip
 
 
 def erosion(heard: Heard, facts: Facts) -> list[Element]:
@@ -104,12 +105,13 @@ def parts_of(heard: Heard, facts: Facts) -> dict[str, list[Element]]:
         name: [paragraph(f"Not in this run (profile {profile}): {', '.join(some)}.", "absent")] if some else []
         for name, some in heard.absent.items()
     }
-    smoke = "Profile smoke trains for seconds, to show every step. Nothing on this page is evidence."
+    voices = site_text.NOBODY if facts.params.corpus.real_source == "studio" else site_text.OWN
     return {
-        "NOTICE": [paragraph(smoke, "notice")] if profile == "smoke" else [],
+        "NOTICE": [paragraph(site_text.SMOKE, "notice")] if profile == "smoke" else [],
+        "VOICES": [paragraph(voices)],
         "TALLY": [paragraph(site_text.tally(facts.claims), "tally")],
         "FIGURE": repair(facts),
-        "EROSION": [paragraph(site_text.erosion(facts.table("table1"))), *missing["erosion"], *erosion(heard, facts)],
+        "EROSION": [*site_text.erosion(facts.table("table1")), *missing["erosion"], *erosion(heard, facts)],
         "ALIGNED": [paragraph(f"All start from the policy of alpha {facts.alpha:.2f}."),
                     *site_text.aligned(facts.table("table3"), facts.table("finding"), ALIGNED), *missing["aligned"],
                     *map(compared, heard.aligned)],

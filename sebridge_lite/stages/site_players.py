@@ -38,7 +38,8 @@ def judged(row: Mapping) -> str:
     if not row:
         return ""
     pitch = f" · F0 spread {row['f0_std_st']:.2f} st" if np.isfinite(row["f0_std_st"]) else ""
-    return f"{row['words_wrong']:.0f} of {row['words']:.0f} words wrong{pitch}"
+    errors = f"{row['words_wrong']:.0f} error{'s' if row['words_wrong'] != 1 else ''}"
+    return f"{errors} in {row['words']:.0f} words{pitch}"
 
 
 def player(take: Take, where: str, sound: np.ndarray, f0: np.ndarray, scale: page_figures.Scale) -> Element:

@@ -3,6 +3,7 @@
 Left out: any word on what a figure means, for that is what the claims and their rule are for.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
@@ -10,23 +11,22 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 
 from sebridge_lite.measure import alignment_claims, tdsc_claims
+from sebridge_lite.paper.dgsa_figures import TABLE3
 from sebridge_lite.paper.markup import table, tag
+from sebridge_lite.paper.published import published
 from sebridge_lite.paper.systems_figures import LANGUAGES
 
 Rows = Sequence[Mapping]
 NOTHING = "This run has no figures for it."
-NAMES = {
-    "sft": "SFT, alpha and temperature chosen",
-    "dgsa": "DGSA",
-    "start": "start (k0)",
-    "tdsc": "TDSC",
-}  # of Table 5
-VERDICTS = {
-    "reproduced": "✓",
-    "not reproduced": "○",
-    "contradicted": "✕",
-    "not tested": "–",
-}  # told apart without colour
+SMOKE = "Profile smoke trains for seconds, to show every step. Nothing on this page is evidence."
+NOBODY = (
+    "The voices are a stand-in: a synthesiser that speaks real Thai and Lao words, lively as “studio people” and flat as "
+    "“engines”. Nobody on this page is a person."
+)
+OWN = "In this run people are recordings from data/real. Show this page to others only if whoever speaks in them agreed to that."
+# Of Table 5, where `sft` is the policy that alignment starts from, at the temperature that dev chose.
+NAMES = {"sft": "SFT, temperature chosen", "dgsa": "DGSA", "start": "k0, the start of TDSC", "tdsc": "TDSC"}
+VERDICTS = {"reproduced": "✓", "not reproduced": "○", "contradicted": "✕", "not tested": "–"}  # not by colour alone
 
 
 def paragraph(text: str, class_: str = "says") -> Element:
@@ -57,35 +57,46 @@ def counted(row: Mapping) -> str:
     return f"{row['texts']} sentences, {row['seeds']} training seed{'s' if row['seeds'] > 1 else ''}, 95 % intervals"
 
 
-def erosion(rows: Rows) -> str:
-    """Table 1 from end to end."""
+def of_paper(name: str, key: str) -> dict:
+    """What a table of the paper prints for each row that it names by `key`."""
+    return {row[key]: f"{row['wer']:g} %, {row['hp']:.2f} bits" for row in published(name).to_dict("records")}
+
+
+def erosion(rows: Rows) -> list[Element]:
+    """Table 1 from end to end, ours and the paper's."""
     rows = sorted((row for row in rows if row.get("wer") is not None), key=lambda row: row["alpha"])
     if len(rows) < 2:
-        return NOTHING
-    first, last = rows[0], rows[-1]
-    says = (
+        return [paragraph(NOTHING)]
+    first, last, theirs = rows[0], rows[-1], published("table1_scaling")
+    peak = max(rows, key=lambda row: -math.inf if row.get("hp") is None else row["hp"])
+    printed = theirs.loc[theirs["hp"].idxmax()]
+    ours = (
         f"From alpha {first['alpha']:.2f} to {last['alpha']:.2f} word error goes from {wer(first)} to {wer(last)}, and the "
-        f"spread of F0 within a sentence from {spread(first)} to {spread(last)}."
+        f"spread of F0 within a sentence from {spread(first)} to {spread(last)}. Hp, the paper's measure of expressivity, is "
+        f"highest at alpha {peak['alpha']:.2f}: {value(peak, 'hp')} bits. {counted(first)}."
     )
-    known = [row for row in rows if row.get("hp") is not None]
-    if known:
-        peak = max(known, key=lambda row: row["hp"])
-        says += f" Hp, the paper's measure of expressivity, is highest at alpha {peak['alpha']:.2f}: {value(peak, 'hp')} bits."
-    return f"{says} {counted(first)}."
+    paper = (
+        f"The paper prints a word error of {theirs['wer'].iloc[0]:g} % at alpha {theirs['alpha'].iloc[0] / 100:.2f} and "
+        f"{theirs['wer'].iloc[-1]:g} % at {theirs['alpha'].iloc[-1] / 100:.2f}, and the highest Hp, {printed['hp']:.2f} bits, at "
+        f"{printed['alpha'] / 100:.2f}."
+    )
+    return [paragraph(ours), paragraph(paper)]
 
 
-def measured(named: Sequence[tuple[str, Mapping]], what: str) -> Element:
-    """A row a system, with intervals."""
-    cells = [[name, wer(row), spread(row), value(row, "hp")] for name, row in named]
-    return table(["", "word error", "spread of F0", "Hp, bits"], cells, f"{what}: {counted(named[0][1])}")
+def measured(named: Sequence[tuple[str, Mapping]], what: str, printed: Mapping[str, str]) -> Element:
+    """A row a system, with intervals, beside what the paper prints, which is on a scale of its own."""
+    cells = [[name, wer(row), spread(row), value(row, "hp"), printed.get(name, "")] for name, row in named]
+    columns = ["", "word error", "spread of F0", "Hp, bits", "the paper prints"]
+    return table(columns, cells, f"{what}: {counted(named[0][1])}")
 
 
 def aligned(rows: Rows, finding: Rows, labels: Mapping[str, str]) -> list[Element]:
     """The finding of notebook 09, and Table 3, the systems that the page plays."""
-    by_name = {row["variant"]: row for row in rows}
+    by_name, theirs = {row["variant"]: row for row in rows}, of_paper("table3_alignment_thai_alpha80", "method")
     named = [(label, by_name[name]) for name, label in labels.items() if name in by_name]
+    printed = {label: theirs[TABLE3[name]] for name, label in labels.items() if name in TABLE3}
     says = [paragraph(f"{alignment_claims.sentence(row)}.") for row in finding if row.get("hp") is not None]
-    return [*says, measured(named, "Aligned systems")] if named else [paragraph(NOTHING)]
+    return [*says, measured(named, "Aligned systems", printed)] if named else [paragraph(NOTHING)]
 
 
 def tdsc(rows: Rows, loop: Rows) -> list[Element]:
@@ -95,7 +106,8 @@ def tdsc(rows: Rows, loop: Rows) -> list[Element]:
     if any(row["variant"] == "tdsc" and row.get("relative") is not None for row in rows):
         found.append(paragraph(f"{tdsc_claims.sentence(pd.DataFrame(rows))}."))
     if own:
-        found.append(measured([(f"k{row['k']}", row) for row in own], "After each iteration"))
+        printed = {f"k{k}": words for k, words in of_paper("figure6_tdsc_iterations", "k").items()}
+        found.append(measured([(f"k{row['k']}", row) for row in own], "After each iteration", printed))
     return found or [paragraph(NOTHING)]
 
 

@@ -17,7 +17,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.paper.markup import table, tag, written
 from sebridge_lite.paper.page_figures import in_words, scale_of
-from sebridge_lite.stages import alignment, cli, listen, site_clips, site_text
+from sebridge_lite.stages import alignment, cli, listen, site, site_clips, site_text
 from sebridge_lite.stages.listening import levelled
 from sebridge_lite.stages.site_clips import Group, Heard, Take, chosen, people_of
 from sebridge_lite.stages.site_page import Facts, page_of
@@ -241,6 +241,24 @@ def test_publishing_a_smoke_page_is_refused_and_so_is_a_run_without_verdicts(pro
     assert "summary.json: not there; `sebridge verdicts` writes it" in capsys.readouterr().err
 
 
+def test_a_page_is_kept_in_git_when_asked_and_one_too_large_replaces_nothing(project, monkeypatch):
+    params = load_params(ROOT / "params" / "lite.yaml")
+    monkeypatch.setattr(site, "collect", lambda _: heard())
+    monkeypatch.setattr(site, "facts_of", lambda _: facts())
+    written, kept = project / "results" / "site" / "index.html", project / "results" / "site.html"
+    assert site.run_site(params) == written and not kept.exists()
+    site.run_site(params, publish=True)
+    assert kept.read_bytes() == written.read_bytes()
+    monkeypatch.setattr(site, "facts_of", lambda _: facts("full"))
+    with pytest.raises(UserError, match=r"results/verdicts is of profile full, params\.yaml of lite"):
+        site.run_site(params, publish=True)
+    monkeypatch.setattr(site, "facts_of", lambda _: facts(table1=[]))
+    monkeypatch.setattr(site, "MOST", 1000)
+    with pytest.raises(UserError, match=r"MB, .* lower site\.texts or site\.people"):
+        site.run_site(params, publish=True)
+    assert kept.read_bytes() == written.read_bytes() and b"49.2 %" in kept.read_bytes()
+
+
 def test_listen_says_when_there_is_no_page_and_prefers_this_runs(project, capsys):
     assert cli.main(["listen"]) == 1
     shown = capsys.readouterr().err
@@ -305,6 +323,11 @@ def test_all_of_a_card_play_in_turn(page):
     page.run("document.querySelectorAll('.turn')[1].click()")
     page.until("heard.length === 3 && current === null")
     assert page.run("heard") == [6, 7, 8]
+    page.run("heard = []; document.querySelectorAll('.turn')[0].click()")  # the slider goes along
+    page.until("heard.length === 2 && slider.value === '1' && moved[0].hidden && !moved[1].hidden")
+    page.press("Escape")
+    assert page.run("[queue.length, current]") == [0, None]
+    assert page.errors == []
 
 
 @needs_chromium

@@ -1,4 +1,4 @@
-"""The section of `params.yaml` for `12_listening_test`; `params` holds them all."""
+"""The sections of `params.yaml` for `12_listening_test` and the listening page; `params` holds them all."""
 
 from dataclasses import dataclass, field
 
@@ -18,3 +18,12 @@ class ListeningParams:
     careless: int = within(0, 1_000)
     difference: float = within(0, 4, open_low=True)
     runs: int = within(10, 100_000)
+
+
+@dataclass(frozen=True)
+class SiteParams:
+    """What the listening page plays: sentences and people, taken by their place in the test set."""
+
+    texts: int = within(1, 20)
+    least_words: int = within(1, 20)
+    people: int = within(1, 50)

@@ -10,7 +10,7 @@ from pathlib import Path
 from sebridge_lite.core import paths
 from sebridge_lite.core.erosion_params import ErosionParams, WorldsParams
 from sebridge_lite.core.fields import build, one_of, read_yaml, within
-from sebridge_lite.core.listening_params import ListeningParams
+from sebridge_lite.core.listening_params import ListeningParams, SiteParams
 
 PROFILES = ("smoke", "lite", "full")
 
@@ -273,6 +273,7 @@ class Params:
     tdsc: TdscParams = field()
     systems: SystemsParams = field()
     listening: ListeningParams = field()
+    site: SiteParams = field()
 
 
 def load_params(path: Path) -> Params:

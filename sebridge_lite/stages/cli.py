@@ -80,6 +80,13 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--publish", action="store_true", help="also into results/ itself, which git keeps (lite, full)")
     sub = command(
+        does.site, "site", "The listening page, in one file, from what the stages have made.", "sebridge site"
+    )
+    sub.add_argument("--publish", action="store_true", help="also as results/site.html, which git keeps (lite, full)")
+    sub = command(does.listen, "listen", "Show the listening page, to this machine alone.", "sebridge listen --open")
+    sub.add_argument("--port", metavar="N", type=int, default=0, help="default: a free one")
+    sub.add_argument("--open", action="store_true", help="in the browser")
+    sub = command(
         does.rate, "rate", "Make a listening test, or analyse what raters answered.", "sebridge rate make FOLDER"
     )
     sub.add_argument("action", choices=("make", "analyse"))

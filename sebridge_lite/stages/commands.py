@@ -129,6 +129,19 @@ def verdicts(options) -> None:
     print(f"see {paths.results('verdicts', 'summary.md')}")
 
 
+def site(options) -> None:
+    from sebridge_lite.stages.site import run_site
+
+    path = run_site(active_params(), options.publish)
+    print(f"site: {path.stat().st_size / 1e6:.1f} MB, open {path}, or `sebridge listen`")
+
+
+def listen(options) -> None:
+    from sebridge_lite.stages.listen import listen
+
+    listen(options.port, options.open)
+
+
 def rate(options) -> None:
     if options.action == "make":
         from sebridge_lite.stages.listening_items import make_from

@@ -128,3 +128,36 @@ def test_check_data_lists_bad_rows_with_file_and_row_and_exits_1(tmp_path, capsy
 def test_a_folder_that_is_not_there_is_one_line(tmp_path, capsys):
     assert cli.main(["check-data", str(tmp_path / "nowhere")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_consent_and_detect_as_a_user_calls_them(tmp_path, capsys):
+    soundfile.write(tmp_path / "me.wav", 0.3 * np.sin(np.arange(16000) / 10), 16000)
+    (tmp_path / "notes.wav").write_text("no sound")
+    asked = ["consent", "--who", "N. N.", "--purpose", "a lesson", "--until"]
+    files = ["--reference", str(tmp_path / "me.wav"), "--out", str(tmp_path / "me.json")]
+    assert cli.main([*asked, "2030-01-31", *files]) == 0
+    assert "N. N. agreed, until 2030-01-31" in capsys.readouterr().out
+    assert cli.main(["detect", str(tmp_path / "me.wav")]) == 0
+    assert "not found" in capsys.readouterr().out
+    bad = (
+        ([*asked, "31.1.2030", *files], "is not a day"),
+        (["detect", str(tmp_path / "notes.wav")], "not audio"),
+        (["detect", str(tmp_path / "none.wav")], "no such audio file"),
+    )
+    for arguments, part in bad:
+        assert cli.main(arguments) == 1
+        shown = capsys.readouterr()
+        assert part in shown.err and shown.err.count("\n") == 1 and shown.out == ""
+
+
+def test_a_manifest_that_points_outside_its_folder_is_one_line_and_keeps_nothing(project, monkeypatch, capsys):
+    from types import SimpleNamespace
+
+    from sebridge_lite.stages import systems
+
+    monkeypatch.setattr(systems, "load_bench", lambda lang: SimpleNamespace(sets={"test": []}, lang=lang))
+    (project / "azure").mkdir()
+    (project / "azure" / "manifest.csv").write_text("file,text\n../me.wav,ไป\n", encoding="utf-8")
+    assert cli.main(["score", "azure", "--lang", "th"]) == 1
+    assert "leads outside the folder" in (shown := capsys.readouterr().err) and shown.count("\n") == 1
+    assert not (project / "artifacts").exists()

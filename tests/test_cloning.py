@@ -15,7 +15,7 @@ import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.measure.cloning import bounds, cloned, gap, over_speakers, two_voices, voices_of
+from sebridge_lite.measure.cloning import bounds, cloned, gap, over_speakers, own_voice, two_voices, voices_of
 from sebridge_lite.measure.contenders import load_mms
 from sebridge_lite.measure.scoring import load_references, load_sounds
 from sebridge_lite.speech.consent import write_consent
@@ -119,6 +119,18 @@ def test_a_clone_is_scored_against_its_reader_and_its_reference_and_style_reache
     assert on.table[["sim", "sim_held", "ceiling", "floor"]].abs().max().max() <= 1 + 1e-6
     assert (on.table["reference_seconds"] == 1.0).all() and "wer_cal" in on.summary
     assert any(not torch.equal(a, b) for a, b in zip(on.codes, off.codes, strict=True))
+
+
+def test_what_is_lost_of_a_voice_is_measured_against_itself():
+    """Of two voices one comes back as it was and one as the other."""
+    first, other = torch.tensor([1.0, 0.0]), torch.tensor([0.6, 0.8])
+    voices = {1.0: first, 2.0: other}
+    stack = SimpleNamespace(
+        timbres=lambda sounds: torch.stack([voices[float(sound[0])] for sound in sounds]),
+        tokens=lambda sounds: sounds,
+        speak=lambda codes, timbres, seeds: [torch.ones(4)] * len(seeds),
+    )
+    assert own_voice(stack, [torch.full((4,), 1.0), torch.full((4,), 2.0)]) == pytest.approx([1.0, 0.6])
 
 
 def table(sims, speakers):
@@ -247,6 +259,13 @@ def test_a_bad_request_is_one_line_and_writes_nothing(ask, tmp_path, how, part):
         ask(**how)
     assert part in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "out.wav").exists()
+
+
+def test_advice_for_a_list_is_not_given_for_one_reference(ask):
+    for samples in (np.zeros(24_000), 0.1 * LOUD[:100]):
+        with pytest.raises(UserError, match="give another recording") as caught:
+            ask(samples=samples)
+        assert "row" not in str(caught.value)
 
 
 def test_without_consent_nothing_is_cloned(ask, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PARTS = (
@@ -82,8 +83,6 @@ def test_the_embedded_data_is_what_data_dvc_names():
 
 
 def test_no_stage_writes_under_data_or_depends_on_a_notebook_itself():
-    import yaml
-
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     for name, stage in stages.items():
         assert not [out for out in stage["outs"] if str(out).startswith("data")], name
@@ -118,3 +117,25 @@ def test_the_pipeline_reruns_what_changed_and_nothing_else(clone):
     nbformat.write(nb, path)
     dvc(clone, "repro", "code")
     assert "corpus:" in dvc(clone, "status", "corpus")
+
+
+def test_the_systems_stage_runs_once_and_again_with_a_system_that_was_scored_since(tmp_path):
+    """Its outs and settings, with a command that does no more than write them."""
+    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["systems"]
+    outs = [name for out in stage["outs"] for name in ([out] if isinstance(out, str) else out)]
+    made = " && ".join(f"mkdir -p {out}/th" for out in outs)  # empty, as without espeak-ng
+    stub = {"cmd": made, "deps": ["corpus"], "outs": stage["outs"]}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"systems": stub}}), encoding="utf-8")
+    (tmp_path / "corpus").write_text("speech")
+    dvc(tmp_path, "init", "--no-scm")
+    assert "Running stage 'systems'" in dvc(tmp_path, "repro")
+    assert "Running stage" not in dvc(tmp_path, "repro")
+
+    scored = tmp_path / "artifacts" / "systems" / "th" / "azure"
+    scored.mkdir()
+    (scored / "summary.json").write_text("{}")
+    assert "Running stage 'systems'" in dvc(tmp_path, "repro")
+    (tmp_path / "corpus").write_text("other speech")
+    assert "Running stage 'systems'" in dvc(tmp_path, "repro")
+    assert (scored / "summary.json").is_file()
+    assert "Running stage" not in dvc(tmp_path, "repro")

@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
-from scipy.stats import false_discovery_control
+from scipy.stats import binomtest, false_discovery_control
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.measure.stats import holm, mean_interval, normal_interval, paired_difference, paired_tests
+from sebridge_lite.measure.stats import (
+    holm,
+    mean_interval,
+    normal_interval,
+    paired_difference,
+    paired_tests,
+    share_interval,
+)
 
 
 def _texts_with_repeats(rng, texts=40, repeats=4):
@@ -121,3 +128,16 @@ def test_bad_input_is_one_clear_line(call, says):
     with pytest.raises(UserError, match=says) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 12), (12, 12), (1, 3), (211, 212)])
+def test_the_interval_of_a_share_is_scipys_wilson_and_stays_within_0_and_1(count, n):
+    found, theirs = share_interval(count, n), binomtest(count, n).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
+    assert -1e-12 <= found.low <= found.mean == count / n <= found.high + 1e-12 <= 1 + 1e-11
+
+
+@pytest.mark.parametrize(("count", "n"), [(3, 2), (-1, 2), (0, 0)])
+def test_what_is_no_share_is_refused(count, n):
+    with pytest.raises(UserError, match="is no share"):
+        share_interval(count, n)

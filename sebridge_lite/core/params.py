@@ -251,6 +251,8 @@ class SystemsParams:
     seconds: tuple[float, ...] = within(0.5, 30)
     reference: float = within(0.5, 30)
     two_voices: float = within(-1, 1)
+    marks: int = within(2, 100_000)
+    cut: float = within(0.1, 30)
 
 
 @dataclass(frozen=True)

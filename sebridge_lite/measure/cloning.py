@@ -16,7 +16,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.measure.evaluate import RATES, VOCAB, Scores, scores_of, speak
 from sebridge_lite.measure.prosody import ENOUGH, describe
-from sebridge_lite.measure.scoring import References, Tracks, score, speaker_similarity, tracks_of, unless_empty
+from sebridge_lite.measure.scoring import References, Tracks, score, speaker_similarity, tracks_unless_empty
 from sebridge_lite.measure.stats import Interval, mean_interval, paired_difference
 from sebridge_lite.speech.features import SAMPLE_RATE
 from sebridge_lite.speech.lm import TextSpeechLM
@@ -95,8 +95,8 @@ def cloned(
     texts, prefixes = [VOCAB.encode(u.text) for u in test], [row[:style] for row in voices.codes]
     codes = [row for (row,) in generate(model, texts, prefixes, sampler, row_seeds=seeds)]
     sounds = speak(stack, codes, voices.timbres, noises)
-    table = score(stack, references, rows, codes, sounds, voices.timbres, silence)
-    tracks = unless_empty(lambda some: tracks_of([sounds[i] for i in some], stack.device), sounds, None)
+    tracks = tracks_unless_empty(sounds, stack.device)
+    table = score(stack, references, rows, codes, sounds, voices.timbres, silence, tracks)
     recorded = [describe(track.f0, track.energy, 1).f0_std_st for track in references.tracks]
     pitch = np.array([[register(track) for track in side] for side in (tracks, references.tracks)])
     ceiling, lowest = bounds(references, voices)
@@ -138,6 +138,13 @@ def gap(
         return unknown
     found = paired_difference(one, two, tables[0]["speaker"], weights, others_weights, seed)
     return replace(found, n=len(tables[0]))
+
+
+def own_voice(stack: Stack, sounds: Sequence[torch.Tensor]) -> np.ndarray:
+    """SIM of each recording to itself after tokens, decoder and vocoder: what is lost of a voice without any policy. (N,)"""
+    timbres = stack.timbres(sounds)
+    again = stack.speak(stack.tokens(sounds), timbres, range(len(sounds)))
+    return (stack.timbres(again) * timbres).sum(1).numpy()
 
 
 def two_voices(stack: Stack, sounds: Sequence[torch.Tensor]) -> np.ndarray:

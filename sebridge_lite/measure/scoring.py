@@ -97,6 +97,10 @@ def tracks_of(sounds: Sequence[torch.Tensor], device: torch.device) -> list[Trac
     return in_batches(one, sounds, TRACKED * HOP)
 
 
+def tracks_unless_empty(sounds: Sequence[torch.Tensor], device: torch.device) -> list[Tracks | None]:
+    return unless_empty(lambda some: tracks_of([sounds[i] for i in some], device), sounds, None)
+
+
 def silence_codes(stack: Stack, sounds: Sequence[torch.Tensor]) -> list[int]:
     """Codes that the tokenizer gives to pauses: most of their uses in recordings are silent throughout."""
 
@@ -157,10 +161,14 @@ def score(
     sounds: Sequence[torch.Tensor],
     timbres: torch.Tensor,
     silence: Sequence[int],
+    tracks: Sequence[Tracks | None] | None = None,
 ) -> pd.DataFrame:
-    """A table of R utterances: `rows` (R,) says which reference each is to be held to, `timbres` (R, E) whose voice it has."""
+    """A table of R utterances: `rows` (R,) says which reference each is to be held to, `timbres` (R, E) whose voice it has.
+
+    tracks: of the sounds, where they are known already.
+    """
     heard = unless_empty(lambda some: stack.hear([sounds[i] for i in some], references.lang), sounds, [])
-    tracks = unless_empty(lambda some: tracks_of([sounds[i] for i in some], stack.device), sounds, None)
+    tracks = tracks_unless_empty(sounds, stack.device) if tracks is None else tracks
     tokens = np.array([len(row) for row in codes])
     repeats, windows = repetition_rate(codes, K)
     speech_repeats, speech_windows = repetition_rate(codes, K, silence)

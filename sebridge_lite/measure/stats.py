@@ -5,6 +5,7 @@ seed. Left out: BCa, mixed models. With S seeds, resampling them understates the
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from scipy import stats
@@ -81,6 +82,16 @@ def paired_difference(
     low, high = np.nanquantile(first - second, LEVELS)
     mean = arms[0][0].sum() / arms[0][1].sum() - arms[1][0].sum() / arms[1][1].sum()
     return Interval(float(mean), float(low), float(high), arms[0][0].shape[1], arms[0][0].shape[0])
+
+
+def share_interval(count: int, n: int) -> Interval:
+    """A share of n independent trials with Wilson's (1927) interval, which stays within 0 and 1 and has a width at both ends."""
+    if not 0 <= count <= n or n < 1:
+        raise UserError(f"{count} of {n} is no share: give a count from 0 to n, and one trial at least")
+    z = NormalDist().inv_cdf(LEVELS[1])
+    middle = (count + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * np.sqrt(count * (n - count) / n + z**2 / 4)
+    return Interval(count / n, float(middle - half), float(middle + half), n, 1)
 
 
 def normal_interval(values) -> Interval:

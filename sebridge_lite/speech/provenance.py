@@ -97,8 +97,10 @@ def _sound(path: Path) -> tuple[np.ndarray, int]:
 def run_detect(path: Path) -> list[str]:
     """Lines on what a file says about itself and what its sound says."""
     mark, said = detect(*_sound(path)), read_provenance(path)
-    chance = f"score {mark.score:.1f}, by chance once in {1 / max(mark.p, 1e-12):.2g} unmarked sounds"
-    lines = [f"{path}: the mark of sebridge_lite is {'there' if mark.found else 'not found'} ({chance})"]
+    rare = f", by chance once in {1 / max(mark.p, 1e-12):.2g} unmarked sounds" if mark.found else ""
+    lines = [
+        f"{path}: the mark of sebridge_lite is {'there' if mark.found else 'not found'} (score {mark.score:.1f}{rare})"
+    ]
     if said:
         lines.append(f"{path}: made by {said.generator} {said.version}, model {show(said.model)}, on {said.date}")
         lines.append(f"{path}: text {said.text[:12]}, consent {said.consent[:12]} (first of their SHA-256)")

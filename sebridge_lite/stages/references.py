@@ -40,7 +40,8 @@ def read_reference(path: Path, stack: Stack, least_alike: float) -> torch.Tensor
     try:
         checked = check_audio(place.parent, file)
     except Fault as fault:
-        raise UserError(f"reference {path.name}: {fault.what}; {fault.how}") from None
+        how = "give another recording" if "row" in fault.how else fault.how  # advice for a list does not fit one file
+        raise UserError(f"reference {path.name}: {fault.what}; {how}") from None
     if checked.clipped > CLIP_LIMIT:
         raise UserError(f"reference {path.name}: clipped ({checked.clipped:.1%} at full scale); record it more quietly")
     sound = torch.from_numpy(load_audio(file, place.parent))

@@ -45,6 +45,9 @@ TABLES = {
     "frontier10": ("tdsc", "Ours: word error against expressivity over temperatures, without real speech"),
     "table5": ("systems", "Table 5: every system that runs here, and recordings"),
     "table6": ("systems", "Table 6: people never seen, cloned"),
+    "marks": ("systems", "Ours: the mark of generated speech, in short cuts, after what happens to files"),
+    "mark_cost": ("systems", "Ours: what the mark costs in words"),
+    "detector": ("systems", "Ours: clones told from recordings without the mark, of people not heard before"),
     "passes": ("tdsc", "Ours: what passes, and why the rest does not"),
 }
 FIGURES = {
@@ -68,7 +71,8 @@ SHOWN = (
     "predicted", "predicted_height", "lambda_e", "delta_hp", "paper", "k", "schedule", "filtered_wer", "relative",
     "pass_rate", "test_pass_rate", "contribution", "candidates_apart", "words_dropped", "rejected_wer",
     "rejected_repetition", "rejected_short", "rejected_long", "language", "condition", "sim_held", "ceiling",
-    "floor", "above_floor", "to_ceiling", "f0_mean_gap",
+    "floor", "above_floor", "to_ceiling", "f0_mean_gap", "attack", "n", "found", "rate", "unmarked", "alarms", "alarm_rate",
+    "speech", "wer_marked", "cost", "heard", "sounds", "speakers", "eer",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import os
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import active_params
+from sebridge_lite.stages.accounts import accounted
 
 
 def doctor(_options) -> None:
@@ -58,7 +59,8 @@ def pretrain(options) -> None:
 def encode(_options) -> None:
     from sebridge_lite.stages.encode import run_encode
 
-    found = run_encode(active_params())
+    with accounted(paths.artifacts("speech_tokens")):
+        found = run_encode(active_params())
     floors = ", ".join(
         f"{name.removesuffix('_wer')} {value:.3f}" for name, value in found.items() if "_recorded_wer" in name
     )
@@ -70,10 +72,11 @@ def _figures(found: dict) -> str:
 
 
 def sft(options) -> None:
-    from sebridge_lite.stages.policies import load_bench, train_policy
+    from sebridge_lite.stages.policies import load_bench, policy_folder, train_policy
 
     params = active_params()
-    found = train_policy(load_bench(params.corpus.language), options.arm, options.seed, params)
+    with accounted(policy_folder(options.arm, options.seed)):
+        found = train_policy(load_bench(params.corpus.language), options.arm, options.seed, params)
     print(
         f"{options.arm}, seed {options.seed}: {found['minutes']:.0f} min of speech, {found['epochs']:.1f} epochs, "
         f"{_figures(found)}"
@@ -93,10 +96,11 @@ def worlds(_options) -> None:
 
 
 def critique(options) -> None:
-    from sebridge_lite.stages.critique import critique, second_bench
+    from sebridge_lite.stages.critique import critique, second_bench, system_folder
 
     params = active_params()
-    found = critique(second_bench(params), options.variant, options.seed, params)
+    with accounted(system_folder(options.variant, options.seed)):
+        found = critique(second_bench(params), options.variant, options.seed, params)
     print(f"{options.variant}, seed {options.seed}: {found['k']} iterations, {_figures(found)}, unfiltered")
 
 
@@ -105,7 +109,9 @@ def pairs(options) -> None:
     from sebridge_lite.stages.preferences import run_pairs
 
     params = active_params()
-    for name, found in run_pairs(load_bench(params.corpus.language), options.seed, params).items():
+    with accounted(paths.artifacts("pairs", f"s{options.seed}")):
+        made = run_pairs(load_bench(params.corpus.language), options.seed, params)
+    for name, found in made.items():
         print(f"{name}: {found['pairs']} pairs from {found['real']} recordings")
 
 
@@ -114,7 +120,8 @@ def align(options) -> None:
     from sebridge_lite.stages.policies import load_bench
 
     params = active_params()
-    found = align_variant(load_bench(params.corpus.language), options.variant, options.seed, params)
+    with accounted(paths.artifacts("align", f"{options.variant}-s{options.seed}")):
+        found = align_variant(load_bench(params.corpus.language), options.variant, options.seed, params)
     print(
         f"{options.variant}, seed {options.seed}: {found['steps']} steps, T {found['temperature']}, {_figures(found)}"
     )

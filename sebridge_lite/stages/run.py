@@ -5,7 +5,6 @@ errors. The executed notebook lands in `results/STAGE/`, a failed one beside it 
 """
 
 import dataclasses
-import json
 import logging
 import os
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params
+from sebridge_lite.stages.accounts import write_account
 
 # stage: (notebook, section of params.yaml or None)
 STAGES = {
@@ -45,8 +45,7 @@ def stage_parameters(stage: str, params: Params) -> dict:
 
 def check_parameters(notebook: Path, given: dict) -> None:
     """The `parameters` cell must hold exactly the given names."""
-    import papermill
-
+    papermill = load_papermill()
     known = papermill.inspect_notebook(str(notebook))
     unknown, missing = sorted(set(given) - set(known)), sorted(set(known) - set(given))
     if unknown:
@@ -83,13 +82,20 @@ def run_stage(stage: str) -> float:
     start = time.perf_counter()
     execute(notebook, folder / notebook.name, given)
     seconds = time.perf_counter() - start
-    with paths.replacing(folder / "seconds.json") as temporary:
-        temporary.write_text(json.dumps({"seconds": round(seconds, 1)}) + "\n", encoding="utf-8")
+    write_account(folder, seconds, children=True)
     return seconds
 
 
-def execute(notebook: Path, out: Path, given: dict) -> None:
+def load_papermill():
+    """Without the grammar of international addresses, in which jsonschema would check none here: it takes a second to build."""
+    sys.modules.setdefault("rfc3987_syntax", None)
     import papermill
+
+    return papermill
+
+
+def execute(notebook: Path, out: Path, given: dict) -> None:
+    papermill = load_papermill()
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 

@@ -19,6 +19,7 @@ import pandas as pd
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
+from sebridge_lite.stages.accounts import memory_of_stages, seconds_of_stages
 from sebridge_lite.stages.doctor import memory_gib
 from sebridge_lite.stages.notebook import commit
 
@@ -97,20 +98,6 @@ def read_table(path: Path) -> list[dict]:
     return [{key: plain(value) for key, value in row.items()} for row in pd.read_csv(path).to_dict("records")]
 
 
-def seconds_of_stages() -> dict[str, float]:
-    """How long each stage of this run took; of the policies, training and scoring."""
-    found = {}
-    for path in sorted(paths.results().glob("*/seconds.json")):
-        found[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))["seconds"]
-    for path in sorted(paths.artifacts("sft").glob("*/summary.json")):
-        report = json.loads(path.read_text(encoding="utf-8"))
-        found["sft"] = round(found.get("sft", 0) + report["seconds"] + report["seconds_scoring"], 1)
-    path = paths.artifacts("worlds", "seconds.json")
-    if path.is_file():
-        found["worlds"] = json.loads(path.read_text(encoding="utf-8"))["seconds"]
-    return found
-
-
 def cell(row: dict, name: str) -> str:
     """A value, with its interval where it has one."""
     value = row.get(name)
@@ -160,6 +147,7 @@ def run_verdicts(params: Params, publish: bool = False) -> list[dict]:
     summary = {
         "profile": params.profile, "seed": params.seed, "commit": commit(), "machine": machine(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "seconds": seconds_of_stages(),
+        "memory_gib": memory_of_stages(),
         "tables": {name: read_table(paths.results(stage, f"{name}.csv")) for name, (stage, _) in TABLES.items()},
     }  # fmt: skip
     files = {

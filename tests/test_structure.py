@@ -54,6 +54,16 @@ def test_each_implemented_equation_has_one_home():
     assert not twice
 
 
+def test_stages_wait_only_for_what_they_use():
+    """What no stage needs until it is asked for takes seconds to import, in each of forty processes."""
+    code = (
+        "import sys, sebridge_lite.stages.policies, sebridge_lite.stages.encode, sebridge_lite.stages.alignment\n"
+        "print([name for name in ('transformers', 'peft', 'scipy.stats', 'scipy.signal', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
 def test_the_library_imports_without_the_repository(tmp_path):
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in MODULES]
     code = f"import importlib\nfor name in {modules!r}: importlib.import_module(name)"

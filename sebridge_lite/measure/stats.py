@@ -5,10 +5,10 @@ seed. Left out: BCa, mixed models. With S seeds, resampling them understates the
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
 
 from sebridge_lite.core.errors import UserError
 
@@ -51,11 +51,16 @@ def _arms(arms: list[tuple], clusters) -> list[tuple[np.ndarray, np.ndarray]]:
     return [_by_cluster(np.where(known, v, 0), np.where(known, w, 0), clusters) for v, w in arms]
 
 
-def _replicates(arm: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, replicates: int) -> np.ndarray:
-    """The mean over resampled seeds and clusters; equal generators resample alike. (replicates,)"""
-    seeds, clusters = arm[0].shape
-    by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), replicates)
-    by_cluster = rng.multinomial(clusters, np.full(clusters, 1 / clusters), replicates)
+@lru_cache(maxsize=4)
+def _draws(seed: int, replicates: int, seeds: int, clusters: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each seed (replicates, S) and each cluster (replicates, C) is drawn; of a table's measures always alike."""
+    rng = np.random.default_rng(seed)
+    return tuple(rng.multinomial(count, np.full(count, 1 / count), replicates) for count in (seeds, clusters))
+
+
+def _replicates(arm: tuple[np.ndarray, np.ndarray], seed: int, replicates: int) -> np.ndarray:
+    """The mean over resampled seeds and clusters; equal seeds resample alike. (replicates,)"""
+    by_seed, by_cluster = _draws(seed, replicates, *arm[0].shape)
     top, bottom = (np.sum(by_cluster @ sums.T * by_seed, axis=1) for sums in arm)
     return np.divide(top, bottom, out=np.full(replicates, np.nan), where=bottom > 0)
 
@@ -68,7 +73,7 @@ def mean_interval(values, clusters=None, weights=None, seed: int = 0, replicates
     rate sum(values) / sum(weights).
     """
     arm = _arms([(values, weights)], clusters)[0]
-    spread = _replicates(arm, np.random.default_rng(seed), replicates)
+    spread = _replicates(arm, seed, replicates)
     low, high = np.nanquantile(spread, LEVELS)
     return Interval(float(arm[0].sum() / arm[1].sum()), float(low), float(high), arm[0].shape[1], arm[0].shape[0])
 
@@ -78,7 +83,7 @@ def paired_difference(
 ) -> Interval:
     """Mean of a minus mean of b, both resampled alike; arguments as in `mean_interval`, `weights_b` if b's differ."""
     arms = _arms([(a, weights), (b, weights if weights_b is None else weights_b)], clusters)
-    first, second = (_replicates(arm, np.random.default_rng(seed), replicates) for arm in arms)
+    first, second = (_replicates(arm, seed, replicates) for arm in arms)
     low, high = np.nanquantile(first - second, LEVELS)
     mean = arms[0][0].sum() / arms[0][1].sum() - arms[1][0].sum() / arms[1][1].sum()
     return Interval(float(mean), float(low), float(high), arms[0][0].shape[1], arms[0][0].shape[0])
@@ -110,6 +115,8 @@ def paired_tests(a, b, clusters=None) -> tuple[float, float]:
     difference = (top_a.sum(0) - top_b.sum(0))[count > 0] / count[count > 0]
     if len(difference) < 2:
         raise UserError("one pair is too few for a test; score two or more texts")
+    from scipy import stats  # two thirds of a second, which few who import this module need to wait
+
     if not difference.any():
         return 1.0, 1.0
     if np.ptp(difference) == 0:

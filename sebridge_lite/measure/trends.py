@@ -7,7 +7,6 @@ as independent, which share their texts.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.curves import Curve
@@ -21,6 +20,13 @@ def correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.divide((x * y).sum(-1), size, out=np.zeros(size.shape), where=~(size < 1e-15))
 
 
+def ranks_of(x: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis, equal values sharing theirs."""
+    from scipy.stats import rankdata  # half a second, which scoring a policy need not wait
+
+    return rankdata(x, axis=-1)
+
+
 class Trend(NamedTuple):
     rank: Interval  # Spearman's correlation with alpha: 1 rises everywhere, -1 falls everywhere
     change: Interval  # last minus first
@@ -28,7 +34,7 @@ class Trend(NamedTuple):
 
 def trend(curve: Curve) -> Trend:
     places = np.arange(len(curve.alphas), dtype=float)
-    rank, spread = (correlation(rankdata(x, axis=-1), places) for x in (curve.values, curve.spread))
+    rank, spread = (correlation(ranks_of(x), places) for x in (curve.values, curve.spread))
     return Trend(curve.effect(rank, spread), curve.difference(-1, 0))
 
 
@@ -88,5 +94,5 @@ def association(a: Curve, b: Curve, ranks: bool = False) -> Interval:
     if not (np.array_equal(a.alphas, b.alphas) and a.n == b.n and np.array_equal(a.seed_draws, b.seed_draws)):
         raise UserError("curves of other ratios, texts or draws: make both from the same tables with the same seed")
     pairs = ((a.values, b.values), (a.spread, b.spread))
-    value, spread = (correlation(*((rankdata(x, axis=-1) for x in pair) if ranks else pair)) for pair in pairs)
+    value, spread = (correlation(*((ranks_of(x) for x in pair) if ranks else pair)) for pair in pairs)
     return a.effect(value, spread)

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
-from transformers import Qwen2Config, Qwen2Model
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import within
@@ -104,6 +103,8 @@ class TextSpeechLM(nn.Module):
     """Eq. 1 (Sec. 2): pi(y | x) as a product over speech tokens."""
 
     def __init__(self, config: LMConfig):
+        from transformers import Qwen2Config, Qwen2Model  # two seconds, which who builds no LM need not wait
+
         super().__init__()
         if config.hidden % (2 * config.heads) or config.heads % config.kv_heads:
             raise UserError(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy.ndimage import uniform_filter1d
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from sebridge_lite.world.manifest import resample
 
@@ -95,5 +95,5 @@ def detect(samples: np.ndarray, rate: int, key: np.ndarray = KEY) -> Mark:
     """Is the mark in (N,) samples at `rate`?"""
     sound = resample(np.asarray(samples), rate)
     best = float(scores(sound, key).max()) if len(sound) >= FFT else 0.0
-    p = min(1.0, PERIOD * float(norm.sf(best)))
+    p = min(1.0, PERIOD * float(ndtr(-best)))
     return Mark(best, p, p < FALSE_ALARMS)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from scipy.signal import resample_poly
 
 from sebridge_lite.core.errors import UserError
 
@@ -190,6 +189,8 @@ def resample(samples: np.ndarray, rate: int) -> np.ndarray:
         raise UserError(f"{rate} samples a second; convert it to between {RATES[0]} and {RATES[1]}")
     if rate == RATE:
         return samples.astype(np.float32, copy=False)
+    from scipy.signal import resample_poly  # half a second, which nobody need wait who has 16 kHz
+
     divisor = math.gcd(RATE, rate)
     return resample_poly(samples, RATE // divisor, rate // divisor).astype(np.float32)
 

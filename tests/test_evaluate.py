@@ -112,8 +112,8 @@ def hearing(stack, function):
     """The stack with another ear: `function(number of sounds)` -> words."""
 
     class Told(Stack):
-        def hear(self, sounds, lang):
-            return function(len(sounds))
+        def hear_in(self, mels, lang):
+            return function(len(mels))
 
     return Told(**vars(stack))
 
@@ -142,6 +142,13 @@ def test_the_selecting_judge_never_scores(model, stack, recorded):
         floors(deaf, *recorded, "th", silence=(), seed=0)
     finally:
         handle.remove()
+
+
+def test_how_much_is_worked_on_at_once_changes_no_score(model, stack, recorded, monkeypatch):
+    whole = run(model, stack, recorded).table
+    monkeypatch.setattr("sebridge_lite.speech.stack.CACHED", 150)  # one utterance at a time
+    monkeypatch.setattr("sebridge_lite.measure.scoring.TRACKED", 150)
+    pd.testing.assert_frame_equal(run(model, stack, recorded).table, whole, rtol=1e-5, atol=1e-5)
 
 
 def test_a_seed_gives_the_same_scores_and_another_seed_others(model, stack, recorded):

@@ -102,7 +102,7 @@ def cloned(
     ceiling, lowest = bounds(references, voices)
     more = {
         "speaker": [u.speaker for u in test], "reference_seconds": voices.seconds, "ceiling": ceiling, "floor": lowest,
-        "sim_held": speaker_similarity(stack, sounds, tracks, references.timbres), "f0_mean_gap": np.abs(pitch[0] - pitch[1]),
+        "sim_held": speaker_similarity(stack, tracks, references.timbres), "f0_mean_gap": np.abs(pitch[0] - pitch[1]),
         "f0_std_recorded": recorded,
     }  # fmt: skip
     return scores_of(table.assign(sample=0, **more), codes, stack, references, floor, seed)

@@ -31,7 +31,7 @@ from sebridge_lite.world.lexicon import Word
 from sebridge_lite.world.manifest import Utterance, load_audio
 from sebridge_lite.world.texts import load_language
 
-TRACKED = 6_000  # frames at once: pitch takes 20 kB a frame
+TRACKED = 2_000  # frames at once: pitch takes 20 kB a frame
 K = 4  # Eq. 25: five equal tokens are a repetition
 UNKNOWN = {
     **{field.name: np.nan for field in fields(Prosody)},
@@ -77,8 +77,8 @@ def load_references(stack: Stack, utterances: Sequence[Utterance], folder: Path,
             raise UserError(f"utterance {utterance.id}: its text is not segmented; errors are counted in words")
     lexicon, sounds = load_language(lang).lexicon, load_sounds(utterances, folder)
     syllables = [spoken_syllables(utterance.words, lexicon) for utterance in utterances]
-    tracks, timbres = tracks_of(sounds, stack.device), stack.timbres(sounds)
-    return References(utterances, sounds, tracks, timbres, syllables, lexicon, lang)
+    tracks = tracks_of(sounds, stack.device)
+    return References(utterances, sounds, tracks, stack.timbres_in(mels_of(tracks)), syllables, lexicon, lang)
 
 
 def spoken_syllables(words: Sequence[str], lexicon: Mapping[str, Word]) -> list[Syllable]:
@@ -99,6 +99,10 @@ def tracks_of(sounds: Sequence[torch.Tensor], device: torch.device) -> list[Trac
 
 def tracks_unless_empty(sounds: Sequence[torch.Tensor], device: torch.device) -> list[Tracks | None]:
     return unless_empty(lambda some: tracks_of([sounds[i] for i in some], device), sounds, None)
+
+
+def mels_of(tracks: Sequence[Tracks]) -> list[torch.Tensor]:
+    return [torch.from_numpy(track.mel) for track in tracks]
 
 
 def silence_codes(stack: Stack, sounds: Sequence[torch.Tensor]) -> list[int]:
@@ -133,12 +137,12 @@ def melody(reference: Tracks, other: Tracks | None, syllables: int) -> dict:
     return prosody | {f"f0_{name}": value for name, value in asdict(match).items()}
 
 
-def speaker_similarity(stack: Stack, sounds: Sequence, tracks: Sequence, timbres: torch.Tensor) -> np.ndarray:
+def speaker_similarity(stack: Stack, tracks: Sequence[Tracks | None], timbres: torch.Tensor) -> np.ndarray:
     """Cosine to the timbre that was asked for, NaN where there is too little sound to tell. (R,)"""
-    out = np.full(len(sounds), np.nan)
+    out = np.full(len(tracks), np.nan)
     enough = [i for i, t in enumerate(tracks) if t is not None and len(t.mel) >= SHORTEST and t.mel.max() >= SILENT]
     if enough:
-        found = stack.timbres([sounds[i] for i in enough])
+        found = stack.timbres_in(mels_of([tracks[i] for i in enough]))
         out[enough] = similarity(found.numpy(), timbres[enough].numpy())
     return out
 
@@ -167,8 +171,8 @@ def score(
 
     tracks: of the sounds, where they are known already.
     """
-    heard = unless_empty(lambda some: stack.hear([sounds[i] for i in some], references.lang), sounds, [])
     tracks = tracks_unless_empty(sounds, stack.device) if tracks is None else tracks
+    heard = unless_empty(lambda some: stack.hear_in(mels_of([tracks[i] for i in some]), references.lang), sounds, [])
     tokens = np.array([len(row) for row in codes])
     repeats, windows = repetition_rate(codes, K)
     speech_repeats, speech_windows = repetition_rate(codes, K, silence)
@@ -182,7 +186,7 @@ def score(
         "windows": windows,
         "speech_repeats": speech_repeats,
         "speech_windows": speech_windows,
-        "sim": speaker_similarity(stack, sounds, tracks, timbres),
+        "sim": speaker_similarity(stack, tracks, timbres),
         "heard": [" ".join(words) for words in heard],
     }
     against = zip(rows, tracks, strict=True)

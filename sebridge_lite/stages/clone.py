@@ -61,7 +61,7 @@ def clone(
     voice = read_reference(reference, stack, params.systems.two_voices)
     sound = spoken(stack, text, voice, name, style, seed, params)
     write_wav(out, embed(sound.numpy()), SAMPLE_RATE, provenance_of(name, text, record, today))
-    alike = speaker_similarity(stack, [sound], tracks_of([sound], stack.device), stack.timbres([voice]))[0]
+    alike = speaker_similarity(stack, tracks_of([sound], stack.device), stack.timbres([voice]))[0]
     told = f"similarity to the reference {alike:.2f}" if alike == alike else "too short to tell the voice"
     return [f"{out}: {len(sound) / SAMPLE_RATE:.1f} s by {name}, {told}",
             f"consent of {record.who} for {record.purpose} until {record.until}; marked, `sebridge detect` finds it"]  # fmt: skip

@@ -139,7 +139,8 @@ def verdicts(options) -> None:
 def site(options) -> None:
     from sebridge_lite.stages.site import run_site
 
-    path = run_site(active_params(), options.publish)
+    with accounted(paths.results("site")):
+        path = run_site(active_params(), options.publish)
     print(f"site: {path.stat().st_size / 1e6:.1f} MB, open {path}, or `sebridge listen`")
 
 

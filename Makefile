@@ -2,7 +2,7 @@
 # make test                                  set up, then ruff, pytest and nbval
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
 # make notebooks                             execute the committed notebooks again (smoke), in place
-# make bench                                 benchmarks, each against a named peer
+# make bench                                 benchmarks, each against a named peer, into results/bench.json
 # make clean                                 remove what was made (.venv, outputs, caches), keep data/
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -52,8 +52,8 @@ lab: data/text artifacts/pretrained results/codebook
 notebooks: data/text artifacts/pretrained results/codebook
 	sebridge refresh
 
-bench: $(VENV)/.installed
-	@for file in benchmarks/*.py; do echo "== $$file"; OMP_NUM_THREADS=1 python "$$file" || exit 1; done
+bench: data/text artifacts/pretrained
+	python benchmarks/bench.py
 
 clean:
 	rm -rf $(VENV) artifacts results .dvc/cache .dvc/tmp .pytest_cache .ruff_cache *.egg-info

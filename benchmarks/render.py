@@ -5,13 +5,9 @@
 Planning is timed apart; a rate is seconds of audio in a second of work.
 """
 
-import argparse
-import json
-import time
-from pathlib import Path
-
 import numpy as np
 import torch
+from _common import compared, finish, in_turn, options, seconds
 
 from sebridge_lite.world.lexicon import CODAS, ONSETS, TONES, VOWELS, Syllable, Word
 from sebridge_lite.world.prosody import plan
@@ -19,6 +15,7 @@ from sebridge_lite.world.render import SR, render
 from sebridge_lite.world.voices import engines, people
 
 BATCH, WORDS = 64, 6
+CLOSE = 1  # of int16: rounding
 
 
 def words(rng: np.random.Generator) -> list[Word]:
@@ -29,54 +26,36 @@ def words(rng: np.random.Generator) -> list[Word]:
     return [Word("x", (syllable(),), (), "", 1) for _ in range(WORDS)]
 
 
-def timed(work) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def one_by_one(plans, voices, seeds) -> list[np.ndarray]:
+    return [render([p], [v], [s])[0] for p, v, s in zip(plans, voices, seeds, strict=True)]
 
 
-def measure(repeats: int) -> tuple[dict, float]:
-    """Audio seconds a second for each arm, repeat by repeat, and for planning and rendering together."""
+def main(argv: list[str] | None = None) -> int:
+    args = options(__doc__, repeats=15).parse_args(argv)
+    torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     voices = (people("train", BATCH // 2) + engines() * BATCH)[:BATCH]
     texts = [words(rng) for _ in voices]
     plans, seeds = [plan(text, "th", voice, rng) for text, voice in zip(texts, voices, strict=True)], range(BATCH)
-    seconds = sum(len(samples) for samples in render(plans, voices, seeds)) / SR
+    batch, single = render(plans, voices, seeds), one_by_one(plans, voices, seeds)
+    apart = max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(batch, single, strict=True))
+    print(f"the same sound to within {apart} of 32,768")
+    if apart > CLOSE:
+        return 1
+    spoken = sum(len(samples) for samples in batch) / SR
     arms = {
-        "batch 64": lambda: render(plans, voices, seeds),
-        "one by one": lambda: [render([p], [v], [s]) for p, v, s in zip(plans, voices, seeds, strict=True)],
+        f"batch of {BATCH}": lambda: spoken / seconds(lambda: render(plans, voices, seeds)),
+        "one by one": lambda: spoken / seconds(lambda: one_by_one(plans, voices, seeds)),
     }
-    rates = {arm: [] for arm in arms}
-    for _ in range(repeats):  # in turn, so that a busy moment hits both
-        for arm, work in arms.items():
-            rates[arm].append(seconds / timed(work))
-    planning = min(timed(lambda: [plan(t, "th", v, rng) for t, v in zip(texts, voices, strict=True)]) for _ in range(5))
-    return rates, seconds / (planning + seconds / float(np.median(rates["batch 64"])))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--repeats", type=int, default=7)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    rates, overall = measure(max(options.repeats, 5))
-    ratios = np.divide(*rates.values())
-    result = {
-        "name": "render",
-        "arms": {arm: round(float(np.median(values)), 1) for arm, values in rates.items()},
-        "ratio": round(float(np.median(ratios)), 3),
-        "low": round(float(ratios.min()), 3),
-        "high": round(float(ratios.max()), 3),
-        "repeats": len(ratios),
-    }
-    for arm, rate in result["arms"].items():
-        print(f"{arm:>12}: {rate:7.1f} x real time")
-    print(f"{'with plans':>12}: {overall:7.1f} x real time (batch {BATCH}, one thread)")
-    print(f"       ratio: {result['ratio']} ({result['low']} to {result['high']}, {result['repeats']} repeats)")
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result = compared("render", in_turn(arms, args.repeats), *arms, {"samples": apart})
+    planning = min(
+        seconds(lambda: [plan(t, "th", v, rng) for t, v in zip(texts, voices, strict=True)]) for _ in range(5)
+    )
+    overall = spoken / (planning + spoken / result["arms"][f"batch of {BATCH}"])
+    print(f"with plans: {overall:.1f} x real time (batch of {BATCH}, one thread)")
+    finish(result, "s of audio/s", args.json)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

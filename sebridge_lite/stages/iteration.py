@@ -94,8 +94,9 @@ def sampled(loop: Loop, k: int, model: TextSpeechLM, words: Sequence[Sequence[st
     return [rows[first : first + p.candidates] for first in range(0, len(rows), p.candidates)]
 
 
-def candidates_of(loop: Loop, k: int, model: TextSpeechLM) -> Candidates:
-    bench, p, words = loop.bench, loop.p, loop_words(loop, k)
+def candidates_of(loop: Loop, k: int, model: TextSpeechLM, words: list[tuple[str, ...]] | None = None) -> Candidates:
+    """words: other texts than the iteration's own."""
+    bench, p, words = loop.bench, loop.p, words or loop_words(loop, k)
     groups = sampled(loop, k, model, words)
     listen = hears(bench, loop.seed) if loop.name == ORACLE else reads(bench)
     table = judged(groups, words, rows_of(temperatures(k, p), p.candidates), length_of(bench), listen)

@@ -1,0 +1,174 @@
+"""How time grows with data: the main steps of the pipeline at 1, 2, 4 and 8 times the data, on one thread.
+
+Twice the data are the same sentences twice; each copy has a name and random numbers of its own, and so other candidates. The
+pretrained parts, and the settings of `params/lite.yaml`. Steps:
+
+    encode        recordings to tokens, read from disk and written there
+    SFT epoch     `fine_tune`, once through all examples
+    candidates    TDSC's step: twelve candidates of each text, generated and judged
+    scoring       `evaluate`: generated, decoded, heard, measured
+
+`arms` are texts a second of the candidate step at each size. `ratio` is how many times as long that step takes for twice
+the texts: of the three doublings the worst, its median over repeats, its smallest and its largest. `growth` has every step.
+
+    OMP_WAIT_POLICY=passive python benchmarks/growth.py --repeats 3 --json growth.json
+"""
+
+import copy
+import itertools
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import torch
+from _common import clock, in_turn, options, ratios, seconds, write_json
+from torch import Tensor
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params, load_params
+from sebridge_lite.measure.evaluate import evaluate
+from sebridge_lite.measure.scoring import load_sounds, silence_codes
+from sebridge_lite.speech.batching import Batches
+from sebridge_lite.speech.lm import TextSpeechLM
+from sebridge_lite.speech.material import lm_examples
+from sebridge_lite.speech.pretrain import DECODING
+from sebridge_lite.speech.sft import fine_tune
+from sebridge_lite.speech.stack import load_part, load_stack, pretrained_folder
+from sebridge_lite.stages.encode import encode_set
+from sebridge_lite.stages.iteration import Loop, candidates_of
+from sebridge_lite.stages.policies import Bench, sampler_of
+from sebridge_lite.world.corpus import write_set
+from sebridge_lite.world.manifest import Utterance
+from sebridge_lite.world.studio import lines_of, record_all
+from sebridge_lite.world.texts import load_language, sentences
+from sebridge_lite.world.voices import people
+
+SIZES, LANG = (1, 2, 4, 8), "th"
+SENTENCES = 12
+TEXTS = {"encode": 48, "SFT epoch": 24, "candidates": 12, "scoring": 4}  # at size 1: what takes about a second or less
+LITE = Path(__file__).parents[1] / "params" / "lite.yaml"
+
+
+@dataclass(frozen=True)
+class World:
+    bench: Bench
+    model: TextSpeechLM
+    params: Params
+    codes: dict[str, Tensor]  # of each text
+    work: Path
+
+
+def make_world(folder: Path) -> World:
+    """People's recordings on disk, and a bench that holds nothing else."""
+    params, stack = load_params(LITE), load_stack(pretrained_folder(), [LANG], DECODING)
+    said = itertools.islice(sentences(load_language(LANG), "loop", 0), SENTENCES)
+    recordings = write_set(folder, "said", record_all(lines_of("said", LANG, said, people("train", SENTENCES), 0), 0))
+    sounds = load_sounds(recordings, folder)
+    spoken = list(zip(recordings, stack.tokens(sounds), strict=True))
+    by_name, by_text = {u.id: row for u, row in spoken}, {u.text: row for u, row in spoken}
+    bench = Bench(stack, {"synthetic": recordings}, by_name, silence_codes(stack, sounds), folder, LANG, 0.0)
+    return World(bench, load_part("backbone", pretrained_folder()).to(stack.device), params, by_text, folder)
+
+
+def said_by(world: World, step: str, size: int) -> list[Utterance]:
+    """The recordings of a step, over and over, each under a name of its own."""
+    own = itertools.cycle(world.bench.sets["synthetic"][: TEXTS[step]])
+    return [replace(u, id=f"{u.id}-{place}") for place, u in enumerate(itertools.islice(own, size * TEXTS[step]))]
+
+
+def new_folder(world: World) -> Path:
+    return Path(tempfile.mkdtemp(dir=world.work))
+
+
+def encode(world: World, said: list[Utterance]) -> Callable:
+    return partial(encode_set, world.bench.stack, "said", said, world.bench.folder, new_folder(world))
+
+
+def sft_epoch(world: World, said: list[Utterance]) -> Callable:
+    examples = lm_examples([u.text for u in said], [world.codes[u.text] for u in said])
+    sizes, p = [len(text) + len(speech) + 2 for text, speech in examples], world.params.sft
+    steps = len(Batches(sizes, [u.id for u in said], p.budget, 0).epoch(0))
+    model, speakers = copy.deepcopy(world.model), [u.speaker for u in said]
+    return partial(fine_tune, model, examples, speakers, replace(p, steps=steps), 0, new_folder(world), "SFT")
+
+
+def candidates(world: World, said: list[Utterance]) -> Callable:
+    work = new_folder(world) / "work"  # candidates are kept beside it, to be read back: nothing may be there yet
+    loop = Loop(world.bench, "tdsc", 0, world.params, world.params.tdsc, work)
+    return partial(candidates_of, loop, 1, world.model, [u.words for u in said])
+
+
+def scoring(world: World, said: list[Utterance]) -> Callable:
+    bench, sampler = world.bench, sampler_of(world.params.sampling, 0)
+    return partial(evaluate, world.model, bench.stack, said, bench.folder, LANG, sampler, silence=bench.silence, seed=0)
+
+
+STEPS = {"encode": encode, "SFT epoch": sft_epoch, "candidates": candidates, "scoring": scoring}
+
+
+def spent(world: World, step: str, size: int) -> tuple[float, float]:
+    """Seconds by the benchmarks' clock, and by the wall's; what is prepared before does not count."""
+    work, begun = STEPS[step](world, said_by(world, step, size)), time.perf_counter()
+    return seconds(work), time.perf_counter() - begun
+
+
+def measure(world: World, repeats: int) -> dict[tuple[str, int], list[tuple[float, float]]]:
+    for step in STEPS:  # the first call of anything is slower
+        spent(world, step, 1)
+    return in_turn({(step, n): partial(spent, world, step, n) for step in STEPS for n in SIZES}, repeats)
+
+
+def table(times: dict[tuple[str, int], list[tuple[float, float]]]) -> list[dict]:
+    """A row a step and size; `growth` is against the size before, None for the first."""
+    rows = []
+    for (step, size), found in times.items():
+        own, wall = zip(*found, strict=True)
+        row = {"step": step, "size": size, "texts": size * TEXTS[step], "seconds": median(own), "wall": median(wall)}
+        before = times.get((step, size // 2))
+        grown = ratios(own, [by_clock for by_clock, _ in before]) if before else {}
+        rows.append(row | {"growth": grown.get("ratio"), "low": grown.get("low"), "high": grown.get("high")})
+    return rows
+
+
+def result_of(rows: list[dict], repeats: int) -> dict:
+    own = [row for row in rows if row["step"] == "candidates"]
+    worst = max(own[1:], key=lambda row: row["growth"])
+    return {
+        "name": "growth", "arms": {f"{row['size']}x": row["texts"] / row["seconds"] for row in own},
+        "ratio": worst["growth"], "low": worst["low"], "high": worst["high"], "repeats": repeats,
+        "of": [f"{worst['size']}x", f"{worst['size'] // 2}x"], "clock": clock(), "unit": "texts/s", "growth": rows,
+    }  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = options(__doc__, repeats=3).parse_args(argv)
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = table(measure(make_world(Path(folder)), args.repeats))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for row in rows:
+        more = (
+            ""
+            if row["growth"] is None
+            else ", {growth:.2f} ({low:.2f} to {high:.2f}) times the size before".format(**row)
+        )
+        print(f"{row['step']}, {row['texts']} texts: {row['seconds']:.2f} s, {row['wall']:.2f} s by the wall{more}")
+    result = result_of(rows, args.repeats)
+    print(
+        "twice the texts: {ratio:.2f} ({low:.2f} to {high:.2f}) times the time of the candidate step".format(**result)
+    )
+    if args.json:
+        write_json(args.json, result)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,164 @@
+"""Every benchmark at a tiny size: arms that agree, and the file that other tools read. Nothing here is timed."""
+
+import importlib
+import json
+import logging
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+KEYS = {"name", "arms", "ratio", "low", "high", "repeats"}
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """A benchmark, with other sizes; torch's threads and Python's logging as they were in the end."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.setattr(logging.root.manager, "disable", 0)
+    monkeypatch.chdir(ROOT)
+    threads = torch.get_num_threads()
+
+    def loaded(name, **sizes):
+        module = importlib.import_module(name)
+        for constant, value in sizes.items():
+            monkeypatch.setattr(module, constant, value)
+        return module
+
+    yield loaded
+    torch.set_num_threads(threads)
+
+
+def written(module, folder) -> dict:
+    """The contract, of two repeats."""
+    file = folder / "found.json"
+    assert module.main(["--repeats", "2", "--json", str(file)]) == 0
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert set(found) >= KEYS
+    assert found["name"] == module.__name__
+    assert len(found["arms"]) >= 2
+    for rate in (*found["arms"].values(), found["low"]):
+        assert math.isfinite(rate)
+        assert rate > 0
+    assert found["low"] <= found["ratio"] <= found["high"]
+    assert found["repeats"] == 2
+    return found
+
+
+def test_generate_makes_the_same_greedy_tokens(load, tmp_path):
+    found = written(load("generate", TEXTS=2, CANDIDATES=2, LONGEST=10), tmp_path)
+    assert found["parity"] == {"texts": 2, "identical": 2}
+
+
+def test_render_makes_the_same_sound(load, tmp_path):
+    assert written(load("render", BATCH=4, WORDS=2), tmp_path)["parity"]["samples"] <= 1
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_sft_steps_have_the_same_loss_and_gradients(load, tmp_path):
+    found = written(load("sft_step", EXAMPLES=30, LONGEST=14, COMPARED=6), tmp_path)
+    assert set(found["parity"]) == {"Trainer default", "Trainer best"}
+    for apart in found["parity"].values():
+        assert apart["loss"] < 1e-5
+        assert apart["gradient"] < 1e-4
+
+
+def test_sft_arms_take_the_same_number_of_updates_over_all_examples(load):
+    bench = load("sft_step", EXAMPLES=30, LONGEST=14)
+    setting = bench.make_setting(torch.device("cpu"))
+    assert math.ceil(bench.EXAMPLES / setting.rows) == setting.sft.steps
+
+
+def test_parity_sees_what_is_scored(load, tmp_path):
+    bench = load("sft_step", EXAMPLES=6, LONGEST=12, COMPARED=6)
+    setting = bench.make_setting(torch.device("cpu"))
+    model = bench.TextSpeechLM(bench.CONFIG)
+    trainer = bench.make_trainer(model, setting, True, str(tmp_path))
+    trainer.data_collator = lambda rows: bench.padded(
+        [{**row, "labels": row["input_ids"].clamp(max=700)} for row in rows]
+    )
+    apart = bench.disagreement(model, trainer, setting)
+    assert not bench.agree({"broken": apart}, setting.device)
+
+
+def test_growth_has_every_step_at_every_size(load, tmp_path):
+    bench = load(
+        "growth", SIZES=(1, 2), SENTENCES=2, TEXTS=dict.fromkeys(("encode", "SFT epoch", "candidates", "scoring"), 2)
+    )
+    found = written(bench, tmp_path)
+    assert [(row["step"], row["size"]) for row in found["growth"]] == [(s, n) for s in bench.STEPS for n in (1, 2)]
+    for row in found["growth"]:
+        assert row["seconds"] > 0
+        assert (row["growth"] is None) == (row["size"] == 1)
+
+
+def test_the_worst_doubling_is_the_one_that_is_told(load):
+    bench = load("growth", TEXTS={"candidates": 10})
+    seconds = {1: (1.0, 1.0, 1.0), 2: (1.8, 1.9, 2.0), 4: (4.0, 4.1, 3.9), 8: (7.0, 7.2, 7.4)}
+    rows = bench.table({("candidates", n): [(s, 2 * s) for s in found] for n, found in seconds.items()})
+    result = bench.result_of(rows, 3)
+    assert result["of"] == ["4x", "2x"]
+    assert result["ratio"] == pytest.approx(4.1 / 1.9)
+    assert result["low"] == pytest.approx(1.95)
+    assert result["high"] == pytest.approx(4.0 / 1.8)
+    assert result["arms"]["8x"] == pytest.approx(80 / 7.2)
+
+
+def test_ratios_are_taken_within_a_repeat(load):
+    common = load("_common")
+    found = common.compared("x", {"a": [10, 4, 6], "b": [5, 1, 2], "c": [1, 1, 1]}, "a", "b", {})
+    assert found["arms"] == {"a": 6, "b": 2, "c": 1}
+    assert (found["ratio"], found["low"], found["high"]) == (3, 2, 4)
+    assert found["to"] == {"c": 6}
+
+
+def test_arms_take_turns_and_the_first_ones_do_not_count(load):
+    said = []
+    arms = {name: lambda own=name: said.append(own) or len(said) for name in "ab"}
+    assert load("_common").in_turn(arms, 2, warm=1) == {"a": [3, 5], "b": [4, 6]}
+    assert said == list("ababab")
+
+
+GOOD = """
+import json, sys
+file, repeats = sys.argv[sys.argv.index("--json") + 1], int(sys.argv[-1])
+with open(file, "w") as out:
+    json.dump({"name": "good", "ratio": 1 / 3, "repeats": repeats}, out)
+"""
+
+
+def test_a_failing_benchmark_is_named_and_loses_no_other(load, tmp_path, capfd):
+    scripts = [tmp_path / f"{name}.py" for name in ("bad", "silent", "good")]
+    for script, code in zip(scripts, ("raise SystemExit(3)", "", GOOD), strict=True):
+        script.write_text(code, encoding="utf-8")
+    report = load("bench").run_all(scripts, tmp_path / "results" / "bench.json", repeats=4)
+    assert report == json.loads((tmp_path / "results" / "bench.json").read_text(encoding="utf-8"))
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["bench.json"]
+    assert report["benchmarks"] == [{"name": "good", "ratio": 0.333333, "repeats": 4}]
+    assert report["failed"] == ["bad", "silent"]
+    assert "benchmark bad: failed (exit code 3)" in capfd.readouterr().err
+
+
+def test_every_benchmark_is_in_the_list(load):
+    own = {path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py")}
+    assert own - {"bench"} == set(load("bench").BENCHMARKS)
+
+
+def test_no_benchmark_without_repeats(load, capsys):
+    with pytest.raises(SystemExit):
+        load("render").main(["--repeats", "0"])
+    assert "not a whole number above 0" in capsys.readouterr().err
+
+
+def test_the_readme_quotes_the_committed_run(load):
+    report = json.loads((ROOT / "results" / "bench.json").read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert report["failed"] == []
+    for row in load("bench").speed_table(report):
+        assert row in readme, "put the table that `make bench` prints into README.md, Speed"
+    for fact in ("machine", "date"):
+        assert report[fact] in readme
+    grown = [row["growth"] for row in report["benchmarks"][-1]["growth"] if row["growth"]]
+    assert f"between {min(grown):.2f} and {max(grown):.2f} times" in readme

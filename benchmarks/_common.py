@@ -8,14 +8,19 @@ Where one thread computes, its own processor time is taken, in which other work 
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.progress import progress
+
+Key, Value = TypeVar("Key"), TypeVar("Value")
 
 
 def options(doc: str, repeats: int) -> argparse.ArgumentParser:
@@ -45,7 +50,7 @@ def seconds(work: Callable[[], object]) -> float:
     return now() - begun
 
 
-def in_turn(arms: Mapping[str, Callable[[], float]], repeats: int, warm: int = 0) -> dict[str, list[float]]:
+def in_turn(arms: Mapping[Key, Callable[[], Value]], repeats: int, warm: int = 0) -> dict[Key, list[Value]]:
     """What each arm gives, by name, a turn each in every repeat, after `warm` turns that do not count."""
     rows = [{name: arm() for name, arm in arms.items()} for _ in progress(range(warm + repeats), "benchmark", "repeat")]
     return {name: [row[name] for row in rows[warm:]] for name in arms}
@@ -83,3 +88,12 @@ def finish(result: dict, unit: str, file: Path | None) -> None:
 def write_json(file: Path, value) -> None:
     with paths.replacing(file) as temporary:
         temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def exit_code(main: Callable[[], int]) -> int:
+    """As `sebridge` does: a mistake of the user's is one line and 1."""
+    try:
+        return main()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1

@@ -1,9 +1,10 @@
 """`make bench`: every benchmark in a process of its own, on one thread, and what they found in `results/bench.json`.
 
-    {"machine", "date", "commit", "threads", "seconds", "benchmarks": [contract, ...], "failed": [name, ...]}
+    {"machine", "date", "commit", "threads", "benchmarks": [contract with date, commit, seconds, ...], "failed": [name, ...]}
 
-A contract is what a benchmark writes with `--json` (`_common.compared`). One that fails is named, and the others still count.
-In the end the table of the README is printed, for whoever publishes a run.
+A contract is what a benchmark writes with `--json` (`_common.compared`). The file is written after each, so a killed run keeps
+what was done. One that fails is named, and the others still count. With names only these run, and the others' last results
+stay, if this machine gave them. In the end the lines of the README are printed, for whoever publishes a run.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from _common import positive, write_json
+from _common import exit_code, positive, write_json
 
 from sebridge_lite.core import paths
 from sebridge_lite.stages.notebook import commit
@@ -53,18 +54,32 @@ def rounded(value):
     return [rounded(of_it) for of_it in value] if isinstance(value, list) else plain(value)
 
 
+def kept(target: Path) -> dict[str, dict]:
+    """Earlier results of this machine, by name."""
+    report = json.loads(target.read_text(encoding="utf-8")) if target.is_file() else {}
+    return {r["name"]: r for r in report["benchmarks"]} if report.get("machine") == machine() else {}
+
+
 def run_all(scripts: Sequence[Path], target: Path, repeats: int | None = None) -> dict:
-    begun, code = time.perf_counter(), commit()
+    about, failed, report = {"date": today(), "commit": commit()}, [], {}
     with tempfile.TemporaryDirectory() as work:
-        found = {script.stem: run(script, Path(work), repeats) for script in scripts}
-    report = {
-        "machine": machine(), "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "commit": code,
-        "threads": THREADS, "seconds": round(time.perf_counter() - begun),
-        "benchmarks": [rounded(result) for result in found.values() if result],
-        "failed": [name for name, result in found.items() if not result],
-    }  # fmt: skip
-    write_json(target, report)
+        for script in scripts:
+            begun = time.perf_counter()
+            result = run(script, Path(work), repeats)
+            found = {name: old for name, old in kept(target).items() if name != script.stem}
+            if result:
+                found[script.stem] = rounded(result) | about | {"seconds": round(time.perf_counter() - begun)}
+            else:
+                failed.append(script.stem)
+            listed = [*BENCHMARKS, *(name for name in found if name not in BENCHMARKS)]
+            rows = [found[name] for name in listed if name in found]
+            report = {"machine": machine(), **about, "threads": THREADS, "benchmarks": rows, "failed": failed}
+            write_json(target, report)
     return report
+
+
+def today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def speed_table(report: dict) -> list[str]:
@@ -77,14 +92,25 @@ def speed_table(report: dict) -> list[str]:
     return markdown(["benchmark", "rate", "ours", "beside", "ratio", "repeats"], rows)
 
 
+def about(report: dict) -> str:
+    """Where it ran, and how time grows."""
+    grown = [row["growth"] for result in report["benchmarks"] for row in result.get("growth", []) if row["growth"]]
+    growth = f"; twice the data take {min(grown):.2f} to {max(grown):.2f} times the time of a step" if grown else ""
+    return f"{report['date']}, {report['machine']}, {report['threads']} thread{growth}."
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--repeats", type=positive, help="of each benchmark, instead of its own number")
-    scripts = [HERE / f"{name}.py" for name in BENCHMARKS]
-    report = run_all(scripts, paths.results("bench.json"), parser.parse_args().repeats)
-    print("\n".join(speed_table(report)))
+    args = parser.parse_args()
+    if unknown := set(args.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    scripts = [HERE / f"{name}.py" for name in args.names or BENCHMARKS]
+    report = run_all(scripts, paths.results("bench.json"), args.repeats)
+    print("\n".join([*speed_table(report), about(report)]))
     return 1 if report["failed"] else 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_code(main))

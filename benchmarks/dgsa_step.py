@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from _common import compared, finish, in_turn, options, seconds
+from _common import compared, exit_code, finish, in_turn, options, seconds
 from _twin import CONFIG, LONGEST, PER_CHARACTER, SHORTEST, SPEECH, agree, as_causal_lm, gap, prompt_rows
 from torch import Tensor
 
@@ -189,4 +189,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_code(main))

@@ -9,7 +9,7 @@ was no faster). Greedy outputs are compared first, and must be the same.
 """
 
 import torch
-from _common import compared, finish, in_turn, options, seconds
+from _common import compared, exit_code, finish, in_turn, options, seconds
 from _twin import CONFIG, LONGEST, PER_CHARACTER, SHORTEST, as_causal_lm, prompt_rows
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -104,4 +104,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_code(main))

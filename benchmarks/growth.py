@@ -16,7 +16,6 @@ the texts: of the three doublings the worst, its median over repeats, its smalle
 
 import copy
 import itertools
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,10 +25,9 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from _common import clock, in_turn, options, ratios, seconds, write_json
+from _common import clock, exit_code, in_turn, options, ratios, seconds, write_json
 from torch import Tensor
 
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.measure.evaluate import evaluate
 from sebridge_lite.measure.scoring import load_sounds, silence_codes
@@ -148,19 +146,12 @@ def result_of(rows: list[dict], repeats: int) -> dict:
 def main(argv: list[str] | None = None) -> int:
     args = options(__doc__, repeats=3).parse_args(argv)
     torch.set_num_threads(1)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = table(measure(make_world(Path(folder)), args.repeats))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        rows = table(measure(make_world(Path(folder)), args.repeats))
     for row in rows:
-        more = (
-            ""
-            if row["growth"] is None
-            else ", {growth:.2f} ({low:.2f} to {high:.2f}) times the size before".format(**row)
-        )
-        print(f"{row['step']}, {row['texts']} texts: {row['seconds']:.2f} s, {row['wall']:.2f} s by the wall{more}")
+        print("{step}, {texts} texts: {seconds:.2f} s, {wall:.2f} s by the wall".format(**row))
+        if row["growth"]:
+            print("    {growth:.2f} ({low:.2f} to {high:.2f}) times as long as half of them".format(**row))
     result = result_of(rows, args.repeats)
     print(
         "twice the texts: {ratio:.2f} ({low:.2f} to {high:.2f}) times the time of the candidate step".format(**result)
@@ -171,4 +162,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_code(main))

@@ -7,7 +7,7 @@ Planning is timed apart; a rate is seconds of audio in a second of work.
 
 import numpy as np
 import torch
-from _common import compared, finish, in_turn, options, seconds
+from _common import compared, exit_code, finish, in_turn, options, seconds
 
 from sebridge_lite.world.lexicon import CODAS, ONSETS, TONES, VOWELS, Syllable, Word
 from sebridge_lite.world.prosody import plan
@@ -58,4 +58,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_code(main))

@@ -7,13 +7,14 @@ they are drawn anew in each step, and both sides must see the same tokens. Both 
 collation to its update; ours also writes its history and a checkpoint, Trainer neither. Arms:
 
     Trainer default    random batches, padded, with an attention mask, as its own collators make them
-    Trainer best       examples sorted by length beforehand, as well as `group_by_length` sorts a large set (a small one, as here,
-                       it sorts worse), and no mask, which a causal model needs not beside padding on the right. No worker
-                       processes: for examples in memory they only cost
+    Trainer best       examples sorted by length beforehand, since `group_by_length` sorts a small set worse than a large one; no
+                       mask, which a causal model needs not beside padding on the right; no worker processes, which for
+                       examples in memory only cost
     sebridge_lite      batches of like lengths under a token budget; logits at speech tokens alone
 
 One step's loss and all its gradients are compared first, and must agree to 1e-4 of the largest of each tensor. `ratio` is to
-Trainer's best arm. Left out: `torch.compile`, packed batches (no kernel for them on CPUs).
+Trainer's best arm; `padding` is the share of each arm's inputs that is padding. Left out: `torch.compile`, packed batches (no
+kernel for them on CPUs).
 
     OMP_WAIT_POLICY=passive python benchmarks/sft_step.py --repeats 5 --json sft_step.json
 """
@@ -28,13 +29,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from _common import compared, finish, in_turn, options, seconds
+from _common import compared, exit_code, finish, in_turn, options, seconds
 from _twin import CONFIG, LONGEST, PER_CHARACTER, SHORTEST, agree, as_causal_lm, gap, prompt_rows
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from sebridge_lite.core.device import autocast, move, pick_device
-from sebridge_lite.core.params import load_params
+from sebridge_lite.core.params import SFTParams, load_params
 from sebridge_lite.speech.batching import Batches
 from sebridge_lite.speech.lm import TextSpeechLM, collate, loss
 from sebridge_lite.speech.sft import fine_tune
@@ -51,9 +52,14 @@ class Setting:
     """What all arms share."""
 
     examples: list[Example]
-    sft: object  # SFTParams
+    sizes: list[int]  # as `fine_tune` counts
+    sft: SFTParams
     rows: int  # of a Trainer batch
     device: torch.device
+
+    def batches(self) -> list:
+        """Of our first epoch."""
+        return Batches(self.sizes, [""] * EXAMPLES, self.sft.budget, 0).epoch(0)
 
 
 def make_setting(device: torch.device) -> Setting:
@@ -65,9 +71,9 @@ def make_setting(device: torch.device) -> Setting:
         for text, speech in zip(sizes.tolist(), lengths.tolist(), strict=True)
     ]
     sft = replace(load_params(LITE).sft, style_share=0.0, token_noise=0.0)
-    cells = [len(text) + len(speech) + 2 for text, speech in examples]  # as `fine_tune` counts
-    steps = len(Batches(cells, [""] * EXAMPLES, sft.budget, 0).epoch(0))
-    return Setting(examples, replace(sft, steps=steps), math.ceil(EXAMPLES / steps), device)
+    setting = Setting(examples, [len(text) + len(speech) + 2 for text, speech in examples], sft, 0, device)
+    steps = len(setting.batches())
+    return replace(setting, sft=replace(sft, steps=steps), rows=math.ceil(EXAMPLES / steps))
 
 
 def as_rows(example: Example) -> dict[str, Tensor]:
@@ -121,6 +127,18 @@ def disagreement(model: TextSpeechLM, trainer, setting: Setting) -> dict[str, fl
     return gap(ours, trainer.model, mean, theirs)
 
 
+def padding(setting: Setting) -> dict[str, float]:
+    """Of each arm's inputs in an epoch."""
+    sizes, rows = torch.tensor(setting.sizes), setting.rows
+    batches = {
+        DEFAULT: torch.randperm(EXAMPLES).split(rows),
+        BEST: sizes.argsort().split(rows),
+        OURS: setting.batches(),
+    }
+    cells = {name: sum(len(batch) * int(sizes[batch].max()) for batch in own) for name, own in batches.items()}
+    return {name: 1 - sum(setting.sizes) / count for name, count in cells.items()}
+
+
 def rate(train: Callable[[], object], setting: Setting) -> float:
     """Speech tokens a second, of an epoch."""
     return sum(len(speech) for _, speech in setting.examples) / seconds(train)
@@ -149,11 +167,13 @@ def main(argv: list[str] | None = None) -> int:
         arms = {name: lambda own=trainer: rate(own.train, setting) for name, trainer in trainers.items()}
         rates = in_turn(arms | {OURS: lambda: by_us(model, setting)}, args.repeats)
     steps = {name: trainer.state.global_step for name, trainer in trainers.items()} | {OURS: setting.sft.steps}
-    print("updates: " + ", ".join(f"{name} {count}" for name, count in steps.items()))
+    shares = padding(setting)
+    for name in rates:
+        print(f"{name}: {steps[name]} updates, {shares[name]:.1%} padding")
     result = compared("sft_step", rates, OURS, BEST, parity)
-    finish(result | {"updates": steps}, "speech tokens/s", args.json)
+    finish(result | {"updates": steps, "padding": shares}, "speech tokens/s", args.json)
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_code(main))

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from sebridge_lite.stages import iteration
+
 ROOT = Path(__file__).parents[1]
 KEYS = {"name", "arms", "ratio", "low", "high", "repeats"}
 
@@ -84,15 +86,19 @@ def test_parity_sees_what_is_scored(load, tmp_path):
     assert not bench.agree({"broken": apart}, setting.device)
 
 
-def test_growth_has_every_step_at_every_size(load, tmp_path):
-    bench = load(
-        "growth", SIZES=(1, 2), SENTENCES=2, TEXTS=dict.fromkeys(("encode", "SFT epoch", "candidates", "scoring"), 2)
-    )
+def test_growth_has_every_step_at_every_size_and_reads_no_candidates_back(load, tmp_path, monkeypatch):
+    steps = ("encode", "SFT epoch", "candidates", "scoring")
+    bench = load("growth", SIZES=(1, 2), SENTENCES=2, TEXTS=dict.fromkeys(steps, 2))
+    sampled, generate = [], iteration.generate
+    monkeypatch.setattr(iteration, "generate", lambda *some, **more: sampled.append(1) or generate(*some, **more))
     found = written(bench, tmp_path)
-    assert [(row["step"], row["size"]) for row in found["growth"]] == [(s, n) for s in bench.STEPS for n in (1, 2)]
+    assert [(row["step"], row["size"]) for row in found["growth"]] == [
+        (step, size) for step in steps for size in (1, 2)
+    ]
     for row in found["growth"]:
         assert row["seconds"] > 0
         assert (row["growth"] is None) == (row["size"] == 1)
+    assert len(sampled) == 1 + 2 * 2  # once to warm up, then each size in each repeat
 
 
 def test_the_worst_doubling_is_the_one_that_is_told(load):

@@ -3,7 +3,7 @@
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
 # make notebooks                             execute the committed notebooks again (smoke), in place
 # make bench                                 benchmarks, each against a named peer, into results/bench.json
-# make clean                                 remove what was made (.venv, outputs, caches), keep data/
+# make clean                                 remove what was made (.venv, outputs, caches); keep data/ and what git keeps
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -56,4 +56,4 @@ bench: data/text artifacts/pretrained
 	python benchmarks/bench.py
 
 clean:
-	rm -rf $(VENV) artifacts results .dvc/cache .dvc/tmp .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) artifacts results/*/ .dvc/cache .dvc/tmp .pytest_cache .ruff_cache *.egg-info

@@ -5,7 +5,7 @@ Left out: the time that Python takes to start and to import, and what a notebook
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,11 +17,11 @@ PLACES = {"encode": "speech_tokens", "sft": "sft/*", "worlds": "worlds", "pairs"
           "critique": "tdsc/*"}  # fmt: skip
 
 
-def write_account(folder: Path, seconds: float, children: bool = False) -> None:
-    """children: a notebook's work is done by its kernel."""
+def write_account(folder: Path, seconds: float, children: bool = False, origin: Mapping | None = None) -> None:
+    """children: a notebook's work is done by its kernel. origin: who made it, `origin.here`"""
     account = {"seconds": round(seconds, 1), "peak_gib": round(peak_memory_gib(children), 2)}
     with paths.replacing(folder / NAME) as temporary:
-        temporary.write_text(json.dumps(account) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(account | dict(origin or {})) + "\n", encoding="utf-8")
 
 
 @contextmanager

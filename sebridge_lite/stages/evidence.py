@@ -1,37 +1,31 @@
-"""What the repository itself holds of the last run that counts: results/summary.json and results/claims.json.
+"""What the repository itself holds of the runs that count: results/summary.json and results/claims.json.
 
 Notebooks show it where their own profile is too small. Left out: a check that the code is still the same; the file names
-its commit.
+the commit of each stage.
 """
-
-import json
 
 import pandas as pd
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.paper.tables import TABLES
+from sebridge_lite.stages.origin import in_words, sources_of
+from sebridge_lite.stages.publishing import read_json
 
 NONE = "no full run is committed yet"
 
 
-def _read(name: str):
-    """A file of the project, whatever `SEBRIDGE_OUTPUTS` says; None where there is none."""
-    path = paths.root() / "results" / name
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); restore it with git") from None
+def _committed(name: str, none):
+    """A file of the project, whatever `SEBRIDGE_OUTPUTS` says."""
+    return read_json(paths.root() / "results" / name, none)
 
 
 def evidence() -> dict:
-    """Profile, commit, date, machine, seconds and tables; {} before there is any."""
-    return _read("summary.json") or {}
+    """Profile, commit, date, machine, seconds, sources and tables; {} before there is any."""
+    return _committed("summary.json", {})
 
 
 def evidence_claims() -> list[dict]:
-    return _read("claims.json") or []
+    return _committed("claims.json", [])
 
 
 def evidence_table(name: str) -> pd.DataFrame:
@@ -39,10 +33,18 @@ def evidence_table(name: str) -> pd.DataFrame:
     return pd.DataFrame(evidence().get("tables", {}).get(name, []))
 
 
-def provenance(found: dict) -> str:
-    return (
-        f"the committed run: profile {found['profile']}, {found['date']}, commit {found['commit']}, {found['machine']}"
-    )
+def provenance(found: dict, table: str | None = None) -> str:
+    """Of a table, or of all: one run a line where they are of several."""
+    sources = sources_of(found)
+    if table is not None:
+        return f"the committed run: {in_words(sources.get(TABLES[table][0], found))}"
+    stages_of: dict[str, list[str]] = {}
+    for stage, _ in TABLES.values():
+        if stage in sources and stage not in stages_of.setdefault(in_words(sources[stage]), []):
+            stages_of[in_words(sources[stage])].append(stage)
+    if len(stages_of) < 2:
+        return f"the committed run: {next(iter(stages_of), in_words(found))}"
+    return "\n".join(f"the committed run of {', '.join(stages)}: {where}" for where, stages in stages_of.items())
 
 
 def shown(name: str, columns: list[str]) -> str:
@@ -53,4 +55,4 @@ def shown(name: str, columns: list[str]) -> str:
     if table.empty:
         return f"{provenance(found)}\nno table '{name}' in it"
     kept = [column for column in columns if column in table]
-    return f"{provenance(found)}\n{table[kept].to_string(index=False, float_format='%.3f')}"
+    return f"{provenance(found, name)}\n{table[kept].to_string(index=False, float_format='%.3f')}"

@@ -1,7 +1,8 @@
 """Run a stage: its notebook under Papermill, with its section of `params.yaml` injected.
 
 Papermill itself only warns about unknown parameters and leaves half a notebook in the place of a whole one; here both are
-errors. The executed notebook lands in `results/STAGE/`, a failed one beside it as `NOTEBOOK.failed.ipynb`.
+errors. The executed notebook lands in `results/STAGE/`, a failed one beside it as `NOTEBOOK.failed.ipynb`. What the run took, and
+whose it was, goes into seconds.json at the end.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params
 from sebridge_lite.stages.accounts import write_account
+from sebridge_lite.stages.origin import here
 
 # stage: (notebook, section of params.yaml or None)
 STAGES = {
@@ -75,14 +77,15 @@ def run_stage(stage: str) -> float:
     notebook = paths.root() / "notebooks" / f"{name}.ipynb"
     if not notebook.is_file():
         raise UserError(f"{notebook}: no such notebook; restore it with git")
-    given = stage_parameters(stage, active_params())
+    params = active_params()
+    given = stage_parameters(stage, params)
     check_parameters(notebook, given)
     folder = paths.results(stage)
     folder.mkdir(parents=True, exist_ok=True)
-    start = time.perf_counter()
+    origin, start = here(params), time.perf_counter()
     execute(notebook, folder / notebook.name, given)
     seconds = time.perf_counter() - start
-    write_account(folder, seconds, children=True)
+    write_account(folder, seconds, children=True, origin=origin)
     return seconds
 
 

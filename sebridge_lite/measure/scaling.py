@@ -21,6 +21,20 @@ MEASURES = (
 )  # fmt: skip
 ALPHA_STAR, SURGE = 0.5, 0.8  # Sec. 2: the peak near 50 %, the surge at 80 to 100 %
 BEFORE = 0.4  # ours: both are compared with the ratios from here on
+# id: claim, and what the paper prints
+CLAIMS = {
+    "C1": ("WER falls monotonically as synthetic speech is added (Sec. 2)", "75.0 % at alpha = 3 %, 36.2 % at 100 % (Table 1)"),
+    "C2": ("Hp has a maximum inside, near alpha = 50 % (Sec. 2, Eq. 5)",
+           "10.42 bits at 3 %, 10.51 at 50 %, 10.21 at 100 % (Table 1)"),
+    "C3": ("Repetition surges at alpha of 80 to 100 % (Sec. 2)", "2.0 % at 67 %, 6.5 % at 80 %, 9.8 % at 100 % (Table 1)"),
+    "C4": ("Expressivity falls beyond alpha* (Sec. 2)", "Hp 10.51 bits at 50 %, 10.21 at 100 % (Table 1)"),
+    "C5": ("Pure synthetic speech is worst in expressivity and best in WER (Sec. 5.2)",
+           "lowest Hp and lowest WER of Table 1 at 100 %"),
+    "C6": ("Hp tracks expressivity over alpha (Sec. 5.2)", "Hp and NMOS turn together (Fig. 1)"),
+    "C7": ("Speaker similarity falls with alpha (SMOS, Sec. 2)", "SMOS 4.63 at its best to 3.01 (Table 1)"),
+    "C8": ("At equal WER and equal length, samples of high Hp have richer F0 and energy (Sec. 5.2)",
+           "F0 std 42.6 against 35.8 Hz, at equal WER (Table 2)"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,33 +107,24 @@ def scaling_claims(found: Study, params: ClaimsParams, source: str) -> list[Clai
     c = found.curves
     rank, change = trend(c["wer"])
     claims = [
-        claim("C1", "WER falls monotonically as synthetic speech is added (Sec. 2)",
-              "75.0 % at alpha = 3 %, 36.2 % at 100 % (Table 1)", source,
-              [Condition(change, -1, "wer"), Condition(rank, -1, "rank")], params),
-        claim("C2", "Hp has a maximum inside, near alpha = 50 % (Sec. 2, Eq. 5)",
-              "10.42 bits at 3 %, 10.51 at 50 %, 10.21 at 100 % (Table 1)", source,
-              [Condition(interior_peak(c["hp"]), 1, "hp")], params),
+        claim("C1", *CLAIMS["C1"], source, [Condition(change, -1, "wer"), Condition(rank, -1, "rank")], params),
+        claim("C2", *CLAIMS["C2"], source, [Condition(interior_peak(c["hp"]), 1, "hp")], params),
     ]  # fmt: skip
     if _first_and_last(found):
         late = {name: tail(c[name], 1.0, BEFORE, ALPHA_STAR + 1e-9) for name in ("f0_std", "f0_range", "h_cond")}
         last = len(found.alphas) - 1
         claims += [
-            claim("C3", "Repetition surges at alpha of 80 to 100 % (Sec. 2)",
-                  "2.0 % at 67 %, 6.5 % at 80 %, 9.8 % at 100 % (Table 1)", source,
-                  [Condition(tail(c["rep"], SURGE, BEFORE, SURGE), 1, "rep")], params),
-            claim("C4", "Expressivity falls beyond alpha* (Sec. 2)", "Hp 10.51 bits at 50 %, 10.21 at 100 % (Table 1)", source,
-                  [Condition(late[name], -1, name) for name in late], params),
-            claim("C5", "Pure synthetic speech is worst in expressivity and best in WER (Sec. 5.2)",
-                  "lowest Hp and lowest WER of Table 1 at 100 %", source,
+            claim("C3", *CLAIMS["C3"], source, [Condition(tail(c["rep"], SURGE, BEFORE, SURGE), 1, "rep")], params),
+            claim("C4", *CLAIMS["C4"], source, [Condition(late[name], -1, name) for name in late], params),
+            claim("C5", *CLAIMS["C5"], source,
                   [Condition(stands_out(c["f0_std"], last, -1), 1, "f0_std"),
                    Condition(stands_out(c["h_cond"], last, -1), 1, "h_cond"),
                    Condition(stands_out(c["wer"], last, -1), 1, "wer")], params),
         ]  # fmt: skip
     claims += [
-        claim("C6", "Hp tracks expressivity over alpha (Sec. 5.2)", "Hp and NMOS turn together (Fig. 1)", source,
+        claim("C6", *CLAIMS["C6"], source,
               [Condition(association(c["hp"], c[name]), 1, "correlation") for name in ("f0_std", "h_cond")], params),
-        claim("C7", "Speaker similarity falls with alpha (SMOS, Sec. 2)", "SMOS 4.63 at its best to 3.01 (Table 1)", source,
-              [Condition(trend(c["sim"]).change, -1, "sim")], params),
+        claim("C7", *CLAIMS["C7"], source, [Condition(trend(c["sim"]).change, -1, "sim")], params),
     ]  # fmt: skip
     return claims
 
@@ -136,7 +141,4 @@ def proxy_claim(table: pd.DataFrame, params: ClaimsParams, source: str) -> Claim
             *(float(row[key]) for key in ("difference", "low", "high")), int(row["texts"]), int(row["seeds"])
         )
         conditions.append(Condition(effect, direction, measure))
-    return claim(
-        "C8", "At equal WER and equal length, samples of high Hp have richer F0 and energy (Sec. 5.2)",
-        "F0 std 42.6 against 35.8 Hz, at equal WER (Table 2)", source, conditions, params,
-    )  # fmt: skip
+    return claim("C8", *CLAIMS["C8"], source, conditions, params)

@@ -87,6 +87,15 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--port", metavar="N", type=int, default=0, help="default: a free one")
     sub.add_argument("--open", action="store_true", help="in the browser")
     sub = command(
+        does.report,
+        "report",
+        "One page with all that came out; needs the verdicts of a run.",
+        "sebridge report --check",
+    )
+    sub.add_argument("--check", action="store_true", help="write nothing: make every printed figure again and compare")
+    sub.add_argument("--publish", action="store_true", help="results/report.html of the evidence that git keeps")
+    sub.add_argument("--readme", action="store_true", help="the README's tables, from the evidence that git keeps")
+    sub = command(
         does.rate, "rate", "Make a listening test, or analyse what raters answered.", "sebridge rate make FOLDER"
     )
     sub.add_argument("action", choices=("make", "analyse"))

@@ -150,6 +150,25 @@ def listen(options) -> None:
     listen(options.port, options.open)
 
 
+def report(options) -> None:
+    from sebridge_lite.stages.report import run_report
+
+    if options.check:
+        if options.publish or options.readme:
+            raise UserError("--check writes nothing: leave out --publish and --readme")
+        from sebridge_lite.stages.report_check import run_check
+
+        print("\n".join(run_check(active_params())))
+        return
+    if options.publish or options.readme:
+        written = run_report(options.publish, options.readme)
+    else:
+        with accounted(paths.results("report")):
+            written = run_report()
+    for path in written:
+        print(f"see {path}")
+
+
 def rate(options) -> None:
     if options.action == "make":
         from sebridge_lite.stages.listening_items import make_from

@@ -17,6 +17,8 @@ from sebridge_lite.stages.accounts import NAME, memory_of_stages, seconds_of_sta
 from sebridge_lite.stages.doctor import memory_gib
 from sebridge_lite.stages.notebook import commit, read_metrics
 
+AFTERWARDS = ("start", "scorecard", "report")  # read the verdicts, so they are not among what these come from
+AFTERWARDS = ("start", "scorecard", "report", "site")  # read the verdicts, so they are not among what these come from
 FIELDS = ("profile", "commit", "date", "machine", "seed")
 
 
@@ -41,8 +43,9 @@ def sources_of_run(now: dict) -> dict[str, dict]:
     """{stage: its origin, seconds and peak_gib} of this run; what a stage itself did not write down is taken from `now`."""
     found, peaks = {}, memory_of_stages()
     for name, seconds in seconds_of_stages().items():
-        report = read_metrics(name) or {}
-        report |= _account(name)
+        if name in AFTERWARDS:
+            continue
+        report = (read_metrics(name) or {}) | _account(name)
         found[name] = now | {field: report[field] for field in FIELDS if field in report} | {"seconds": seconds}
         if name in peaks:
             found[name]["peak_gib"] = peaks[name]

@@ -77,7 +77,8 @@ def as_json(summary: dict) -> str:
 
 
 def check_publishable(summary: dict, text: str) -> None:
-    for stage, source in summary["sources"].items():
+    """All of one profile, and small. text: of summary.json"""
+    for stage, source in sources_of(summary).items():
         if source["profile"] != summary["profile"] and any(stage == of for of, _ in TABLES.values()):
             raise UserError(
                 f"{paths.results(stage)}: made by profile {source['profile']}, not {summary['profile']}; nothing was "
@@ -89,7 +90,9 @@ def check_publishable(summary: dict, text: str) -> None:
 
 def figures(sources: Mapping[str, Mapping]) -> dict[str, bytes | None]:
     """{file name: its content, or None where the stage no longer draws it} of the stages of a run."""
-    drawn = {f"{name}.png": paths.results(stage, f"{name}.png") for name, stage in FIGURES.items() if stage in sources}
+    drawn = {
+        f"{name}.png": paths.results(stage, f"{name}.png") for name, (stage, *_) in FIGURES.items() if stage in sources
+    }
     return {name: path.read_bytes() if path.is_file() else None for name, path in drawn.items()}
 
 

@@ -33,6 +33,7 @@ STAGES = {
     "tdsc": ("10_tdsc", "tdsc"),
     "systems": ("11_systems_and_cloning", "systems"),
     "listening": ("12_listening_test", "listening"),
+    "scorecard": ("14_scorecard", None),
 }
 
 

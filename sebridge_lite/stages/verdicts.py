@@ -15,7 +15,7 @@ import pandas as pd
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.paper.tables import TABLES
+from sebridge_lite.paper.tables import FILES, TABLES
 from sebridge_lite.stages.origin import here, sources_of_run
 from sebridge_lite.stages.publishing import as_json, check_publishable, figures, in_order, merged, read_json
 from sebridge_lite.stages.summary_text import as_text
@@ -44,7 +44,7 @@ def of_this_run(params: Params) -> tuple[dict, list[dict]]:
     if not claims:
         raise UserError(f"{paths.results()}: no stage has judged a claim yet; `dvc repro` runs them")
     tables = {
-        name: read_table(paths.results(stage, f"{name}.csv")) if stage in sources else []
+        name: read_table(paths.results(stage, f"{FILES.get(name, name)}.csv")) if stage in sources else []
         for name, (stage, _) in TABLES.items()
     }
     seconds = {stage: source["seconds"] for stage, source in sorted(sources.items())}

@@ -4,11 +4,13 @@ A claim that a run has not judged stands in it as not tested. Left out: conditio
 `conditions_...` hold them.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure import alignment_claims, scaling, systems_claims, tdsc_claims
+from sebridge_lite.measure.stats import Interval
 from sebridge_lite.measure.verdicts import CONTRADICTED, NOT_REPRODUCED, NOT_TESTED, REPRODUCED
 
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, CONTRADICTED, NOT_TESTED)
@@ -122,6 +124,15 @@ def ledger(claims: Sequence[Mapping], params: ClaimsParams) -> list[Row]:
     """Every claim, in the paper's order; params: the rule that the claims were judged by."""
     found = {row["id"]: row for row in claims}
     return [ledger_row(id, found.get(id), params) for id in HEADLINES]
+
+
+def by_headline(found: Mapping, params: ClaimsParams) -> str:
+    """The verdict that a claim would have if its first condition were all of it. found: its row of claims.json"""
+    head = HEADLINES[found["id"]]
+    ends = found["interval"] or (math.nan, math.nan)
+    effect = Interval(math.nan if found["ours"] is None else found["ours"], *ends, found["n"], found["seeds"])
+    way = -1 if head.wanted == "down" else 1
+    return alignment_claims.Part(head.what, head.measure, way, effect, head.wanted.startswith("not")).verdict(params)
 
 
 def counts(rows: Sequence[Row]) -> dict[str, int]:

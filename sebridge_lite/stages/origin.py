@@ -17,7 +17,6 @@ from sebridge_lite.stages.accounts import NAME, memory_of_stages, seconds_of_sta
 from sebridge_lite.stages.doctor import memory_gib
 from sebridge_lite.stages.notebook import commit, read_metrics
 
-AFTERWARDS = ("start", "scorecard", "report")  # read the verdicts, so they are not among what these come from
 AFTERWARDS = ("start", "scorecard", "report", "site")  # read the verdicts, so they are not among what these come from
 FIELDS = ("profile", "commit", "date", "machine", "seed")
 

@@ -1,11 +1,10 @@
 """The latest verdicts, and the map of the notebooks."""
 
-import json
-
 import pandas as pd
 
 from sebridge_lite.core import paths
 from sebridge_lite.stages.evidence import evidence, evidence_claims, provenance
+from sebridge_lite.stages.publishing import read_json
 
 # notebook, what it shows; those that are not written yet have no file
 JOURNEY = (
@@ -33,11 +32,21 @@ def journey_steps() -> list[tuple[str, str, str]]:
     return [(name[:2], what, "done" if name in there else "to come") for name, what in JOURNEY]
 
 
+def judged() -> dict[str, tuple[list[dict], dict]]:
+    """{whose: claims and tables} of this run, where it has verdicts, and of the evidence that the repository holds."""
+    found = {}
+    own = {name: read_json(paths.results("verdicts", f"{name}.json"), None) for name in ("claims", "summary")}
+    if own["claims"] is not None and own["summary"] is not None:
+        found["this run"] = (own["claims"], own["summary"]["tables"])
+    if claims := evidence_claims():
+        found[provenance(evidence())] = (claims, evidence()["tables"])
+    return found
+
+
 def scorecard() -> tuple[str, pd.DataFrame] | None:
-    """Whose verdicts they are, and a row a claim: of this run, else of the run that the repository holds; None before any."""
-    own = paths.results("verdicts", "claims.json")
-    found = json.loads(own.read_text(encoding="utf-8")) if own.is_file() else evidence_claims()
+    """Whose verdicts they are, and a row a claim: of this run, else of the runs that the repository holds; None before any."""
+    found = judged()
     if not found:
         return None
-    where = "this run" if own.is_file() else provenance(evidence())
-    return where, pd.DataFrame(found)[["id", "claim", "paper", "ours", "verdict"]]
+    where, (claims, _) = next(iter(found.items()))
+    return where, pd.DataFrame(claims)[["id", "claim", "paper", "ours", "verdict"]]

@@ -19,7 +19,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ClaimsParams, active_params, load_params
 from sebridge_lite.paper.beside import sections
 from sebridge_lite.paper.inconsistencies import points
-from sebridge_lite.paper.ledger import VERDICTS, counts, ledger
+from sebridge_lite.paper.ledger import VERDICTS, by_headline, counts, ledger
 from sebridge_lite.paper.tables import FIGURES, SHOWN, TABLES
 from sebridge_lite.stages.doctor import PACKAGES
 from sebridge_lite.stages.origin import in_words, sources_of
@@ -91,16 +91,19 @@ def notebook_of(stage: str) -> str:
 
 
 def _claims(found: Found) -> list[dict]:
-    sources = {row["id"]: stage_of(row) for row in found.claims}
+    claims = {row["id"]: row for row in found.claims}
     rows = []
     for row in ledger(found.claims, found.rule):
-        stage = sources.get(row.id, "")
+        stage = stage_of(claims[row.id]) if row.id in claims else ""
         conditions = [c for c in found.summary["tables"].get(f"conditions_{stage}") or [] if c["id"] == row.id]
         several = [
             f"{c['what']}, {c['measure']}, {c['wanted']}: {cell(c, 'effect') or 'no figure'}: {c['verdict']}"
             for c in conditions
         ]
-        rows.append({**row._asdict(), "stage": stage, "notebook": notebook_of(stage), "conditions": several})
+        alone = by_headline(claims[row.id], found.rule) if row.id in claims else row.verdict
+        rows.append(
+            row._asdict() | {"stage": stage, "notebook": notebook_of(stage), "conditions": several, "alone": alone}
+        )
     return rows
 
 

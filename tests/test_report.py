@@ -222,6 +222,10 @@ def test_the_page_opens_from_disk_and_fits_a_phone_in_light_and_dark(run, tmp_pa
             colour = page.run("getComputedStyle(document.body).color")
             assert colour == ("rgb(255, 255, 255)" if dark else "rgb(0, 0, 0)")
             assert page.run("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+        drawn = page.run(
+            "document.fonts.ready.then(() => [...document.fonts].map(f => f.family + ' ' + f.status).sort())"
+        )
+        assert [name.replace('"', "") for name in drawn] == ["Lao here loaded", "Thai here loaded"]
         assert page.run("document.querySelectorAll('script').length") == 0
         assert page.errors == []
         assert {address for address in page.requests if not address.startswith("data:")} == {

@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 
 PEOPLE, ENGINE, OURS, PAPER = "#0072B2", "#D55E00", "#009E73", "0.55"  # Okabe-Ito
 FONTS = ("NotoSansThai-Regular.ttf", "NotoSansLao-Regular.ttf")
+FONT_FOLDER = Path(__file__).with_name("fonts")
 RATE = 16_000
 
 
 def use_style() -> None:
     """Call once a notebook."""
     for name in FONTS:
-        matplotlib.font_manager.fontManager.addfont(Path(__file__).with_name("fonts") / name)
+        matplotlib.font_manager.fontManager.addfont(FONT_FOLDER / name)
     sns.set_theme(style="whitegrid", palette="colorblind", rc={
         "font.family": ["DejaVu Sans", "Noto Sans Thai", "Noto Sans Lao"],
         "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "figure.dpi": 80, "figure.constrained_layout.use": True,

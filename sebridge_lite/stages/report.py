@@ -18,6 +18,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ClaimsParams, active_params, load_params
 from sebridge_lite.paper.beside import sections
+from sebridge_lite.paper.figures import FONT_FOLDER, FONTS
 from sebridge_lite.paper.inconsistencies import points
 from sebridge_lite.paper.ledger import VERDICTS, by_headline, counts, ledger
 from sebridge_lite.paper.tables import FIGURES, SHOWN, TABLES
@@ -148,7 +149,9 @@ def page_of(found: Found) -> str:
         name: {"data": base64.b64encode(content).decode(), "alt": FIGURES[name][2], "table": FIGURES[name][1]}
         for name, content in found.pictures.items()
     }
+    fonts = {name.partition("-")[0].replace("NotoSans", "Noto Sans "): FONT_FOLDER / name for name in FONTS}
     return environment.from_string(template).render(
+        fonts={name: base64.b64encode(path.read_bytes()).decode() for name, path in fonts.items()},
         summary=found.summary, origin=in_words(found.summary), claims=rows, verdicts=VERDICTS,
         counts=counts(ledger(found.claims, found.rule)), rule=found.rule, sections=sections(tables, TABLES), pictures=pictures,
         points=points(tables), stages=_stages(found.summary), versions=found.versions, tables=_full_tables(found),

@@ -63,7 +63,7 @@ def run(project, monkeypatch):
     }
     pd.DataFrame([condition]).to_csv(folder / "conditions.csv", index=False)
     (folder / "frontier.png").write_bytes(PIXEL)
-    (folder / "seconds.json").write_text('{"seconds": 61.2, "peak_memory_gib": 1.25}', encoding="utf-8")
+    (folder / "seconds.json").write_text('{"seconds": 61.2, "peak_gib": 1.25}', encoding="utf-8")
     run_verdicts(SMOKE)
     run_report()
     return project / "results"

@@ -128,7 +128,7 @@ def _full_tables(found: Found) -> list[dict]:
 def _stages(summary: Mapping) -> list[dict]:
     rows = []
     for stage, source in sources_of(dict(summary)).items():
-        seconds, memory = source.get("seconds"), source.get("peak_memory_gib")
+        seconds, memory = source.get("seconds"), source.get("peak_gib")
         rows.append({
             "stage": stage, "notebook": notebook_of(stage), "seconds": "" if seconds is None else f"{seconds:,.0f}",
             "memory": "not recorded" if memory is None else f"{memory:.1f}", "origin": in_words(source),

@@ -22,7 +22,9 @@ from _common import exit_code, positive, write_json
 
 from sebridge_lite.core import paths
 from sebridge_lite.stages.notebook import commit
-from sebridge_lite.stages.verdicts import machine, markdown, plain
+from sebridge_lite.stages.origin import machine
+from sebridge_lite.stages.summary_text import markdown
+from sebridge_lite.stages.verdicts import plain
 
 HERE = Path(__file__).parent
 THREADS = 1

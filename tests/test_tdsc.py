@@ -29,7 +29,7 @@ from sebridge_lite.core.params import load_params
 from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM, collate, sequence_logprobs
 from sebridge_lite.stages.critics import settings_of
 
-P = load_params(Path(__file__).parents[1] / "params" / "full.yaml").tdsc
+P = replace(load_params(Path(__file__).parents[1] / "params" / "full.yaml").tdsc, max_wer=0.4)  # Table 12
 LM = LMConfig(
     text_vocab=len(CharVocab()), speech_vocab=20, hidden=16, layers=1, heads=2, kv_heads=1, ffn=16, max_positions=64,
     rope_theta=1e4, pace=0,

@@ -7,8 +7,11 @@ the pictures, and the prose around them.
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+import pandas as pd
+
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.alignment_claims import sentence as against_control
+from sebridge_lite.measure.tdsc_claims import sentence as against_start
 from sebridge_lite.paper.inconsistencies import Tables, first_row
 from sebridge_lite.paper.tables import TABLES
 from sebridge_lite.stages.origin import sources_of
@@ -30,6 +33,7 @@ CRITIQUE = {
     "self-training": "self-training",
     "rejection": "rejection sampling",
     "best-of-12": "best of 12 at inference (ours)",
+    "no-dpo": "TDSC without DPO: the judge's choice, learnt (Table 8)",
     "tdsc": "TDSC",
 }
 
@@ -90,11 +94,7 @@ def critique(tables: Tables, summary: Mapping, _claims) -> list[str]:
         return []
     found = [(label, first_row(tables, "table4", variant=name)) for name, label in CRITIQUE.items()]
     lines = markdown(["system", *HEADS], [[label, *_words_hp_f0(row)] for label, row in found if row])
-    return [
-        f"Lao without any real speech, on unfiltered samples by the judge that never selected ({origin(summary, 'table4')}):",
-        "",
-        *lines,
-    ]
+    return [origin(summary, "table4"), "", *lines, "", f"{against_start(pd.DataFrame(tables['table4']))}."]
 
 
 def verdicts(_tables: Tables, _summary: Mapping, claims: Sequence[Mapping]) -> list[str]:

@@ -152,7 +152,7 @@ def test_a_failing_benchmark_is_named_and_loses_no_other(load, tmp_path, capfd):
     assert list(file.parent.iterdir()) == [file]
     assert {"machine", "date", "commit", "threads"} <= set(report)
     (found,) = report["benchmarks"]
-    assert (found["name"], found["ratio"], found["repeats"]) == ("good", 0.333333, 4)
+    assert (found["name"], found["ratio"], found["repeats"]) == ("good", 0.33333, 4)
     assert report["failed"] == ["bad", "silent"]
     assert "benchmark bad: failed (exit code 3)" in capfd.readouterr().err
 

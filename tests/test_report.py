@@ -329,11 +329,12 @@ def test_the_readmes_melody_is_dgsa_over_sft_and_not_over_itself():
 
 def test_tdsc_joins_the_readme_with_its_table():
     summary = committed("summary.json")
-    cells = {f"{name}{end}": 0.5 for name in ("wer", "hp", "f0_std") for end in ("", "_low", "_high")}
+    measures = ("wer", "hp", "f0_std", "relative", "hp_gain", "f0_std_gain")
+    cells = {f"{name}{end}": 0.5 for name in measures for end in ("", "_low", "_high")}
     summary["tables"]["table4"] = [{"variant": "tdsc", **cells, "texts": 300, "seeds": 3}]
     summary["sources"] = {"tdsc": {"profile": "full", "date": "2027-01-01"}}
     lines = BLOCKS["critique"](summary["tables"], summary, [])
-    assert "run of 2027-01-01: 300 test sentences" in lines[0] and lines[-1].startswith(
-        "| TDSC | 0.500 (0.500 to 0.500)"
-    )
+    assert "run of 2027-01-01: 300 test sentences" in lines[0]
+    assert any(line.startswith("| TDSC | 0.500 (0.500 to 0.500)") for line in lines)
+    assert "word error +50 [+50, +50] %" in lines[-1] and "(300 texts, 3 seed(s))" in lines[-1]
     assert BLOCKS["critique"]({}, summary, []) == []

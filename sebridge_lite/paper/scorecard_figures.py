@@ -35,5 +35,5 @@ def forest(rows: Sequence[Row], title: str) -> Figure:
     axis.minorticks_off()
     for verdict, colour in COLOURS.items():
         axis.plot([], [], MARKERS[verdict], color=colour, label=verdict)
-    axis.legend(fontsize=7.5, loc="lower right")
+    axis.legend(fontsize=7.5, loc="upper left")
     return figure

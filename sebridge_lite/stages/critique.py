@@ -72,9 +72,9 @@ def shared_key(loop: Loop) -> str:
     return key_of(params.sft, params.sampling, accepts, loop.seed, *said, *codes, *weights)
 
 
-def depends_on(loop: Loop, first: TextSpeechLM) -> str:
+def depends_on(loop: Loop, first: TextSpeechLM, shared: str) -> str:
     """Of what finished work must have been made to be used again: settings, what is shared, and the policy it begins from."""
-    return key_of(settings_key(loop.name, loop.params), shared_key(loop), *first.state_dict().values())
+    return key_of(settings_key(loop.name, loop.params), shared, *first.state_dict().values())
 
 
 def finished(folder: Path, key: str) -> bool:
@@ -86,7 +86,7 @@ def make_start(loop: Loop) -> None:
     """SFT of the backbone on synthetic speech alone (alpha = 1), into `work`/k0."""
     bench, params = loop.bench, loop.params
     model, synthetic = load_part("backbone", pretrained_folder()), bench.sets["synthetic"]
-    key = depends_on(loop, model)
+    key = depends_on(loop, model, shared_key(loop))
     if finished(loop.work / "k0", key):
         return
     examples = lm_examples([u.text for u in synthetic], codes_for(synthetic, bench.codes))
@@ -101,7 +101,8 @@ def make_start(loop: Loop) -> None:
 
 def run_loop(loop: Loop) -> int:
     """All iterations that are not there yet; how many there are in the end."""
-    whole, shared = depends_on(loop, load_policy(loop.work / "k0", loop.bench)), shared_key(loop)
+    shared = shared_key(loop)
+    whole = depends_on(loop, load_policy(loop.work / "k0", loop.bench), shared)
     for k in range(1, loop.p.iterations + 1):
         target, key = loop.work / f"k{k}", key_of(whole, k)
         if not finished(target, key) and not iterate(loop, k, loop.work / f"k{k - 1}", key, shared, target):

@@ -27,7 +27,6 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import AlignParams, Params
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import current, load_scores, plain, save_scores
-from sebridge_lite.measure.scoring import load_references
 from sebridge_lite.speech.batching import Batches
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.lm import LMConfig, TextSpeechLM, merge_lora
@@ -134,9 +133,9 @@ def points(
     bench: Bench, models: dict, grid: list, name: str, seed: int, params: Params, split: str, texts: int
 ) -> pd.DataFrame:
     """A row for each (steps, temperature) of `grid`, with everything `evaluate` finds on a split."""
-    rows, references = [], load_references(bench.stack, bench.sets[split][:texts], bench.folder, bench.lang)
+    rows = []
     for step, heat in grid:
-        summary = scored(bench, models[step], name, seed, params, heat, split, texts, references).summary
+        summary = scored(bench, models[step], name, seed, params, heat, split, texts).summary
         rows.append({"steps": step, "temperature": heat, "texts": summary["wer"].n, **plain(summary)})
     return pd.DataFrame(rows)
 

@@ -88,8 +88,9 @@ def best_at_inference(bench: Bench, model: TextSpeechLM, params: Params, seed: i
     best = table.sort_values(["text", "wer", "slot"]).groupby("text")["slot"].first()
     codes = [group[slot] for group, slot in zip(groups, best, strict=True)]
     return scores_of_codes(
-        bench.stack, test, bench.folder, bench.lang, codes, silence=bench.silence, seed=seed, floor=bench.floor
-    )
+        bench.stack, test, bench.folder, bench.lang, codes,
+        silence=bench.silence, seed=seed, floor=bench.floor, references=bench.references("test"),
+    )  # fmt: skip
 
 
 def curve(bench: Bench, model: TextSpeechLM, params: Params, seed: int) -> dict[float, Scores]:

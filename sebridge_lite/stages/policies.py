@@ -24,6 +24,7 @@ from sebridge_lite.core.params import Params, SamplingParams
 from sebridge_lite.measure.evaluate import Scores, evaluate
 from sebridge_lite.measure.saved import current, load_scores, save_scores
 from sebridge_lite.measure.scaling import Study, study
+from sebridge_lite.measure.scoring import References, load_references
 from sebridge_lite.speech.checkpoint import key_of
 from sebridge_lite.speech.codes import codes_for, read_codes
 from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
@@ -96,6 +97,16 @@ class Bench(NamedTuple):
     folder: Path
     lang: str
     floor: float
+    loaded: dict[tuple, References] | None = None  # by ids of utterances; None keeps none
+
+    def references(self, split: str) -> References:
+        """The recordings of a split, looked at once where many policies are scored against them."""
+        utterances = self.sets[split]
+        key = tuple(utterance.id for utterance in utterances)
+        found = (self.loaded or {}).get(key) or load_references(self.stack, utterances, self.folder, self.lang)
+        if self.loaded is not None:
+            self.loaded[key] = found
+        return found
 
 
 def load_bench(lang: str) -> Bench:
@@ -107,7 +118,7 @@ def load_bench(lang: str) -> Bench:
         codes |= read_codes(tokens / f"{name}.safetensors")
     silence = json.loads((tokens / "silence.json").read_text(encoding="utf-8"))
     floor = json.loads((tokens / "people-recorded" / "summary.json").read_text(encoding="utf-8"))["wer"]
-    return Bench(stack, sets, codes, silence, folder, lang, floor)
+    return Bench(stack, sets, codes, silence, folder, lang, floor, {})
 
 
 def prepared(params: Params) -> Bench:
@@ -131,7 +142,7 @@ def score_policy(
     vocab = Tagged() if arm.design == "tagged" else CharVocab()
     return evaluate(
         model, bench.stack, bench.sets[split], bench.folder, bench.lang, sampler,
-        silence=bench.silence, seed=seed, floor=bench.floor, vocab=vocab, **how,
+        silence=bench.silence, seed=seed, floor=bench.floor, vocab=vocab, references=bench.references(split), **how,
     )  # fmt: skip
 
 

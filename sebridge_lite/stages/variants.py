@@ -23,7 +23,6 @@ from sebridge_lite.align.pairs import style_sources
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import AlignParams, Params
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.scoring import References
 from sebridge_lite.speech.codes import codes_for
 from sebridge_lite.speech.lm import TextSpeechLM
 from sebridge_lite.stages.policies import Bench, arm_of, sampler_of, score_policy
@@ -84,21 +83,19 @@ def scored(
     temperature: float,
     split: str,
     texts: int | None = None,
-    references: References | None = None,
 ) -> Scores:
-    """A policy on (the first `texts` of) a split, as its variant decodes it; `references`: of those texts, if loaded."""
+    """A policy on (the first `texts` of) a split, as its variant decodes it."""
     (v, arm), everyone = variant_of(name, params.align), bench.sets[split]
     some = everyone[:texts]
+    bench = bench._replace(sets=bench.sets | {split: some})
     if v.decoded == "best":
         return rejection_scores(
             model, bench.stack, some, bench.folder, bench.lang, sampler_of(params.sampling, seed, temperature),
             candidates=params.align.candidates, silence=bench.silence, seed=seed, floor=bench.floor,
-            references=references,
+            references=bench.references(split),
         )  # fmt: skip
     prefixes = None
     if v.decoded == "styled":
         codes, sources = codes_for(everyone, bench.codes), style_sources(everyone, seed)[: len(some)]
         prefixes = [codes[0][:0] if i is None else codes[i][: params.sft.style_tokens] for i in sources]
-    bench = bench._replace(sets=bench.sets | {split: some})
-    how = {"temperature": temperature, "prefixes": prefixes, "references": references}
-    return score_policy(bench, model, params, seed, arm_of(arm), split, **how)
+    return score_policy(bench, model, params, seed, arm_of(arm), split, temperature=temperature, prefixes=prefixes)

@@ -45,8 +45,8 @@ reproduce: data/text artifacts/pretrained results/codebook
 	dvc repro encode; \
 	export OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(( ($(CORES) + 1) / 2 ))}; \
 	set -m; trap 'exit 130' INT TERM; trap 'kill -- -$$one -$$other 2>/dev/null' EXIT; \
-	dvc repro --wait-for-lock $(ONE) </dev/null & one=$$!; \
-	dvc repro --wait-for-lock $(OTHER) </dev/null & other=$$!; \
+	dvc --wait-for-lock repro $(ONE) </dev/null & one=$$!; \
+	dvc --wait-for-lock repro $(OTHER) </dev/null & other=$$!; set +m; \
 	wait $$one; wait $$other; trap - EXIT; \
 	dvc repro; \
 	seconds=$$(( $$(date +%s) - start )); \

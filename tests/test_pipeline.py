@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -139,3 +140,25 @@ def test_the_systems_stage_runs_once_and_again_with_a_system_that_was_scored_sin
     assert "Running stage 'systems'" in dvc(tmp_path, "repro")
     assert (scored / "summary.json").is_file()
     assert "Running stage" not in dvc(tmp_path, "repro")
+
+
+def test_the_two_lanes_of_make_reproduce_share_no_stage_that_is_not_made_before_them():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    lanes = [re.search(rf"^{name} := (.+)$", makefile, flags=re.M)[1].split() for name in ("ONE", "OTHER")]
+
+    def places(name: str, kind: str) -> set[Path]:
+        """Without what a matrix fills in, so that a part of a folder stands for the whole of it."""
+        listed = [next(iter(one)) if isinstance(one, dict) else one for one in stages[name].get(kind, ())]
+        return {Path(one.partition("${")[0]) for one in listed}
+
+    def upstream(targets: set[str]) -> set[str]:
+        needs = {dep for name in targets for dep in places(name, "deps")}
+        found = {name for name in stages for out in places(name, "outs")
+                 if any(out.is_relative_to(dep) or dep.is_relative_to(out) for dep in needs)}  # fmt: skip
+        return targets if found <= targets else upstream(targets | found)
+
+    before = upstream({"encode"})
+    one, other = (upstream(set(lane)) - before for lane in lanes)
+    assert one and other and not one & other
+    assert {"critique", "align", "sft"} <= one | other

@@ -24,7 +24,7 @@ from sebridge_lite.speech.units import UNITS
 from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig
 from sebridge_lite.speech.weights import load_model, save_model
 from sebridge_lite.stages import alignment
-from sebridge_lite.stages.alignment import align_variant, choose, curve_of, system
+from sebridge_lite.stages.alignment import align_variant, choose, curve_of, points, pooled, system
 from sebridge_lite.stages.policies import Bench, policy_folder
 from sebridge_lite.stages.preferences import pairs_folder, run_pairs
 from sebridge_lite.stages.variants import VARIANTS, scored, variant_of
@@ -142,6 +142,29 @@ def test_every_profile_names_known_variants(name):
 def test_chosen_is_the_highest_entropy_at_no_more_error_or_else_the_lowest_error(wers, slack, expected):
     search = pd.DataFrame({"steps": [1, 2, 3], "wer": wers, "hp": [8.0, 7.0, 6.0]})
     assert choose(search, {"wer": 0.2}, slack)["steps"] == expected + 1
+
+
+def test_the_choice_is_that_of_all_seeds_together():
+    one = pd.DataFrame({"steps": [1, 2], "temperature": [1.0, 1.0], "wer": [0.2, 0.3], "hp": [7.0, 8.0]})
+    two = one.assign(wer=[0.3, 0.1])
+    assert choose(one, {"wer": 0.2}, 0.0)["steps"] == 1
+    assert choose(pooled([one, two]), {"wer": 0.2}, 0.0)["steps"] == 2  # .25 and .20
+
+
+def test_seeds_share_the_point_and_each_searches_once(bench, monkeypatch):
+    two = dataclasses.replace(PARAMS, align=dataclasses.replace(P, seeds=(0, 1)))
+    for seed in (0, 1):
+        save_model(
+            load_model(TextSpeechLM, LMConfig, policy_folder(P.arm, 0) / "model"),
+            LM,
+            policy_folder(P.arm, seed) / "model",
+        )
+    looked = []
+    monkeypatch.setattr(alignment, "points", lambda *given: looked.append(given[4:7:2]) or points(*given))
+    found = [align_variant(bench, "sft", seed, two) for seed in (0, 1)]
+    assert sorted(looked) == [(0, "dev"), (0, "test"), (1, "dev"), (1, "test")]
+    assert found[0]["temperature"] == found[1]["temperature"]
+    assert found[0]["dev_wer_start"] == found[1]["dev_wer_start"]
 
 
 def test_best_of_takes_the_fewest_wrong_words_and_the_first_of_equals(bench):

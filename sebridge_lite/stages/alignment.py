@@ -1,8 +1,8 @@
 """`sebridge align VARIANT`: one system of Tables 3 and 7, from the SFT policy to its scores; or live in a notebook, the same way.
 
-Steps and temperature are chosen on dev by one rule, over one grid for every variant. artifacts/align/VARIANT-sSEED/ gets model,
-loss.csv (if trained), search.csv (dev), curve.csv (test, over temperatures), and scores.csv, codes.safetensors and summary.json
-(test, at the chosen point).
+Steps and temperature are chosen on dev by one rule, over one grid for every variant, and for all seeds together: what one seed
+would choose is mostly noise of its texts. artifacts/align/VARIANT-sSEED/ gets model, loss.csv (if trained), search.csv (its own,
+on dev), curve.csv (test, over temperatures), and scores.csv, codes.safetensors and summary.json (test, at the chosen point).
 """
 
 import copy
@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -115,6 +116,20 @@ def trained(bench: Bench, name: str, seed: int, params: Params) -> tuple[dict[in
     return {step: kept.to(bench.stack.device) for step, kept in found.items()}, about
 
 
+def searched(bench: Bench, models: dict, name: str, seed: int, params: Params) -> pd.DataFrame:
+    """The grid on dev, kept beside the training, since the choice for each other seed asks for it too."""
+    p, dev = params.align, bench.sets["dev"]
+    weights = [tensor for model in models.values() for tensor in model.state_dict().values()]
+    key = key_of(replace(p, variants=(), seeds=()), params.sampling, *[u.id + u.text for u in dev], *weights)
+    path = paths.artifacts("align_work", f"{name}-s{seed}") / f"search-{key}.csv"
+    if not path.is_file():
+        grid = [(step, heat) for step in models for heat in p.temperatures]
+        search = points(bench, models, grid, name, seed, params, "dev", p.dev_texts)
+        with paths.replacing(path) as temporary:
+            search.to_csv(temporary, index=False)
+    return pd.read_csv(path)
+
+
 def start_on_dev(bench: Bench, arm: str, seed: int, params: Params) -> dict:
     """The SFT policy on dev at the study's temperature."""
     path = pairs_folder(arm, "own", seed) / "dev.json"
@@ -127,6 +142,11 @@ def choose(search: pd.DataFrame, start: dict, slack: float) -> pd.Series:
     """The highest Hp on dev among points whose word error is at most the start's plus `slack`; if none, the lowest error."""
     good = search[search["wer"] <= start["wer"] + slack]
     return good.loc[good["hp"].idxmax()] if len(good) else search.loc[search["wer"].idxmin()]
+
+
+def pooled(searches: list[pd.DataFrame]) -> pd.DataFrame:
+    """Each point of the grid, over all seeds; they have the same texts."""
+    return pd.concat(searches).groupby(["steps", "temperature"], sort=False, as_index=False).mean()
 
 
 def points(
@@ -147,18 +167,20 @@ def curve_grid(models: dict[int, TextSpeechLM], best: tuple[int, float], v: Vari
 
 
 def settings_key(params: Params) -> str:
-    """Of what a variant's scores follow from; which variants and seeds there are beside it is not in it."""
-    return key_of(replace(params.align, variants=(), seeds=()), params.sft, params.sampling)
+    """Of what a variant's scores follow from, all seeds of its choice among it, but not which variants are beside it."""
+    return key_of(replace(params.align, variants=()), params.sft, params.sampling)
 
 
 def align_variant(bench: Bench, name: str, seed: int, params: Params) -> dict:
     """Trains one system, chooses its point on dev, scores it on test; a killed run goes on with its training where it was."""
     p, (v, arm), begun = params.align, variant_of(name, params.align), time.perf_counter()
-    start = start_on_dev(bench, arm, seed, params)
-    models, about = trained(bench, name, seed, params)
-    grid = [(step, heat) for step in models for heat in p.temperatures]
-    search = points(bench, models, grid, name, seed, params, "dev", p.dev_texts)
-    found = choose(search, start, p.wer_slack)
+    searches, starts = [], []
+    for one in [*(s for s in p.seeds if s != seed), seed]:  # its own last: of it models and search are kept
+        models, about = trained(bench, name, one, params)
+        searches.append(searched(bench, models, name, one, params))
+        starts.append(start_on_dev(bench, arm, one, params)["wer"])
+    start = {"wer": float(np.mean(starts))}
+    found = choose(pooled(searches), start, p.wer_slack)
     best = int(found["steps"]), float(found["temperature"])
     scores = scored(bench, models[best[0]], name, seed, params, best[1], "test")
     grid = curve_grid(models, best, v, p.temperatures)
@@ -172,7 +194,7 @@ def align_variant(bench: Bench, name: str, seed: int, params: Params) -> dict:
         save_model(models[best[0]], models[best[0]].config, temporary / "model", half=True)
         if v.trains != "nothing":
             (temporary / "loss.csv").write_bytes((work / "loss.csv").read_bytes())
-        search.to_csv(temporary / "search.csv", index=False)
+        searches[-1].to_csv(temporary / "search.csv", index=False)
         curve.to_csv(temporary / "curve.csv", index=False)
         save_scores(temporary, scores, **about)
     return about | {measure: value.mean for measure, value in scores.summary.items()}

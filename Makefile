@@ -69,4 +69,5 @@ bench: data/text artifacts/pretrained
 	python benchmarks/bench.py
 
 clean:
-	rm -rf $(VENV) artifacts results/*/ .dvc/cache .dvc/tmp .pytest_cache .ruff_cache *.egg-info
+	find results -mindepth 1 -maxdepth 1 -type d ! -name notebooks -exec rm -rf {} +
+	rm -rf $(VENV) artifacts .dvc/cache .dvc/tmp .pytest_cache .ruff_cache *.egg-info

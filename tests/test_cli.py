@@ -22,7 +22,7 @@ def call(*arguments: str, cwd, **environment) -> subprocess.CompletedProcess:
 
 COMMANDS = (
     "doctor", "profile", "run", "pretrain", "code", "refresh", "check-data", "sft", "worlds", "pairs", "align", "critique",
-    "verdicts", "score", "consent", "clone", "detect", "rate", "site", "listen",
+    "verdicts", "score", "consent", "clone", "detect", "rate", "site", "listen", "pages",
 )  # fmt: skip
 
 

@@ -95,6 +95,12 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--check", action="store_true", help="write nothing: make every printed figure again and compare")
     sub.add_argument("--publish", action="store_true", help="results/report.html of the evidence that git keeps")
     sub.add_argument("--readme", action="store_true", help="the README's tables, from the evidence that git keeps")
+    command(
+        does.pages,
+        "pages",
+        "The executed notebooks as static pages in results/notebooks/, which git keeps (lite, full).",
+        "sebridge pages",
+    )
     sub = command(
         does.rate, "rate", "Make a listening test, or analyse what raters answered.", "sebridge rate make FOLDER"
     )

@@ -144,6 +144,16 @@ def site(options) -> None:
     print(f"site: {path.stat().st_size / 1e6:.1f} MB, open {path}, or `sebridge listen`")
 
 
+def pages(_options) -> None:
+    from sebridge_lite.stages.pages import run_pages
+
+    sizes, missing = run_pages()
+    if missing:
+        print(f"not run: {', '.join(missing)}")
+    size = f"{sum(sizes.values()) / 1e6:.1f} MB"
+    print(f"pages: {len(sizes) - 1} notebooks, {size}, see {paths.results('notebooks', 'index.html')}")
+
+
 def listen(options) -> None:
     from sebridge_lite.stages.listen import listen
 

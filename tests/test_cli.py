@@ -1,10 +1,14 @@
+import errno
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import soundfile
+from safetensors import SafetensorError
 
+from sebridge_lite.core import paths
 from sebridge_lite.core.params import PROFILES
 from sebridge_lite.stages import cli
 from sebridge_lite.stages.profile import switch_profile
@@ -135,12 +139,13 @@ def test_consent_and_detect_as_a_user_calls_them(tmp_path, capsys):
     (tmp_path / "notes.wav").write_text("no sound")
     asked = ["consent", "--who", "N. N.", "--purpose", "a lesson", "--until"]
     files = ["--reference", str(tmp_path / "me.wav"), "--out", str(tmp_path / "me.json")]
-    assert cli.main([*asked, "2030-01-31", *files]) == 0
-    assert "N. N. agreed, until 2030-01-31" in capsys.readouterr().out
+    assert cli.main([*asked, "2099-01-31", *files]) == 0
+    assert "N. N. agreed, until 2099-01-31" in capsys.readouterr().out
     assert cli.main(["detect", str(tmp_path / "me.wav")]) == 0
     assert "not found" in capsys.readouterr().out
     bad = (
         ([*asked, "31.1.2030", *files], "is not a day"),
+        ([*asked, "2020-01-31", *files], "until 2020-01-31 has passed"),
         (["detect", str(tmp_path / "notes.wav")], "not audio"),
         (["detect", str(tmp_path / "none.wav")], "no such audio file"),
     )
@@ -161,3 +166,54 @@ def test_a_manifest_that_points_outside_its_folder_is_one_line_and_keeps_nothing
     assert cli.main(["score", "azure", "--lang", "th"]) == 1
     assert "leads outside the folder" in (shown := capsys.readouterr().err) and shown.count("\n") == 1
     assert not (project / "artifacts").exists()
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def full_in_torch():
+    try:
+        raise FULL
+    except OSError:
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598")  # noqa: B904
+
+
+def full_in_safetensors():
+    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def full_in_shutil():
+    raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'a' -> 'b'")])
+
+
+def full_in_python():
+    raise FULL
+
+
+@pytest.mark.parametrize("write", [full_in_torch, full_in_safetensors, full_in_shutil, full_in_python])
+def test_a_full_disk_is_one_line_whoever_writes_and_the_old_file_stays(tmp_path, monkeypatch, capsys, write):
+    (tmp_path / "kept").write_text("old")
+
+    def command(_options):
+        with paths.replacing(tmp_path / "kept") as temporary:
+            temporary.write_text("ne")
+            write()
+
+    monkeypatch.setattr("sebridge_lite.stages.commands.doctor", command)
+    assert cli.main(["doctor"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1 and f"{tmp_path / 'kept'}: the disk is full; nothing was replaced" in shown
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"] and (tmp_path / "kept").read_text() == "old"
+
+
+@pytest.mark.parametrize("write", [full_in_shutil, full_in_python])
+def test_a_full_disk_outside_of_any_replacing_is_one_line_too(monkeypatch, capsys, write):
+    monkeypatch.setattr("sebridge_lite.stages.commands.doctor", lambda _: write())
+    assert cli.main(["doctor"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1 and "the disk is full" in shown and "None" not in shown
+
+
+def test_other_errors_pass_through_as_they_are(tmp_path):
+    with pytest.raises(ZeroDivisionError), paths.replacing(tmp_path / "kept"):
+        1 / 0  # noqa: B018

@@ -23,7 +23,7 @@ def reference(tmp_path):
 @pytest.fixture
 def record(tmp_path, reference):
     path = tmp_path / "consent.json"
-    write_consent(path, "นภา", "a lesson", "2026-12-31", reference)
+    write_consent(path, "นภา", "a lesson", "2026-12-31", reference, TODAY)
     return path
 
 
@@ -90,3 +90,19 @@ def test_a_bad_day_writes_nothing(tmp_path, reference):
     with pytest.raises(UserError, match="not a day"):
         write_consent(tmp_path / "consent.json", "A", "b", "31.12.2026", reference)
     assert not (tmp_path / "consent.json").exists()
+
+
+def test_a_day_that_has_passed_is_refused_and_writes_nothing(tmp_path, reference):
+    with pytest.raises(UserError, match="until 2026-11-19 has passed") as refusal:
+        write_consent(tmp_path / "consent.json", "A", "b", "2026-11-19", reference, TODAY)
+    assert "\n" not in str(refusal.value) and not (tmp_path / "consent.json").exists()
+    assert write_consent(tmp_path / "consent.json", "A", "b", "2026-11-20", reference, TODAY).until == "2026-11-20"
+
+
+def test_a_record_never_takes_the_place_of_the_recording(tmp_path, reference):
+    before = reference.read_bytes()
+    (tmp_path / "link.wav").symlink_to(reference)
+    for out in (reference, tmp_path / "link.wav"):
+        with pytest.raises(UserError, match="give --out another name"):
+            write_consent(out, "A", "b", "2026-12-31", reference, TODAY)
+    assert reference.read_bytes() == before

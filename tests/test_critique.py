@@ -26,7 +26,7 @@ from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig
 from sebridge_lite.speech.weights import save_model
 from sebridge_lite.stages import critique_scores, iteration
 from sebridge_lite.stages.critique import candidates, critique, curve_of, history, second_bench, system, system_folder
-from sebridge_lite.stages.iteration import Loop, loop_words
+from sebridge_lite.stages.iteration import Loop, candidates_of, loop_words
 from sebridge_lite.stages.policies import Bench
 from sebridge_lite.world.corpus import write_set
 from sebridge_lite.world.studio import lines_of, record_all
@@ -199,10 +199,10 @@ def test_a_full_disk_loses_no_finished_iteration(bench, monkeypatch, tmp_path):
     def full(path, found):
         real(path, found)
         if "k2" in str(path):
-            raise OSError(28, "No space left on device", str(path))
+            raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(iteration, "write_verdicts", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match=r"tdsc-s0/k2: the disk is full"):
         critique(bench, "tdsc", 0, PARAMS)
     work = tmp_path / "artifacts" / "tdsc_work" / "tdsc-s0"
     assert (work / "k1" / "summary.json").is_file() and not (work / "k2").exists()
@@ -223,6 +223,42 @@ def test_without_a_loser_it_goes_on_without_dpo(bench, capsys):
     assert about["k"] == 2 and about["pairs"] == 0
     assert "no text has both a winner and a loser" in capsys.readouterr().err
     assert not (system_folder("tdsc", 0) / "k1" / "dpo.csv").exists()
+
+
+def test_texts_without_an_accepted_candidate_are_counted_in_a_line_and_the_loop_goes_on(bench, monkeypatch, capsys):
+    def hard(said, read):  # every text but the first is misread, whatever is said
+        return np.array([0 if words == said[0] else 4 for words in said]), np.full(len(said), 4)
+
+    monkeypatch.setattr(critic, "word_errors", hard)
+    about = critique(bench, "tdsc", 0, with_tdsc(iterations=1))
+    assert about["k"] == 1 and about["texts_dropped"] == 0.8
+    line = "tdsc-s0 k1: 80% of 5 texts have no accepted candidate; it goes on with the others\n"
+    assert line in capsys.readouterr().err
+
+
+def test_candidates_that_are_all_alike_are_learnt_once_each_and_the_loop_goes_on(bench, monkeypatch, capsys):
+    generate = iteration.generate
+    monkeypatch.setattr(iteration, "generate", lambda *a, **more: [[row[0]] * len(row) for row in generate(*a, **more)])
+    about = critique(bench, "tdsc", 0, with_tdsc(iterations=1, max_wer=9.0))
+    assert about["k"] == 1 and about["learnt"] == TDSC.texts and about["candidates_apart"] == 0
+    assert about["again"] == pytest.approx(1 - 1 / TDSC.candidates, abs=1e-4)
+    assert "no text has both a winner and a loser" in capsys.readouterr().err
+
+
+def test_an_empty_list_of_texts_is_one_line_and_never_the_loops_own_texts(bench, tmp_path):
+    loop = Loop(bench, "tdsc", 0, PARAMS, TDSC, tmp_path / "work")
+    with pytest.raises(UserError, match="texts: none"):
+        candidates_of(loop, 1, torch.nn.Linear(1, 1), [])
+    assert not (tmp_path / "candidates").exists()
+
+
+def test_candidates_that_are_read_back_keep_the_time_of_their_making(bench, tmp_path):
+    critique(bench, "tdsc", 0, with_tdsc(iterations=1))
+    (took,) = (tmp_path / "artifacts" / "tdsc_work" / "candidates").glob("*.json")
+    took.write_text('{"seconds": 1000.0}')
+    assert 1000 <= critique(bench, "no-dpo", 0, with_tdsc(iterations=1))["seconds_candidates"] < 1100
+    took.unlink()  # as of a cache from before the time was kept
+    assert "seconds_candidates" not in critique(bench, "no-dpo", 0, with_tdsc(iterations=1, lr=1e-4))
 
 
 def test_iterations_take_different_texts_of_the_loops_own_split(bench, tmp_path):

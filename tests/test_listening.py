@@ -189,6 +189,9 @@ def test_other_bad_input_gives_one_line_each(folder, tmp_path):
     path.write_text('{"test": \n')
     with pytest.raises(UserError, match=r"some\.jsonl:1: damaged, not JSON; delete this line"):
         read_ratings(folder, [path])
+    path.write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"some\.jsonl:1: damaged"):
+        read_ratings(folder, [path])
     path.unlink()
     for score in (3, 4):
         append(path, good_row(folder, score=score))

@@ -16,7 +16,7 @@ import torch
 from sebridge_lite.core.device import move, pick_device
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.speech.batching import Batches
-from sebridge_lite.speech.checkpoint import CHECKPOINT, key_of
+from sebridge_lite.speech.checkpoint import CHECKPOINT, key_of, save
 from sebridge_lite.speech.train import TrainConfig, lr_at, train
 
 CONFIG = TrainConfig(
@@ -325,6 +325,29 @@ def test_a_torn_checkpoint_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match=r"not a whole checkpoint.*delete it to start again") as error:
         run(tmp_path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_named_when_a_checkpoint_is_written_and_the_last_one_stays(tmp_path, monkeypatch):
+    (tmp_path / CHECKPOINT).write_text("the last good one")
+    real, model = Path.open, torch.nn.Linear(300, 300)
+    monkeypatch.setattr(Path, "open", lambda path, *how: real(Path("/dev/full") if how == ("wb",) else path, *how))
+    with pytest.raises(UserError, match=r"checkpoint\.pt: the disk is full"):
+        save(tmp_path / CHECKPOINT, {}, {}, model, torch.optim.SGD(model.parameters()))
+    assert (tmp_path / CHECKPOINT).read_text() == "the last good one"
+
+
+def test_a_full_disk_on_going_on_keeps_the_history(tmp_path, monkeypatch):
+    run(tmp_path)
+    before = (tmp_path / "loss.csv").read_text()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UserError, match=r"loss\.csv: the disk is full"):
+        run(tmp_path)
+    assert (tmp_path / "loss.csv").read_text() == before
 
 
 def test_keys_tell_contents_apart():

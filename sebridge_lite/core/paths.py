@@ -3,6 +3,7 @@
 `SEBRIDGE_OUTPUTS` moves `artifacts/` and `results/` elsewhere: tests and nbval use it and leave the tree clean.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -39,6 +40,15 @@ def results(*parts: str) -> Path:
     return outputs().joinpath("results", *parts)
 
 
+def disk_full(error: BaseException | None) -> bool:
+    """Whether that is behind an error: torch chains the system's own, safetensors and shutil keep no more than its words."""
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
+            return True
+        error = error.__context__
+    return False
+
+
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its place, file or folder, only when the block succeeds."""
@@ -49,6 +59,10 @@ def replacing(target: Path) -> Iterator[Path]:
         if target.is_dir() and temporary.is_dir():
             shutil.rmtree(target)
         temporary.replace(target)
+    except Exception as error:
+        if disk_full(error):
+            raise UserError(f"{target}: the disk is full; nothing was replaced; make room and run it again") from None
+        raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)

@@ -39,9 +39,11 @@ def tidy(folder: Path, done: int) -> None:
     for path in (folder / "loss.csv", folder / "dev.csv"):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         rows = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= done]
-        path.unlink(missing_ok=True)
         if rows:
-            path.write_text("".join([lines[0], *rows]), encoding="utf-8")
+            with replacing(path) as temporary:
+                temporary.write_text("".join([lines[0], *rows]), encoding="utf-8")
+        else:
+            path.unlink(missing_ok=True)
 
 
 def add_row(path: Path, row: dict) -> None:
@@ -71,5 +73,6 @@ def resume(path: Path, run: dict, model, optimizer, device: torch.device) -> dic
 
 
 def save(path: Path, run: dict, state: dict, model, optimizer) -> None:
-    with replacing(path) as temporary:
-        torch.save({**state, "run": run, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, temporary)
+    # Opened here, since torch, given a name, does not pass on what the system said of a failed write.
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save({**state, "run": run, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)

@@ -92,13 +92,28 @@ def check_consent(record: Consent, reference: Path, today: date, purpose: str | 
         )
 
 
-def write_consent(path: Path, who: str, purpose: str, until: str, reference: Path) -> Consent:
+def refuse_overwriting(out: Path, *kept: Path) -> None:
+    """What somebody gave is never replaced by what is made of it."""
+    for path in kept:
+        if out.exists() and out.samefile(path):
+            raise UserError(f"{out}: this would replace {path}, which is read; give --out another name")
+
+
+def write_consent(
+    path: Path, who: str, purpose: str, until: str, reference: Path, today: date | None = None
+) -> Consent:
     """The record of a person who agreed; `until` is the last day it holds."""
     open_sound(reference).close()
+    refuse_overwriting(path, reference)
     row = {"who": who, "purpose": purpose, "until": until, "reference": file_hash(reference)}
     row["digest"] = _digest(row)
     if reason := _fault(row):
         raise UserError(f"consent record: {reason}; nothing was written")
+    today = today or date.today()
+    if today > date.fromisoformat(until):
+        raise UserError(
+            f"consent record: until {until} has passed (today is {today}); give a day to come, nothing was written"
+        )
     with paths.replacing(path) as temporary:
         temporary.write_text(json.dumps(row, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return Consent(**row)

@@ -8,6 +8,7 @@ from pathlib import Path
 from sebridge_lite import __version__
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import PROFILES
+from sebridge_lite.core.paths import disk_full
 from sebridge_lite.stages import commands as does
 from sebridge_lite.stages.run import STAGES
 
@@ -138,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
                   "sebridge detect a.mp3")  # fmt: skip
     sub.add_argument("files", metavar="FILE", type=Path, nargs="+", help="wav, flac, ogg or mp3")
     example = (
-        'sebridge consent --who "N. N." --purpose "a lesson" --until 2026-12-31 --reference a.wav --out consent.json'
+        'sebridge consent --who "N. N." --purpose "a lesson" --until 2030-12-31 --reference a.wav --out consent.json'
     )
     sub = command(does.consent, "consent", "Write down that a person agreed to be cloned from a recording.", example)
     sub.add_argument("--who", metavar="NAME", required=True, help="the person who agreed")
@@ -166,7 +167,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if os.environ.get("SEBRIDGE_DEBUG") == "1":
             raise
-        print(f"sebridge: {error.filename or 'the system'}: {error.strerror}; nothing was replaced", file=sys.stderr)
+        what = "the disk is full; make room and run it again" if disk_full(error) else f"{error.strerror or error}"
+        print(f"sebridge: {error.filename or 'the system'}: {what}; nothing was replaced", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("sebridge: stopped; run the same command again to go on", file=sys.stderr)

@@ -12,7 +12,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.measure.scoring import speaker_similarity, tracks_of
-from sebridge_lite.speech.consent import check_consent, read_consent
+from sebridge_lite.speech.consent import check_consent, read_consent, refuse_overwriting
 from sebridge_lite.speech.features import SAMPLE_RATE
 from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
 from sebridge_lite.speech.pretrain import DECODING
@@ -55,6 +55,7 @@ def clone(
     today = today or datetime.date.today()
     record = read_consent(consent)
     check_consent(record, reference, today)
+    refuse_overwriting(out, reference, consent)
     params = active_params()
     name = pair_of(language_of(text), params)[1]
     stack = load_stack(pretrained_folder(), [], DECODING)

@@ -9,7 +9,8 @@ summary.json of k0, k1, ... also holds the figures of the accepted part of the s
 row; scores.csv says which these are.
 A killed loop goes on where it was: finished iterations wait in artifacts/tdsc_work, and training goes on from its checkpoints.
 Variants that have the same policy say the same, and those that choose the same learn the same: neither is done twice.
-An iteration whose candidates are all rejected ends the loop; one without pairs goes on without DPO. Both say so on stderr.
+An iteration whose candidates are all rejected ends the loop; one without pairs goes on without DPO; a text of which none is
+accepted is left out. Each says so on stderr. A full disk stops the command; what was finished stays and is gone on from.
 """
 
 import json

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import shutil
 import sys
 import time
@@ -22,6 +23,7 @@ from sebridge_lite.align.dpo import fallen
 from sebridge_lite.align.grpo import group_set, grpo_loss
 from sebridge_lite.align.tdsc import accepted_set, critique_set, preferences, sft_set
 from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, TdscParams
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.measure.entropy import diversity
@@ -60,6 +62,7 @@ class Candidates(NamedTuple):
     why: pd.DataFrame  # (T C, 4), as `decide`
     used: list[int]  # G
     pairs: list[tuple[int, int]]
+    earlier: float  # seconds that they took in another run, from which they are read back; NaN where it wrote none down
 
     @property
     def codes(self) -> list[Tensor]:
@@ -77,32 +80,42 @@ def loop_words(loop: Loop, k: int) -> list[tuple[str, ...]]:
     return [tuple(word.text for word in words) for words in own]
 
 
-def sampled(loop: Loop, k: int, model: TextSpeechLM, words: Sequence[Sequence[str]]) -> list[list[Tensor]]:
-    """Candidates of each text, all temperatures in one batch. What the same policy has said of the same texts before, for a
-    variant that chooses among it otherwise or for a run that was killed, is read back."""
+def sampled(
+    loop: Loop, k: int, model: TextSpeechLM, words: Sequence[Sequence[str]]
+) -> tuple[list[list[Tensor]], float]:
+    """Candidates of each text, all temperatures in one batch, and `Candidates.earlier`. What the same policy has said of the
+    same texts before, for a variant that chooses among it otherwise or for a run that was killed, is read back."""
     p, texts = loop.p, [CharVocab().encode("".join(text)) for text in words]
     sampler = replace(sampler_of(loop.params.sampling, loop.seed), top_p=p.top_p)
     heats = torch.tensor([rows_of(temperatures(k, p), p.candidates)])
     seeds = [seed_of(loop.seed, "loop", k, place) for place in range(len(texts))]
     key = key_of(*model.state_dict().values(), *texts, heats, sampler, seeds)
     path = loop.work.parent / "candidates" / f"{key}.safetensors"
-    if not path.is_file():
+    took, earlier = path.with_suffix(".json"), 0.0
+    if path.is_file():
+        earlier = json.loads(took.read_text(encoding="utf-8"))["seconds"] if took.is_file() else math.nan
+    else:
+        begun = time.perf_counter()
         groups = generate(model, texts, [text[:0] for text in texts], sampler, p.candidates, heats, row_seeds=seeds)
         rows = [row for group in groups for row in group]
+        with paths.replacing(took) as temporary:
+            temporary.write_text(json.dumps({"seconds": round(time.perf_counter() - begun, 2)}), encoding="utf-8")
         write_codes(path, [f"{i // p.candidates}/{i % p.candidates}" for i in range(len(rows))], rows)
     rows = list(read_codes(path).values())
-    return [rows[first : first + p.candidates] for first in range(0, len(rows), p.candidates)]
+    return [rows[first : first + p.candidates] for first in range(0, len(rows), p.candidates)], earlier
 
 
 def candidates_of(loop: Loop, k: int, model: TextSpeechLM, words: list[tuple[str, ...]] | None = None) -> Candidates:
     """words: other texts than the iteration's own."""
-    bench, p, words = loop.bench, loop.p, words or loop_words(loop, k)
-    groups = sampled(loop, k, model, words)
+    bench, p, words = loop.bench, loop.p, loop_words(loop, k) if words is None else words
+    if not words:
+        raise UserError("texts: none; TDSC needs at least one text to speak")
+    groups, earlier = sampled(loop, k, model, words)
     listen = hears(bench, loop.seed) if loop.name == ORACLE else reads(bench)
     table = judged(groups, words, rows_of(temperatures(k, p), p.candidates), length_of(bench), listen)
     why = decide(table, p)
     pairs = preferences(table, why, p) if p.dpo_steps else []
-    return Candidates(words, groups, table, why, accepted_set(table, why, p.best), pairs)
+    return Candidates(words, groups, table, why, accepted_set(table, why, p.best), pairs, earlier)
 
 
 def learn_accepted(loop: Loop, k: int, model: TextSpeechLM, found: Candidates, folder: Path) -> dict:
@@ -234,13 +247,18 @@ def iterate(loop: Loop, k: int, before: Path, key: str, shared: str, target: Pat
     """From the policy in `before` to a whole folder `target`; False when no candidate was accepted."""
     model, begun = load_policy(before, loop.bench), time.perf_counter()
     found = candidates_of(loop, k, model)
-    about = {"k": k, "key": key, "seconds_candidates": round(time.perf_counter() - begun, 1), **watched(loop, k, found)}
+    seconds = found.earlier + time.perf_counter() - begun
+    about = {"k": k, "key": key, **({} if math.isnan(seconds) else {"seconds_candidates": round(seconds, 1)})}
+    about |= watched(loop, k, found)
     about["choice"] = choice_of(loop, model, found, shared)
     if not found.used:
         why = ", ".join(f"{name} {share:.0%}" for name, share in found.why.mean().items())
         print(f"{loop.name}-s{loop.seed} k{k}: none of {len(found.table):,} candidates accepted (rejected for {why}); the loop "
               "ends here: start from a better policy or raise tdsc.max_wer", file=sys.stderr)  # fmt: skip
         return False
+    if about["texts_dropped"] and loop.name != GRPO:
+        share = f"{about['texts_dropped']:.0%} of {len(found.words)} texts have no accepted candidate"
+        print(f"{loop.name}-s{loop.seed} k{k}: {share}; it goes on with the others", file=sys.stderr)
     training, twin = loop.work / f"k{k}-training", twin_of(loop, k, about["choice"])
     if twin is None:
         about |= learn(loop, k, model, before, found, training)

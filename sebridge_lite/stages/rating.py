@@ -108,7 +108,7 @@ def rows_of(path: Path, text: bytes, test: dict, trials: Mapping[str, dict]) -> 
             continue
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UserError(f"{path}:{number}: damaged, not JSON; delete this line") from None
         if reason := fault(row, test, trials):
             raise UserError(f"{path}:{number}: {reason}")

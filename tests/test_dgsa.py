@@ -219,7 +219,7 @@ def test_the_training_loop_widens_the_margins_and_writes_displacement_down(tripl
         (lambda ts: [ts[0], ts[1]._replace(expr=ts[1].real.clone())], "pair u1: winner y_real and loser y_expr"),
         (lambda ts: [ts[0], ts[2]._replace(stab=ts[2].real.clone())], "pair u2: winner y_real and loser y_stab"),
         (lambda ts: [ts[3]._replace(stab=torch.zeros(80, dtype=torch.long))], "pair u3: 88 tokens .* 64 positions"),
-        (lambda ts: [ts[3]._replace(real=torch.tensor([3, 20]))], "token 20 is outside 0..19"),
+        (lambda ts: [ts[3]._replace(real=torch.tensor([3, 20]))], "pair u3: token 20 is outside 0..19"),
     ],
 )
 def test_bad_pairs_are_one_line(triplets, make, spoil, what):

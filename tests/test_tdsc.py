@@ -222,6 +222,21 @@ def test_a_pair_that_does_not_fit_is_named(model, tmp_path):
         critique_set([("x", "ກິນ", torch.zeros(70, dtype=torch.long), torch.tensor([1]))], model, model, tmp_path)
 
 
+def test_no_pairs_a_winner_like_its_loser_and_a_reference_of_other_tokens_are_one_line_each(model, tmp_path):
+    one, other = torch.tensor([1, 2]), torch.tensor([3])
+    stranger = TextSpeechLM(replace(LM, speech_vocab=30))
+    cases = (
+        ([], model, "preference pairs: none"),
+        ([("x", "ກິນ", one, one.clone())], model, "pair x: winner and loser are the same tokens"),
+        ([("x", "ກິນ", one, other)], stranger, "reference of .* 30 speech tokens, policy of .* 20"),
+    )
+    for pairs, reference, said in cases:
+        with pytest.raises(UserError, match=said) as caught:
+            critique_set(pairs, model, reference, tmp_path)
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
 def test_advantages_are_standard_scores_within_a_text_and_0_where_all_are_alike():
     table = table_of((0, 1.0, 0.0, 9), (0, 1.0, 0.5, 9), (1, 1.0, 1.0, 9), (1, 1.0, 1.0, 9))
     np.testing.assert_allclose(advantages(table), [1, -1, 0, 0])

@@ -331,7 +331,9 @@ def test_a_torn_checkpoint_is_one_clear_line(tmp_path):
 def test_a_full_disk_is_named_when_a_checkpoint_is_written_and_the_last_one_stays(tmp_path, monkeypatch):
     (tmp_path / CHECKPOINT).write_text("the last good one")
     real, model = Path.open, torch.nn.Linear(300, 300)
-    monkeypatch.setattr(Path, "open", lambda path, *how: real(Path("/dev/full") if how == ("wb",) else path, *how))
+    monkeypatch.setattr(
+        Path, "open", lambda path, *how, **more: real(Path("/dev/full") if how == ("wb",) else path, *how, **more)
+    )
     with pytest.raises(UserError, match=r"checkpoint\.pt: the disk is full"):
         save(tmp_path / CHECKPOINT, {}, {}, model, torch.optim.SGD(model.parameters()))
     assert (tmp_path / CHECKPOINT).read_text() == "the last good one"

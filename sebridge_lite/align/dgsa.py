@@ -98,8 +98,9 @@ def layout(lambda_s: float, lambda_e: float, conditioning: str) -> tuple[list[tu
     return rows, pairs
 
 
-def _check(triplets: Sequence[Triplet], losers: set[str], policy: TextSpeechLM, reference: TextSpeechLM) -> None:
-    if not triplets:
+def check_pairs(pairs: Sequence, policy: TextSpeechLM, reference: TextSpeechLM) -> None:
+    """Whatever kind of pairs: there are some, and the reference speaks the policy's tokens."""
+    if not pairs:
         raise UserError("preference pairs: none; sample more texts or loosen the filters that made them")
     ours, theirs = policy.config, reference.config
     if (ours.text_vocab, ours.speech_vocab) != (theirs.text_vocab, theirs.speech_vocab):
@@ -107,18 +108,27 @@ def _check(triplets: Sequence[Triplet], losers: set[str], policy: TextSpeechLM, 
             f"reference of {theirs.text_vocab} text and {theirs.speech_vocab} speech tokens, policy of {ours.text_vocab} and "
             f"{ours.speech_vocab}: take the checkpoint that the policy starts from as its reference"
         )
+
+
+def _check(triplets: Sequence[Triplet], losers: set[str], policy: TextSpeechLM, reference: TextSpeechLM) -> None:
+    check_pairs(triplets, policy, reference)
     for triplet in triplets:
         for loser in losers:
             if torch.equal(triplet.real, getattr(triplet, loser)):
                 raise UserError(f"pair {triplet.name}: winner y_real and loser y_{loser} are the same tokens; drop it")
 
 
-def _check_lengths(names: Sequence[str], rows: Sequence[Sequence[Example]], context: int) -> None:
+def _check_rows(names: Sequence[str], rows: Sequence[Sequence[Example]], context: int, vocab: int) -> None:
     for name, of_one in zip(names, rows, strict=True):
         longest = max(map(_positions, of_one))
         if longest > context:
             raise UserError(
                 f"pair {name}: {longest:,} tokens with its text and prefix, the model has {context:,} positions; drop it"
+            )
+        highest = max((int(part.max()) for _, *speech in of_one for part in speech if len(part)), default=0)
+        if highest >= vocab:
+            raise UserError(
+                f"pair {name}: token {highest} is outside 0..{vocab - 1}; it is of another tokenizer: run `sebridge pairs` again"
             )
 
 
@@ -138,7 +148,7 @@ def pair_set(
     rows = [
         [(t.text, t.prefix if styled else t.prefix[:0], getattr(t, kind)) for kind, styled in kinds] for t in triplets
     ]
-    _check_lengths(names, rows, policy.config.max_positions)
+    _check_rows(names, rows, policy.config.max_positions, policy.config.speech_vocab)
     logps = reference_logprobs(reference, [row for of_one in rows for row in of_one], cache)
     weights = {name: weight for name, weight in (("stab", lambda_s), ("expr", lambda_e)) if weight}
     return PairSet(names, rows, pairs, weights, logps.view(len(rows), len(kinds)))

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import torch
 from torch import Tensor
 
-from sebridge_lite.align.dgsa import PairSet, reference_logprobs
+from sebridge_lite.align.dgsa import PairSet, check_pairs, reference_logprobs
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import TdscParams
 from sebridge_lite.speech.lm import CharVocab, Example, TextSpeechLM
@@ -67,9 +68,12 @@ def critique_set(
 ) -> PairSet:
     """Eq. 19 (Sec. 4): (name, text, winner, loser) for L_DPO, which is `dgsa_loss` on this one set of weight 1."""
     vocab, longest = CharVocab(), policy.config.max_positions
+    check_pairs(pairs, policy, reference)
     rows: list[list[Example]] = []
     for name, text, *both in pairs:
         ids = vocab.encode(text)
+        if torch.equal(*both):
+            raise UserError(f"pair {name}: winner and loser are the same tokens; drop it")
         rows.append([(ids, ids[:0], codes) for codes in both])
         if 2 + len(ids) + max(map(len, both)) > longest:
             raise UserError(f"pair {name}: too long for the model's {longest:,} positions; lower sampling.max_ratio")

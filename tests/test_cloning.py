@@ -224,11 +224,11 @@ def ask(bench, model, tmp_path, monkeypatch):
     (folder / "summary.json").write_text(json.dumps({"temperature": 1.0}))
     noise = 0.1 * np.random.default_rng(0).normal(size=24_000)
 
-    def run(samples=noise, text="ผมไป", until="2030-01-01", today=date(2029, 1, 1), out="out.wav"):
+    def run(samples=noise, text="ผมไป", until="2030-01-01", today=date(2029, 1, 1)):
         soundfile.write(tmp_path / "ref.wav", samples, 16_000, "FLOAT")
         signed = date(2028, 1, 1)
         write_consent(tmp_path / "consent.json", "anna", "a test", until, tmp_path / "ref.wav", signed)
-        return command.clone(text, tmp_path / "ref.wav", tmp_path / "consent.json", tmp_path / out, today=today)
+        return command.clone(text, tmp_path / "ref.wav", tmp_path / "consent.json", tmp_path / "out.wav", today=today)
 
     return run
 
@@ -266,8 +266,9 @@ def test_a_bad_request_is_one_line_and_writes_nothing(ask, tmp_path, how, part):
 def test_a_clone_never_takes_the_place_of_what_it_is_made_from(ask, tmp_path, name):
     ask()
     before = (tmp_path / name).read_bytes()
+    given = tmp_path / "ref.wav", tmp_path / "consent.json"
     with pytest.raises(UserError, match="give --out another name") as caught:
-        ask(out=name)
+        command.clone("ผมไป", *given, tmp_path / name, today=date(2029, 1, 1))
     assert "\n" not in str(caught.value)
     assert (tmp_path / name).read_bytes() == before
 

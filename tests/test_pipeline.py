@@ -158,7 +158,10 @@ def test_the_two_lanes_of_make_reproduce_share_no_stage_that_is_not_made_before_
                  if any(out.is_relative_to(dep) or dep.is_relative_to(out) for dep in needs)}  # fmt: skip
         return targets if found <= targets else upstream(targets | found)
 
-    before = upstream({"encode"})
-    one, other = (upstream(set(lane)) - before for lane in lanes)
+    before = upstream({"encode", "codebook"})
+    for lane in lanes:  # it looks at no other stage, so it names all that it needs, in their order
+        for place, name in enumerate(lane):
+            assert upstream({name}) - before <= set(lane[: place + 1])
+    one, other = map(set, lanes)
     assert one and other and not one & other
     assert {"critique", "align", "sft"} <= one | other

@@ -32,12 +32,14 @@ artifacts/pretrained results/codebook: $(VENV)/.installed
 	dvc pull --quiet $(if $(filter artifacts/%,$@),pretrain,codebook)
 	touch -c $@
 
-# Two lanes of stages that need nothing of each other, on half of the threads each: models this small, and the imports of many
-# short stages, keep little more than one core busy. A lane runs its own stages and looks at no other (-s), since even a look
-# locks what a stage reads. `dvc repro` alone makes the same, one stage after the other. Each lane is a process group, so that
-# Ctrl-C or a failure ends both; finished stages stay.
-ONE := judges decoder tokens speech_lm dpo critique_start critique tdsc
-OTHER := sft scaling worlds erosion pairs align dgsa
+# Two lanes of stages that need nothing of each other, and then two more, on half of the threads each: models this small, and the
+# imports of many short stages, keep little more than one core busy. A lane runs its own stages and looks at no other (-s), since
+# even a look locks what a stage reads. `dvc repro` alone makes the same, one stage after the other. Each lane is a process group,
+# so that Ctrl-C or a failure ends both; finished stages stay.
+FIRST := judges decoder tokens speech_lm dpo critique_start critique tdsc
+SECOND := sft
+THIRD := scaling worlds erosion
+FOURTH := pairs align dgsa
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 reproduce: data/text artifacts/pretrained results/codebook
@@ -45,10 +47,14 @@ reproduce: data/text artifacts/pretrained results/codebook
 	$(if $(PROFILE),sebridge profile $(PROFILE);) \
 	dvc repro encode codebook; \
 	export OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(( ($(CORES) + 1) / 2 ))}; \
-	set -m; trap 'exit 130' INT TERM; trap 'kill -- -$$one -$$other 2>/dev/null' EXIT; \
-	dvc --wait-for-lock repro -s $(ONE) </dev/null & one=$$!; \
-	dvc --wait-for-lock repro -s $(OTHER) </dev/null & other=$$!; set +m; \
-	wait $$one; wait $$other; trap - EXIT; \
+	trap 'exit 130' INT TERM; trap 'kill -- -$$one -$$other 2>/dev/null' EXIT; \
+	lanes() { \
+	  set -m; \
+	  dvc --wait-for-lock repro -s $$1 </dev/null & one=$$!; \
+	  dvc --wait-for-lock repro -s $$2 </dev/null & other=$$!; \
+	  set +m; wait $$one; wait $$other; \
+	}; \
+	lanes "$(FIRST)" "$(SECOND)"; lanes "$(THIRD)" "$(FOURTH)"; trap - EXIT; \
 	dvc repro; \
 	seconds=$$(( $$(date +%s) - start )); \
 	echo "done in $$(( seconds / 60 )) min $$(( seconds % 60 )) s; start reading at results/start/00_start_here.ipynb"

@@ -36,8 +36,8 @@ artifacts/pretrained results/codebook: $(VENV)/.installed
 # imports of many short stages, keep little more than one core busy. A lane runs its own stages and looks at no other (-s), since
 # even a look locks what a stage reads. `dvc repro` alone makes the same, one stage after the other. Each lane is a process group,
 # so that Ctrl-C or a failure ends both; finished stages stay.
-FIRST := judges decoder tokens speech_lm dpo critique_start critique tdsc
-SECOND := sft
+FIRST := judges decoder tokens critique_start critique tdsc
+SECOND := sft speech_lm dpo
 THIRD := scaling worlds erosion
 FOURTH := pairs align dgsa
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)

@@ -154,6 +154,7 @@ def test_figures_come_from_the_tables_and_their_absence_is_said():
     assert "1.80 semitones (1.79 to 1.81)" in whole  # SFT on y_real
     assert "Not in this run (profile lite): DPO." in whole
     assert "Of 2 claims: 1 reproduced, 0 not reproduced, 0 contradicted, 1 not tested." in whole
+    assert "committed runs" not in whole
     other = page_of(heard(), facts(table1=[], table3=[], table5=[]))
     assert other.count(site_text.NOTHING) > whole.count(site_text.NOTHING)
     assert "49.2" not in other
@@ -383,3 +384,17 @@ def test_without_scripts_every_clip_has_a_player_of_the_browsers_own(browser, bu
         assert json.dumps(shown).count('"nodeName": "AUDIO"') == 15
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_a_run_too_small_for_any_verdict_shows_those_of_the_committed_runs_and_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
+    (tmp_path / "results" / "verdicts").mkdir(parents=True)
+    one = {"id": "C1", "verdict": "not tested"}
+    monkeypatch.setattr(site, "read_table", lambda _: [])
+    monkeypatch.setattr(site, "evidence_claims", lambda: [{"id": "C1", "verdict": "reproduced"}])
+    for verdict, committed in (("not tested", True), ("contradicted", False)):
+        for name, content in (("summary", {}), ("claims", [one | {"verdict": verdict}])):
+            (tmp_path / "results" / "verdicts" / f"{name}.json").write_text(json.dumps(content))
+        found = site.facts_of(None)
+        assert found.committed == committed
+        assert found.claims[0]["verdict"] == ("reproduced" if committed else "contradicted")

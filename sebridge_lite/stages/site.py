@@ -9,6 +9,7 @@ from pathlib import Path
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
+from sebridge_lite.stages.evidence import evidence_claims
 from sebridge_lite.stages.site_clips import collect
 from sebridge_lite.stages.site_page import Facts, page_of
 from sebridge_lite.stages.verdicts import read_table, write_all
@@ -29,7 +30,9 @@ def facts_of(params: Params) -> Facts:
     systems = [
         dict(zip(("language", "system", "word error, ours", "paper"), row.values(), strict=True)) for row in beside
     ]
-    return Facts(summary, claims, systems, params)
+    kept = evidence_claims()
+    committed = bool(kept) and all(row["verdict"] == "not tested" for row in claims)
+    return Facts(summary, kept if committed else claims, systems, params, committed)
 
 
 def run_site(params: Params, publish: bool = False) -> Path:

@@ -36,6 +36,9 @@ class Facts(NamedTuple):
     claims: Sequence[Mapping]
     systems: Sequence[Mapping]
     params: Params
+    committed: bool = (
+        False  # whether the claims are those of the committed runs, this one being too small for a verdict
+    )
 
     @property
     def alpha(self) -> float:
@@ -105,11 +108,12 @@ def parts_of(heard: Heard, facts: Facts) -> dict[str, list[Element]]:
         name: [paragraph(f"Not in this run (profile {profile}): {', '.join(some)}.", "absent")] if some else []
         for name, some in heard.absent.items()
     }
+    committed = [paragraph(site_text.COMMITTED)] if facts.committed else []
     voices = site_text.NOBODY if facts.params.corpus.real_source == "studio" else site_text.OWN
     return {
         "NOTICE": [paragraph(site_text.SMOKE, "notice")] if profile == "smoke" else [],
         "VOICES": [paragraph(voices)],
-        "TALLY": [paragraph(site_text.tally(facts.claims), "tally")],
+        "TALLY": [paragraph(site_text.tally(facts.claims), "tally"), *committed],
         "FIGURE": repair(facts),
         "EROSION": [*site_text.erosion(facts.table("table1")), *missing["erosion"], *erosion(heard, facts)],
         "ALIGNED": [paragraph(f"All start from the policy of alpha {facts.alpha:.2f}."),
@@ -118,7 +122,7 @@ def parts_of(heard: Heard, facts: Facts) -> dict[str, list[Element]]:
         "TDSC": [*site_text.tdsc(facts.table("table4"), facts.table("figure6")), *missing["tdsc"], *map(compared, heard.tdsc)],
         "CLONED": [site_text.cloning(facts.table("table6"), facts.params.systems.reference), *map(compared, heard.cloned)],
         "SYSTEMS": [site_text.systems(facts.systems) if facts.systems else paragraph(site_text.NOTHING)],
-        "CLAIMS": [site_text.ledger(facts.claims)],
+        "CLAIMS": [*committed, site_text.ledger(facts.claims)],
         "RUN": [paragraph(f"The run: {run}.")],
     }  # fmt: skip
 

@@ -384,11 +384,12 @@ def save_half(real, at: int):
     """`torch.save` that dies in the middle of its `at`-th file."""
     calls = iter(range(at - 1))
 
-    def save(state, path):
+    def save(state, file):
         if next(calls, None) is None:
-            Path(path).write_bytes(b"half a checkpoint")
+            file.write(b"half a checkpoint")
+            file.flush()
             die()
-        real(state, path)
+        real(state, file)
 
     return save
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TRACKED = ("params.yaml", "params", "dvc.yaml", "data.dvc", "notebooks")
+TRACKED = ("params", "dvc.yaml", "data.dvc", "notebooks")
 
 
 @pytest.fixture
@@ -17,6 +17,8 @@ def project(tmp_path, monkeypatch):
             shutil.copytree(source, target, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
         elif source.is_file():
             shutil.copy(source, target)
+    # A reader may have made another profile the active one before running the tests.
+    shutil.copy(ROOT / "params" / "lite.yaml", tmp_path / "project" / "params.yaml")
     (tmp_path / "project" / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path / "project")
     monkeypatch.delenv("SEBRIDGE_OUTPUTS", raising=False)

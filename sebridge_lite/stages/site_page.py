@@ -36,9 +36,7 @@ class Facts(NamedTuple):
     claims: Sequence[Mapping]
     systems: Sequence[Mapping]
     params: Params
-    committed: bool = (
-        False  # whether the claims are those of the committed runs, this one being too small for a verdict
-    )
+    committed: bool = False  # whether the claims are those of the committed runs, this one being too small
 
     @property
     def alpha(self) -> float:

@@ -32,14 +32,16 @@ artifacts/pretrained results/codebook: $(VENV)/.installed
 	dvc pull --quiet $(if $(filter artifacts/%,$@),pretrain,codebook)
 	touch -c $@
 
-# Two lanes of stages that need nothing of each other, and then two more, on half of the threads each: models this small, and the
-# imports of many short stages, keep little more than one core busy. A lane runs its own stages and looks at no other (-s), since
-# even a look locks what a stage reads. `dvc repro` alone makes the same, one stage after the other. Each lane is a process group,
-# so that Ctrl-C or a failure ends both; finished stages stay.
+# Two lanes of stages that need nothing of each other, then two more and again two, on half of the threads each: models this
+# small, and the imports of many short stages, keep little more than one core busy. A lane runs its own stages and looks at no
+# other (-s), since even a look locks what a stage reads. `dvc repro` alone makes the same, one stage after the other. Each lane
+# is a process group, so that Ctrl-C or a failure ends both; finished stages stay.
 FIRST := judges decoder tokens critique_start critique tdsc
 SECOND := sft speech_lm dpo
 THIRD := scaling worlds erosion
 FOURTH := pairs align dgsa
+FIFTH := systems
+SIXTH := listening confirm
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 reproduce: data/text artifacts/pretrained results/codebook
@@ -54,7 +56,7 @@ reproduce: data/text artifacts/pretrained results/codebook
 	  dvc --wait-for-lock repro -s $$2 </dev/null & other=$$!; \
 	  set +m; wait $$one; wait $$other; \
 	}; \
-	lanes "$(FIRST)" "$(SECOND)"; lanes "$(THIRD)" "$(FOURTH)"; trap - EXIT; \
+	lanes "$(FIRST)" "$(SECOND)"; lanes "$(THIRD)" "$(FOURTH)"; lanes "$(FIFTH)" "$(SIXTH)"; trap - EXIT; \
 	dvc repro; \
 	seconds=$$(( $$(date +%s) - start )); \
 	echo "done in $$(( seconds / 60 )) min $$(( seconds % 60 )) s; start reading at results/start/00_start_here.ipynb"

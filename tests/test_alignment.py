@@ -12,7 +12,7 @@ import torch
 from sebridge_lite.align.baselines import best_of
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import load_params
+from sebridge_lite.core.params import ConfirmParams, load_params
 from sebridge_lite.measure.saved import load_scores
 from sebridge_lite.speech.flow import DecodeConfig, Flow, FlowConfig
 from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
@@ -23,7 +23,7 @@ from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
 from sebridge_lite.speech.units import UNITS
 from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig
 from sebridge_lite.speech.weights import load_model, save_model
-from sebridge_lite.stages import alignment
+from sebridge_lite.stages import alignment, confirm
 from sebridge_lite.stages.alignment import align_variant, choose, curve_of, points, pooled, system
 from sebridge_lite.stages.policies import Bench, policy_folder
 from sebridge_lite.stages.preferences import pairs_folder, run_pairs
@@ -249,3 +249,19 @@ def test_a_fall_of_the_winners_is_said_in_one_line(tmp_path, capsys, change, sai
     pd.DataFrame({"step": [1, 2], "winner_change": [change, change]}).to_csv(tmp_path / "loss.csv", index=False)
     assert alignment._winner_change(tmp_path, 0.05) == change
     assert ("displacement" in capsys.readouterr().err) == said
+
+
+def test_each_system_is_asked_again_on_fresh_texts_at_the_point_that_dev_chose(bench):
+    params = dataclasses.replace(
+        PARAMS, corpus=dataclasses.replace(PARAMS.corpus, test_texts=2, unseen_people=2),
+        confirm=ConfirmParams(texts=3, align=("sft", "rejection", "dgsa"), tdsc=()),
+    )  # fmt: skip
+    found = confirm.aligned(bench, params)
+    assert list(found) == ["sft", "rejection", "dgsa"]
+    texts = [utterance.id for utterance in confirm.fresh(bench, params).sets["test"]]
+    for name, (scores,) in found.items():
+        about = json.loads(
+            (paths.artifacts("confirm", "th", f"{name}-s0") / "summary.json").read_text(encoding="utf-8")
+        )
+        assert about["temperature"] == system(bench, name, 0, params)[1]["temperature"]
+        assert scores.table["id"].tolist() == texts

@@ -3,17 +3,19 @@
 import itertools
 import json
 import math
+import shutil
 import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from sebridge_lite.align import critic
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import load_params
+from sebridge_lite.core.params import ConfirmParams, load_params
 from sebridge_lite.measure.saved import load_scores
 from sebridge_lite.speech.flow import DecodeConfig, Flow, FlowConfig
 from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
@@ -24,7 +26,7 @@ from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
 from sebridge_lite.speech.units import UNITS
 from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig
 from sebridge_lite.speech.weights import save_model
-from sebridge_lite.stages import critique_scores, iteration
+from sebridge_lite.stages import confirm, critique_scores, iteration
 from sebridge_lite.stages.critique import candidates, critique, curve_of, history, second_bench, system, system_folder
 from sebridge_lite.stages.iteration import Loop, candidates_of, loop_words
 from sebridge_lite.stages.policies import Bench
@@ -328,3 +330,68 @@ def test_a_summary_is_json_without_nan(bench):
     critique(bench, "sft", 0, PARAMS)
     text = (system_folder("sft", 0) / "k0" / "summary.json").read_text(encoding="utf-8")
     json.loads(text, parse_constant=lambda name: pytest.fail(name))
+
+
+ASKED = replace(
+    PARAMS, corpus=replace(PARAMS.corpus, real_source="folder", test_texts=3, unseen_people=2),
+    confirm=ConfirmParams(texts=4, align=("sft",), tdsc=("sft", "best-of-12", "tdsc")),
+)  # fmt: skip
+
+
+def refuses(*_, **__):
+    raise AssertionError("made again")
+
+
+def test_fresh_texts_are_none_of_the_test_set_and_are_recorded_once(bench, monkeypatch):
+    again = confirm.fresh(bench, ASKED)
+    texts, known = ([u.text for u in one.sets["test"]] for one in (again, bench))
+    assert len(set(texts)) == 4 and not set(texts) & set(known)
+    assert {split_of(text) for text in texts} == {"test"} and not {u.id for u in again.sets["test"]} & set(bench.codes)
+    monkeypatch.setattr(confirm, "record_all", refuses)
+    assert [u.text for u in confirm.fresh(bench, ASKED).sets["test"]] == texts
+    fewer = replace(ASKED, confirm=replace(ASKED.confirm, texts=2))
+    with pytest.raises(AssertionError, match="made again"):
+        confirm.fresh(bench, fewer)
+
+
+def test_confirming_asks_the_claims_conditions_of_policies_as_they_are(bench, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(confirm.critique, "second_bench", lambda _: bench)
+    rows = confirm.run_confirm(ASKED)
+    assert "your own recordings and no further texts" in capsys.readouterr().err
+    assert set(rows["id"]) == {"T1", "T3", "T4", "T5", "T8", "T13"} and set(rows["verdict"]) == {"not tested"}
+    table = pd.read_csv(tmp_path / "results" / "confirm" / "confirm_systems.csv")
+    hot = confirm.hottest(bench, ASKED)
+    assert table["variant"].tolist() == ["sft", "best-of-12", "tdsc", f"tdsc at T = {hot:g}"]
+    assert set(table["language"]) == {"lo"} and set(table["n"]) == {"4 x 1"}
+    head = rows[rows["id"] == "T1"].iloc[0]
+    gain = table.set_index("variant").loc["tdsc", "wer_cal_gain"]
+    assert (head["what"], head["n"]) == ("tdsc - sft", "4 x 1") and head["effect"] == pytest.approx(gain)
+    assert rows[rows["id"] == "T4"]["effect"].isna().all()  # self-training was not asked
+
+
+def test_a_killed_confirmation_goes_on_and_another_policy_is_asked_again(bench, monkeypatch):
+    monkeypatch.setattr(confirm.critique, "second_bench", lambda _: bench)
+    said = []
+
+    def dies(*arguments, **more):
+        said.append(1)
+        if len(said) == 2:
+            raise KeyboardInterrupt
+        return critique_scores.unfiltered(*arguments, **more)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(confirm, "unfiltered", dies)
+        confirm.confirm(ASKED)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            confirm, "unfiltered", lambda *some, **more: said.append(1) or critique_scores.unfiltered(*some, **more)
+        )
+        whole = confirm.confirm(ASKED)[0]
+    assert len(said) == 4  # sft once, tdsc killed, tdsc at each of two temperatures
+    with monkeypatch.context() as patch:
+        patch.setattr(confirm, "unfiltered", refuses)
+        pd.testing.assert_frame_equal(confirm.confirm(ASKED)[0], whole)
+        folder = confirm.critique.last_policy("tdsc", 0)
+        shutil.copy(confirm.critique.last_policy("sft", 0) / "model.safetensors", folder)
+        with pytest.raises(AssertionError, match="made again"):
+            confirm.confirm(ASKED)

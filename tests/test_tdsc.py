@@ -217,9 +217,16 @@ def test_one_set_of_pairs_is_plain_dpo(model, tmp_path):
     assert dgsa_loss(model, batch, 0.5)[2]["critique_margin"] > 0
 
 
-def test_a_pair_that_does_not_fit_is_named(model, tmp_path):
-    with pytest.raises(UserError, match="pair x: too long"):
-        critique_set([("x", "ກິນ", torch.zeros(70, dtype=torch.long), torch.tensor([1]))], model, model, tmp_path)
+@pytest.mark.parametrize(
+    ("winner", "said"),
+    [
+        (torch.zeros(70, dtype=torch.long), "pair x: 7. tokens with its text and prefix, the model has 64 positions"),
+        (torch.tensor([LM.speech_vocab]), "pair x: token 20 is outside 0..19"),
+    ],
+)
+def test_a_pair_that_does_not_fit_is_named(model, tmp_path, winner, said):
+    with pytest.raises(UserError, match=said):
+        critique_set([("x", "ກິນ", winner, torch.tensor([1]))], model, model, tmp_path)
 
 
 def test_no_pairs_a_winner_like_its_loser_and_a_reference_of_other_tokens_are_one_line_each(model, tmp_path):

@@ -118,7 +118,9 @@ def _check(triplets: Sequence[Triplet], losers: set[str], policy: TextSpeechLM, 
                 raise UserError(f"pair {triplet.name}: winner y_real and loser y_{loser} are the same tokens; drop it")
 
 
-def _check_rows(names: Sequence[str], rows: Sequence[Sequence[Example]], context: int, vocab: int) -> None:
+def check_rows(names: Sequence[str], rows: Sequence[Sequence[Example]], policy: TextSpeechLM) -> None:
+    """Every version of every pair must fit into the policy's context and be made of its tokens."""
+    context, vocab = policy.config.max_positions, policy.config.speech_vocab
     for name, of_one in zip(names, rows, strict=True):
         longest = max(map(_positions, of_one))
         if longest > context:
@@ -128,7 +130,7 @@ def _check_rows(names: Sequence[str], rows: Sequence[Sequence[Example]], context
         highest = max((int(part.max()) for _, *speech in of_one for part in speech if len(part)), default=0)
         if highest >= vocab:
             raise UserError(
-                f"pair {name}: token {highest} is outside 0..{vocab - 1}; it is of another tokenizer: run `sebridge pairs` again"
+                f"pair {name}: token {highest} is outside 0..{vocab - 1}; it is of another tokenizer: make the pairs again"
             )
 
 
@@ -148,7 +150,7 @@ def pair_set(
     rows = [
         [(t.text, t.prefix if styled else t.prefix[:0], getattr(t, kind)) for kind, styled in kinds] for t in triplets
     ]
-    _check_rows(names, rows, policy.config.max_positions, policy.config.speech_vocab)
+    check_rows(names, rows, policy)
     logps = reference_logprobs(reference, [row for of_one in rows for row in of_one], cache)
     weights = {name: weight for name, weight in (("stab", lambda_s), ("expr", lambda_e)) if weight}
     return PairSet(names, rows, pairs, weights, logps.view(len(rows), len(kinds)))

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from sebridge_lite.align.dgsa import PairSet, check_pairs, reference_logprobs
+from sebridge_lite.align.dgsa import PairSet, check_pairs, check_rows, reference_logprobs
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import TdscParams
 from sebridge_lite.speech.lm import CharVocab, Example, TextSpeechLM
@@ -67,7 +67,7 @@ def critique_set(
     pairs: Sequence[tuple[str, str, Tensor, Tensor]], policy: TextSpeechLM, reference: TextSpeechLM, cache: Path
 ) -> PairSet:
     """Eq. 19 (Sec. 4): (name, text, winner, loser) for L_DPO, which is `dgsa_loss` on this one set of weight 1."""
-    vocab, longest = CharVocab(), policy.config.max_positions
+    vocab = CharVocab()
     check_pairs(pairs, policy, reference)
     rows: list[list[Example]] = []
     for name, text, *both in pairs:
@@ -75,7 +75,7 @@ def critique_set(
         if torch.equal(*both):
             raise UserError(f"pair {name}: winner and loser are the same tokens; drop it")
         rows.append([(ids, ids[:0], codes) for codes in both])
-        if 2 + len(ids) + max(map(len, both)) > longest:
-            raise UserError(f"pair {name}: too long for the model's {longest:,} positions; lower sampling.max_ratio")
+    names = [name for name, *_ in pairs]
+    check_rows(names, rows, policy)
     logps = reference_logprobs(reference, [row for of_one in rows for row in of_one], cache)
-    return PairSet([name for name, *_ in pairs], rows, {"critique": (0, 1)}, {"critique": 1.0}, logps.view(-1, 2))
+    return PairSet(names, rows, {"critique": (0, 1)}, {"critique": 1.0}, logps.view(-1, 2))

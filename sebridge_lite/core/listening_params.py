@@ -1,8 +1,17 @@
-"""The sections of `params.yaml` for `12_listening_test` and the listening page; `params` holds them all."""
+"""Sections of `params.yaml` that come after the studies: what is asked again, and what is listened to."""
 
 from dataclasses import dataclass, field
 
 from sebridge_lite.core.fields import within
+
+
+@dataclass(frozen=True)
+class ConfirmParams:
+    """Which systems are asked once more on fresh texts, and on how many."""
+
+    texts: int = within(2, 100_000)
+    align: tuple[str, ...] = field()
+    tdsc: tuple[str, ...] = field()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from sebridge_lite.core import paths
 from sebridge_lite.core.erosion_params import ErosionParams, WorldsParams
 from sebridge_lite.core.fields import build, one_of, read_yaml, within
-from sebridge_lite.core.listening_params import ListeningParams, SiteParams
+from sebridge_lite.core.listening_params import ConfirmParams, ListeningParams, SiteParams
 
 PROFILES = ("smoke", "lite", "full")
 
@@ -274,6 +274,7 @@ class Params:
     align: AlignParams = field()
     tdsc: TdscParams = field()
     systems: SystemsParams = field()
+    confirm: ConfirmParams = field()
     listening: ListeningParams = field()
     site: SiteParams = field()
 

@@ -30,6 +30,8 @@ TABLES = {
     "mark_cost": ("systems", "Ours: what the mark costs in words"),
     "detector": ("systems", "Ours: clones told from recordings without the mark, of people not heard before"),
     "passes": ("tdsc", "Ours: what passes, and why the rest does not"),
+    "confirm_systems": ("confirm", "Ours: the main systems once more, on texts that nobody had looked at"),
+    "confirm": ("confirm", "Ours: what the claims ask, on those texts"),
     "conditions_dgsa": ("dgsa", "Claims D1 to D9: every condition"),
     "conditions_tdsc": ("tdsc", "Claims T1 to T13: every condition"),
     "conditions_systems": ("systems", "Claims S1 to S3: every condition"),

@@ -25,11 +25,11 @@ def write_account(folder: Path, seconds: float, children: bool = False, origin: 
 
 
 @contextmanager
-def accounted(folder: Path) -> Iterator[None]:
+def accounted(folder: Path, origin: Mapping | None = None) -> Iterator[None]:
     """Of the block, which makes `folder`; nothing when it fails."""
     begun = time.perf_counter()
     yield
-    write_account(folder, time.perf_counter() - begun)
+    write_account(folder, time.perf_counter() - begun, origin=origin)
 
 
 def accounts() -> dict[str, list[dict]]:

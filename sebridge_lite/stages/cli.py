@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
         "variant", metavar="VARIANT", help="sft, dpo, rejection, dgsa, sft-real, ... (a wrong one lists all)"
     )
     sub.add_argument("--seed", metavar="N", type=int, default=0, help="the policy's (default 0)")
+    command(does.confirm, "confirm", "The main systems once more, on texts nobody has looked at.", "sebridge confirm")
     sub = command(
         does.verdicts, "verdicts", "Every claim with its verdict, from the stages that have run.", "sebridge verdicts"
     )

@@ -154,6 +154,19 @@ def pages(_options) -> None:
     print(f"pages: {len(sizes) - 1} notebooks, {size}, see {paths.results('notebooks', 'index.html')}")
 
 
+def confirm(_options) -> None:
+    from sebridge_lite.stages.confirm import run_confirm
+    from sebridge_lite.stages.origin import here
+
+    params = active_params()
+    with accounted(paths.results("confirm"), here(params)):
+        found = run_confirm(params)
+    for row in found.itertuples():
+        effect = f"{row.effect:+.3f} ({row.effect_low:+.3f} to {row.effect_high:+.3f})"
+        print(f"{row.id}: {row.verdict}: {row.what}, {row.measure}, {row.wanted}: {effect}")
+    print(f"see {paths.results('confirm')}")
+
+
 def listen(options) -> None:
     from sebridge_lite.stages.listen import listen
 

@@ -159,6 +159,12 @@ def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:
     return [load_scores(folder, bench.stack.tokenizer.fsq.codes) for folder in folders]
 
 
+def last_policy(name: str, seed: int) -> Path:
+    """The folder of a system's policy after its last iteration; one that only chooses has its start's."""
+    models = system_folder(name, seed).glob("k*/model.safetensors")
+    return max((path.parent for path in models), key=lambda folder: int(folder.name[1:]))
+
+
 def system(bench: Bench, name: str, seed: int, params: Params) -> list[tuple[Scores, dict]]:
     """As `history`, of a stage that has run with these settings, else made now."""
     if not made(name, seed, params):

@@ -69,9 +69,11 @@ def filtered(bench: Bench, scores: Scores, params: Params) -> dict:
     return found
 
 
-def unfiltered(bench: Bench, model: TextSpeechLM, params: Params, seed: int) -> Scores:
-    """All test samples, nothing chosen among."""
-    return score_policy(bench, model, params, seed, ARM)
+def unfiltered(
+    bench: Bench, model: TextSpeechLM, params: Params, seed: int, temperature: float | None = None
+) -> Scores:
+    """All test samples, nothing chosen among; at the study's temperature if at no other."""
+    return score_policy(bench, model, params, seed, ARM, temperature=temperature)
 
 
 def best_at_inference(bench: Bench, model: TextSpeechLM, params: Params, seed: int) -> Scores:
@@ -97,4 +99,4 @@ def curve(bench: Bench, model: TextSpeechLM, params: Params, seed: int) -> dict[
     """The first texts of the test set at each other temperature than the study's, at which a system is scored anyway."""
     few = bench._replace(sets=bench.sets | {"test": bench.sets["test"][: params.tdsc.curve_texts]})
     others = [heat for heat in params.tdsc.temperatures if heat != params.sampling.temperature]
-    return {heat: score_policy(few, model, params, seed, ARM, temperature=heat) for heat in others}
+    return {heat: unfiltered(few, model, params, seed, heat) for heat in others}

@@ -47,12 +47,14 @@ def provenance(found: dict, table: str | None = None) -> str:
     return "\n".join(f"the committed run of {', '.join(stages)}: {where}" for where, stages in stages_of.items())
 
 
-def shown(name: str, columns: list[str]) -> str:
-    """Those columns of a table that it has, beneath a line that says where it comes from."""
+def shown(name: str, columns: list[str], ids: str = "") -> str:
+    """Those columns of a table that it has, beneath a line that says where it comes from; `ids`: rows of claims D or T alone."""
     found, table = evidence(), evidence_table(name)
     if not found:
         return NONE
     if table.empty:
         return f"{provenance(found)}\nno table '{name}' in it"
+    if ids:
+        table = table[table["id"].str.startswith(ids)]
     kept = [column for column in columns if column in table]
     return f"{provenance(found, name)}\n{table[kept].to_string(index=False, float_format='%.3f')}"

@@ -71,6 +71,22 @@ def scaling(tables: Tables, summary: Mapping, _claims) -> list[str]:
     return [origin(summary, "table1"), "", *markdown(["alpha", *HEADS, "speaker similarity"], cells)]
 
 
+def fresh(tables: Tables) -> list[str]:
+    """DGSA on the texts of `sebridge confirm`, where that has run."""
+    row = first_row(tables, "confirm_systems", variant="dgsa")
+    asked = [one for one in tables.get("confirm", []) if one["id"] == "D9"]
+    if not row:
+        return []
+    f0, hp, wer = _gains(row)
+    rival = {one["measure"]: one for one in asked}
+    said = f"On {row['texts']:,} fresh texts, asked once: DGSA over SFT: F0 std {f0}, Hp {hp}, calibrated word error {wer} points"
+    if not rival:
+        return [said + "."]
+    words = spread(rival["wer_cal"], "effect", 1, 100, "+")
+    return [f"{said}; over SFT on y_real: F0 std {spread(rival['f0_std'], 'effect', 2, 1, '+')}, "
+            f"Hp {spread(rival['hp'], 'effect', 2, 1, '+')}, {words} points."]  # fmt: skip
+
+
 def aligned(tables: Tables, summary: Mapping, _claims) -> list[str]:
     found = [(label, first_row(tables, table, variant=name)) for name, (table, label) in ALIGNED.items()]
     lines = markdown(["system", *HEADS], [[label, *_words_hp_f0(row)] for label, row in found if row])
@@ -85,7 +101,8 @@ def aligned(tables: Tables, summary: Mapping, _claims) -> list[str]:
         said.append(f"Choosing among N samples: F0 std {f0} semitones, calibrated word error {wer} points.")
     if control:
         said.append(f"{against_control(control)}.")
-    return [origin(summary, "table3"), "", *lines, "", " ".join(said)]
+    again = [line for text in fresh(tables) for line in ("", text)]
+    return [origin(summary, "table3"), "", *lines, "", " ".join(said), *again]
 
 
 def critique(tables: Tables, summary: Mapping, _claims) -> list[str]:
@@ -94,7 +111,10 @@ def critique(tables: Tables, summary: Mapping, _claims) -> list[str]:
         return []
     found = [(label, first_row(tables, "table4", variant=name)) for name, label in CRITIQUE.items()]
     lines = markdown(["system", *HEADS], [[label, *_words_hp_f0(row)] for label, row in found if row])
-    return [origin(summary, "table4"), "", *lines, "", f"{against_start(pd.DataFrame(tables['table4']))}."]
+    said = [f"{against_start(pd.DataFrame(tables['table4']))}."]
+    if again := [row for row in tables.get("confirm_systems", []) if row["language"] == "lo"]:
+        said.append(f"On fresh texts, asked once: {against_start(pd.DataFrame(again))}.")
+    return [origin(summary, "table4"), "", *lines, *(line for text in said for line in ("", text))]
 
 
 def verdicts(_tables: Tables, _summary: Mapping, claims: Sequence[Mapping]) -> list[str]:

@@ -35,7 +35,9 @@ def account(folder: Path, seconds: float, peak: float) -> None:
 def test_every_stage_of_the_pipeline_has_an_account():
     stages = yaml.safe_load(DVC.read_text(encoding="utf-8"))["stages"]
     asked = {stage["cmd"].split()[1] for stage in stages.values() if not stage["cmd"].startswith("sebridge run")}
-    assert asked - UNTIMED - PULLED - {"site", "report", "confirm"} == set(PLACES)  # these lie in results/, as notebooks do
+    assert asked - UNTIMED - PULLED - {"site", "report", "confirm"} == set(
+        PLACES
+    )  # these lie in results/, as notebooks do
     assert {stage["cmd"].split()[2] for stage in stages.values() if stage["cmd"].startswith("sebridge run")} == set(
         STAGES
     )

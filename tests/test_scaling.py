@@ -350,6 +350,9 @@ def test_evidence_is_shown_with_where_it_comes_from_and_the_columns_it_has(proje
     assert all(word in lines[0] for word in ("full", "abc", "2026-01-02", "2 CPU cores"))
     assert lines[1].split() == ["alpha", "wer", "seeds"] and lines[2].split() == ["0.500", "0.250", "3"]
     assert "no table 'phase'" in evidence.shown("phase", ["x"])
+    summary["tables"]["confirm"] = [{"id": "D1", "effect": 0.5}, {"id": "T1", "effect": 0.25}]
+    (project / "results" / "summary.json").write_text(json.dumps(summary))
+    assert [row.split() for row in evidence.shown("confirm", ["id", "effect"], "T").splitlines()[2:]] == [["T1", "0.250"]]
     (project / "results" / "summary.json").write_text("{")
     with pytest.raises(UserError, match="not JSON"):
         evidence.evidence()

@@ -116,12 +116,12 @@ FIGURES = {
     ),
 }
 SHOWN = (
-    "id", "what", "world", "domain", "alpha", "arm", "variant", "line", "at", "modes", "measure", "temperature", "metric",
-    "range", "engines", "dgsa", "wer", "wer_cal", "wer_tokens", "hp", "h_cond", "rep", "f0_std", "sim", "hp_gain", "f0_std_gain",
-    "wer_cal_gain", "high_hp", "low_hp", "difference", "h_real", "h_syn", "alpha_star", "height", "peak", "observed",
-    "predicted", "predicted_height", "lambda_e", "delta_hp", "paper", "k", "schedule", "filtered_wer", "relative",
+    "id", "what", "language", "world", "domain", "alpha", "arm", "variant", "line", "at", "modes", "measure", "temperature",
+    "metric", "range", "engines", "dgsa", "wer", "wer_cal", "wer_tokens", "hp", "h_cond", "rep", "f0_std", "sim", "hp_gain",
+    "f0_std_gain", "wer_cal_gain", "high_hp", "low_hp", "difference", "h_real", "h_syn", "alpha_star", "height", "peak",
+    "observed", "predicted", "predicted_height", "lambda_e", "delta_hp", "paper", "k", "schedule", "filtered_wer", "relative",
     "pass_rate", "test_pass_rate", "contribution", "candidates_apart", "words_dropped", "rejected_wer",
-    "rejected_repetition", "rejected_short", "rejected_long", "language", "condition", "sim_held", "ceiling",
+    "rejected_repetition", "rejected_short", "rejected_long", "condition", "sim_held", "ceiling",
     "floor", "above_floor", "to_ceiling", "f0_mean_gap", "attack", "n", "found", "rate", "unmarked", "alarms", "alarm_rate",
     "speech", "wer_marked", "cost", "heard", "sounds", "speakers", "eer",
     "wanted", "effect", "verdict",

@@ -74,17 +74,18 @@ def scaling(tables: Tables, summary: Mapping, _claims) -> list[str]:
 def fresh(tables: Tables) -> list[str]:
     """DGSA on the texts of `sebridge confirm`, where that has run."""
     row = first_row(tables, "confirm_systems", variant="dgsa")
-    asked = [one for one in tables.get("confirm", []) if one["id"] == "D9"]
     if not row:
         return []
     f0, hp, wer = _gains(row)
-    rival = {one["measure"]: one for one in asked}
-    said = f"On {row['texts']:,} fresh texts, asked once: DGSA over SFT: F0 std {f0}, Hp {hp}, calibrated word error {wer} points"
-    if not rival:
-        return [said + "."]
-    words = spread(rival["wer_cal"], "effect", 1, 100, "+")
-    return [f"{said}; over SFT on y_real: F0 std {spread(rival['f0_std'], 'effect', 2, 1, '+')}, "
-            f"Hp {spread(rival['hp'], 'effect', 2, 1, '+')}, {words} points."]  # fmt: skip
+    said = [
+        f"On {row['texts']:,} fresh texts, asked once (`sebridge confirm`), DGSA over SFT: F0 std {f0} semitones, Hp {hp} bits, "
+        f"calibrated word error {wer} points"
+    ]
+    rival = {one["measure"]: one for one in tables.get("confirm", []) if one["id"] == "D9"}
+    if rival:
+        f0, hp = (spread(rival[name], "effect", 2, 1, "+") for name in ("f0_std", "hp"))
+        said.append(f"over SFT on y_real: {f0}, {hp}, {spread(rival['wer_cal'], 'effect', 1, 100, '+')}")
+    return ["; ".join(said) + "."]
 
 
 def aligned(tables: Tables, summary: Mapping, _claims) -> list[str]:

@@ -18,9 +18,7 @@ from sebridge_lite.paper.systems_figures import LANGUAGES
 
 Rows = Sequence[Mapping]
 NOTHING = "This run has no figures for it."
-COMMITTED = (
-    "Verdicts of the committed runs of three training seeds: the run whose sounds and figures these are is too small."
-)
+COMMITTED = "Verdicts of the committed runs: the run whose sounds and figures these are is too small."
 SMOKE = "Profile smoke trains for seconds, to show every step. Nothing on this page is evidence."
 NOBODY = (
     "The voices are a stand-in: a synthesiser that speaks real Thai and Lao words, lively as “studio people” and flat as "

@@ -332,9 +332,23 @@ def test_tdsc_joins_the_readme_with_its_table():
     measures = ("wer", "hp", "f0_std", "relative", "hp_gain", "f0_std_gain")
     cells = {f"{name}{end}": 0.5 for name in measures for end in ("", "_low", "_high")}
     summary["tables"]["table4"] = [{"variant": "tdsc", **cells, "texts": 300, "seeds": 3}]
+    summary["tables"]["confirm_systems"] = []
     summary["sources"] = {"tdsc": {"profile": "full", "date": "2027-01-01"}}
     lines = BLOCKS["critique"](summary["tables"], summary, [])
     assert "run of 2027-01-01: 300 test sentences" in lines[0]
     assert any(line.startswith("| TDSC | 0.500 (0.500 to 0.500)") for line in lines)
     assert "word error +50 [+50, +50] %" in lines[-1] and "(300 texts, 3 seed(s))" in lines[-1]
     assert BLOCKS["critique"]({}, summary, []) == []
+
+
+def test_what_was_asked_again_on_fresh_texts_joins_the_readme_for_both_languages():
+    summary = committed("summary.json")
+    rows = {row["variant"]: row for row in summary["tables"]["confirm_systems"] if row["language"] == "lo"}
+    (line,) = [line for line in BLOCKS["critique"](summary["tables"], summary, []) if line.startswith("On fresh texts")]
+    assert f"word error {100 * rows['tdsc']['relative']:+.0f} [" in line and f"({rows['tdsc']['texts']} texts" in line
+    (own,) = [row for row in summary["tables"]["confirm_systems"] if row["variant"] == "dgsa"]
+    (line,) = [one for one in BLOCKS["aligned"](summary["tables"], summary, []) if "asked once" in one]
+    assert line.startswith(f"On {own['texts']:,} fresh texts") and f"F0 std {own['f0_std_gain']:+.2f} (" in line
+    assert "over SFT on y_real" in line
+    without = summary["tables"] | {"confirm_systems": [], "confirm": []}
+    assert not any("asked once" in one for one in BLOCKS["aligned"](without, summary, []))

@@ -352,7 +352,9 @@ def test_evidence_is_shown_with_where_it_comes_from_and_the_columns_it_has(proje
     assert "no table 'phase'" in evidence.shown("phase", ["x"])
     summary["tables"]["confirm"] = [{"id": "D1", "effect": 0.5}, {"id": "T1", "effect": 0.25}]
     (project / "results" / "summary.json").write_text(json.dumps(summary))
-    assert [row.split() for row in evidence.shown("confirm", ["id", "effect"], "T").splitlines()[2:]] == [["T1", "0.250"]]
+    assert [row.split() for row in evidence.shown("confirm", ["id", "effect"], "T").splitlines()[2:]] == [
+        ["T1", "0.250"]
+    ]
     (project / "results" / "summary.json").write_text("{")
     with pytest.raises(UserError, match="not JSON"):
         evidence.evidence()

@@ -161,7 +161,7 @@ def confirm(_options) -> None:
     params = active_params()
     with accounted(paths.results("confirm"), here(params)):
         found = run_confirm(params)
-    for row in found.itertuples():
+    for row in found.dropna(subset="effect").itertuples():
         effect = f"{row.effect:+.3f} ({row.effect_low:+.3f} to {row.effect_high:+.3f})"
         print(f"{row.id}: {row.verdict}: {row.what}, {row.measure}, {row.wanted}: {effect}")
     print(f"see {paths.results('confirm')}")

@@ -256,6 +256,9 @@ def test_each_system_is_asked_again_on_fresh_texts_at_the_point_that_dev_chose(b
         PARAMS, corpus=dataclasses.replace(PARAMS.corpus, test_texts=2, unseen_people=2),
         confirm=ConfirmParams(texts=3, align=("sft", "rejection", "dgsa"), tdsc=()),
     )  # fmt: skip
+    styled = dataclasses.replace(params, confirm=dataclasses.replace(params.confirm, align=("style-prefix",)))
+    with pytest.raises(UserError, match="style-prefix needs tokens"):
+        confirm.aligned(bench, styled)
     found = confirm.aligned(bench, params)
     assert list(found) == ["sft", "rejection", "dgsa"]
     texts = [utterance.id for utterance in confirm.fresh(bench, params).sets["test"]]

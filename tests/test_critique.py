@@ -369,6 +369,13 @@ def test_confirming_asks_the_claims_conditions_of_policies_as_they_are(bench, mo
     assert rows[rows["id"] == "T4"]["effect"].isna().all()  # self-training was not asked
 
 
+def test_where_nothing_can_be_asked_again_there_are_two_empty_tables(tmp_path):
+    alone = replace(ASKED, corpus=replace(ASKED.corpus, second_language="none"))
+    assert confirm.run_confirm(alone).empty
+    for name in ("confirm", "confirm_systems"):
+        assert pd.read_csv(tmp_path / "results" / "confirm" / f"{name}.csv").empty
+
+
 def test_a_killed_confirmation_goes_on_and_another_policy_is_asked_again(bench, monkeypatch):
     monkeypatch.setattr(confirm.critique, "second_bench", lambda _: bench)
     said = []

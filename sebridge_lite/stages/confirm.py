@@ -18,6 +18,7 @@ from itertools import islice, product
 import pandas as pd
 
 from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.measure import alignment_claims, tdsc_claims
@@ -30,7 +31,7 @@ from sebridge_lite.stages import alignment, critique
 from sebridge_lite.stages.critics import BEST, START
 from sebridge_lite.stages.critique_scores import best_at_inference, unfiltered
 from sebridge_lite.stages.policies import Bench, arm_of, load_policy, prepared
-from sebridge_lite.stages.variants import scored
+from sebridge_lite.stages.variants import scored, variant_of
 from sebridge_lite.world.corpus import write_set
 from sebridge_lite.world.manifest import read_manifest
 from sebridge_lite.world.studio import lines_of, record_all
@@ -73,6 +74,10 @@ def kept(
 def aligned(bench: Bench, params: Params) -> dict[str, list[Scores]]:
     """Each at the point that dev chose for it."""
     found: dict[str, list[Scores]] = {}
+    if styled := [name for name in params.confirm.align if variant_of(name, params.align)[0].decoded == "styled"]:
+        raise UserError(
+            f"params.yaml: confirm.align: {', '.join(styled)} needs tokens of the recordings, and fresh ones have none"
+        )
     again = fresh(bench, params)
     for name, seed in progress(list(product(params.confirm.align, params.align.seeds)), "aligned", "system"):
         heat = alignment.system(bench, name, seed, params)[1]["temperature"]
@@ -124,7 +129,7 @@ def confirm(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
     tables, parts, corpus = [], {}, params.corpus
     if corpus.real_source == "folder":
         print(f"confirm: {corpus.language} has your own recordings and no further texts; not asked", file=sys.stderr)
-    else:
+    elif params.confirm.align:
         bench = prepared(params)
         scores = aligned(bench, params)
         found, alpha = systems(scores, bench.floor), arm_of(params.align.arm).alpha
@@ -132,14 +137,16 @@ def confirm(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
         rungs = alignment_claims.rungs_of(list(scores), alpha)
         own = alignment_claims.parts_of(found, rungs, params.align.alpha_star)
         parts |= {id: own[id] for id in ALIGNED}
-    if corpus.second_language != "none":
+    if corpus.second_language != "none" and params.confirm.tdsc:
         bench = critique.second_bench(params)
         scores, hotter = criticised(bench, params)
         found = systems(scores, bench.floor)
         tables.append(rows_of(bench.lang, found, list(scores)))
         own = tdsc_claims.parts_of(found, {}, [], tdsc_claims.against_start(found, hotter))
         parts |= {id: own[id] for id in CRITICISED}
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["texts", "seeds"])
+    if not parts:
+        return pd.DataFrame(columns=["variant"]), pd.DataFrame(columns=["id", "effect"])
+    table = pd.concat(tables, ignore_index=True)
     conditions = alignment_claims.as_conditions(parts, params.claims)
     counted = [part.effect for some in parts.values() for part in some]
     conditions["texts"], conditions["seeds"] = [one.n for one in counted], [one.seeds for one in counted]

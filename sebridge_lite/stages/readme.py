@@ -34,6 +34,7 @@ CRITIQUE = {
     "rejection": "rejection sampling",
     "best-of-12": "best of 12 at inference (ours)",
     "no-dpo": "TDSC without DPO: the judge's choice, learnt (Table 8)",
+    "grpo-wer": "WER-only GRPO (ours)",
     "tdsc": "TDSC",
 }
 

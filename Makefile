@@ -37,11 +37,11 @@ artifacts/pretrained results/codebook: $(VENV)/.installed
 # other (-s), since even a look locks what a stage reads. `dvc repro` alone makes the same, one stage after the other. Each lane
 # is a process group, so that Ctrl-C or a failure ends both; finished stages stay.
 FIRST := judges decoder tokens critique_start critique tdsc
-SECOND := sft speech_lm dpo
+SECOND := sft speech_lm
 THIRD := scaling worlds erosion
 FOURTH := pairs align dgsa
 FIFTH := systems
-SIXTH := listening confirm
+SIXTH := dpo listening confirm
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 reproduce: data/text artifacts/pretrained results/codebook

@@ -9,7 +9,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from sebridge_lite.speech.lm import SOS, STOPS, TASK, CharVocab, LMConfig, TextSpeechLM
+from sebridge_lite.lm.lm import SOS, STOPS, TASK, LMConfig, TextSpeechLM
+from sebridge_lite.stack.characters import CharVocab
 
 CONFIG = LMConfig(
     len(CharVocab()), 729, hidden=128, layers=3, heads=4, kv_heads=2, ffn=320, max_positions=2048, rope_theta=1e4,

@@ -21,10 +21,10 @@ from pathlib import Path
 from _common import exit_code, positive, write_json
 
 from sebridge_lite.core import paths
-from sebridge_lite.stages.notebook import commit
-from sebridge_lite.stages.origin import machine
-from sebridge_lite.stages.summary_text import markdown
-from sebridge_lite.stages.verdicts import plain
+from sebridge_lite.experiments.notebook import commit
+from sebridge_lite.experiments.origin import machine
+from sebridge_lite.report.summary_text import markdown
+from sebridge_lite.report.verdicts import plain
 
 HERE = Path(__file__).parent
 THREADS = 1

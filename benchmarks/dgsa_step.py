@@ -35,7 +35,7 @@ from torch import Tensor
 from sebridge_lite.align.dgsa import PairSet, Triplet, dgsa_loss, pair_set
 from sebridge_lite.align.schedule import lambda_e, lambda_s
 from sebridge_lite.core.device import autocast, move, pick_device
-from sebridge_lite.speech.lm import TextSpeechLM
+from sebridge_lite.lm.lm import TextSpeechLM
 
 TRIPLETS, MICRO, BETA = 64, 16, 0.1
 WEIGHTS = lambda_s(0.8), lambda_e(0.8)

@@ -14,8 +14,8 @@ from _twin import CONFIG, LONGEST, PER_CHARACTER, SHORTEST, as_causal_lm, prompt
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from sebridge_lite.speech.lm import STOPS, TextSpeechLM
-from sebridge_lite.speech.sampling import SamplerConfig, generate
+from sebridge_lite.lm.lm import STOPS, TextSpeechLM
+from sebridge_lite.lm.sampling import SamplerConfig, generate
 
 TEXTS, CANDIDATES, PAD = 64, 12, -1
 

@@ -29,22 +29,22 @@ from _common import clock, exit_code, in_turn, options, ratios, seconds, write_j
 from torch import Tensor
 
 from sebridge_lite.core.params import Params, load_params
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.experiments.corpus import write_set
+from sebridge_lite.experiments.encode import encode_set
+from sebridge_lite.experiments.iteration import Loop, candidates_of
+from sebridge_lite.experiments.material import lm_examples
+from sebridge_lite.experiments.policies import Bench, sampler_of
+from sebridge_lite.experiments.train_parts import DECODING
+from sebridge_lite.lm.batching import Batches
+from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.evaluate import evaluate
 from sebridge_lite.measure.scoring import load_sounds, silence_codes
-from sebridge_lite.speech.batching import Batches
-from sebridge_lite.speech.lm import TextSpeechLM
-from sebridge_lite.speech.material import lm_examples
-from sebridge_lite.speech.pretrain import DECODING
-from sebridge_lite.speech.sft import fine_tune
-from sebridge_lite.speech.stack import load_part, load_stack, pretrained_folder
-from sebridge_lite.stages.encode import encode_set
-from sebridge_lite.stages.iteration import Loop, candidates_of
-from sebridge_lite.stages.policies import Bench, sampler_of
-from sebridge_lite.world.corpus import write_set
-from sebridge_lite.world.manifest import Utterance
-from sebridge_lite.world.studio import lines_of, record_all
-from sebridge_lite.world.texts import load_language, sentences
-from sebridge_lite.world.voices import people
+from sebridge_lite.stack.stack import load_part, load_stack, pretrained_folder
+from sebridge_lite.studio.studio import lines_of, record_all
+from sebridge_lite.studio.texts import load_language, sentences
+from sebridge_lite.studio.voices import people
 
 SIZES, LANG = (1, 2, 4, 8), "th"
 SENTENCES = 12

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from _common import compared, exit_code, finish, in_turn, options, seconds
 
-from sebridge_lite.world.lexicon import CODAS, ONSETS, TONES, VOWELS, Syllable, Word
-from sebridge_lite.world.prosody import plan
-from sebridge_lite.world.render import SR, render
-from sebridge_lite.world.voices import engines, people
+from sebridge_lite.studio.lexicon import CODAS, ONSETS, TONES, VOWELS, Syllable, Word
+from sebridge_lite.studio.prosody import plan
+from sebridge_lite.studio.render import SR, render
+from sebridge_lite.studio.voices import engines, people
 
 BATCH, WORDS = 64, 6
 CLOSE = 1  # of int16: rounding

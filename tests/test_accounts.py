@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sebridge_lite.core import paths
-from sebridge_lite.stages.accounts import (
+from sebridge_lite.experiments.accounts import (
     NAME,
     PLACES,
     accounted,
@@ -15,7 +15,7 @@ from sebridge_lite.stages.accounts import (
     seconds_of_stages,
     write_account,
 )
-from sebridge_lite.stages.run import STAGES
+from sebridge_lite.experiments.run import STAGES
 
 DVC = Path(__file__).parents[1] / "dvc.yaml"
 UNTIMED = {"code", "verdicts"}  # under a second

@@ -13,25 +13,26 @@ from sebridge_lite.align.baselines import best_of
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ConfirmParams, load_params
+from sebridge_lite.experiments import alignment, confirm
+from sebridge_lite.experiments.alignment import align_variant, choose, curve_of, points, pooled, system
+from sebridge_lite.experiments.corpus import write_set
+from sebridge_lite.experiments.policies import Bench, policy_folder
+from sebridge_lite.experiments.preferences import pairs_folder, run_pairs
+from sebridge_lite.experiments.variants import VARIANTS, scored, variant_of
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.saved import load_scores
-from sebridge_lite.speech.flow import DecodeConfig, Flow, FlowConfig
-from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
-from sebridge_lite.speech.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
-from sebridge_lite.speech.speaker import SpeakerConfig, SpeakerEncoder
-from sebridge_lite.speech.stack import Stack, word_graph
-from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
-from sebridge_lite.speech.units import UNITS
-from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig
-from sebridge_lite.speech.weights import load_model, save_model
-from sebridge_lite.stages import alignment, confirm
-from sebridge_lite.stages.alignment import align_variant, choose, curve_of, points, pooled, system
-from sebridge_lite.stages.policies import Bench, policy_folder
-from sebridge_lite.stages.preferences import pairs_folder, run_pairs
-from sebridge_lite.stages.variants import VARIANTS, scored, variant_of
-from sebridge_lite.world.corpus import write_set
-from sebridge_lite.world.studio import lines_of, record_all
-from sebridge_lite.world.texts import load_language, sentences
-from sebridge_lite.world.voices import people
+from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.stack.flow import DecodeConfig, Flow, FlowConfig
+from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
+from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
+from sebridge_lite.stack.stack import Stack, word_graph
+from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
+from sebridge_lite.stack.units import UNITS
+from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.stack.weights import load_model, save_model
+from sebridge_lite.studio.studio import lines_of, record_all
+from sebridge_lite.studio.texts import load_language, sentences
+from sebridge_lite.studio.voices import people
 
 ROOT = Path(__file__).parents[1]
 CODES, SYMBOLS = 27, len(UNITS) - 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sebridge_lite.stages import iteration
+from sebridge_lite.experiments import iteration
 
 ROOT = Path(__file__).parents[1]
 KEYS = {"name", "arms", "ratio", "low", "high", "repeats"}

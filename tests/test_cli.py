@@ -8,18 +8,18 @@ import pytest
 import soundfile
 from safetensors import SafetensorError
 
+from sebridge_lite.cli import main as cli
+from sebridge_lite.cli.profile import switch_profile
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import PROFILES
-from sebridge_lite.stages import cli
-from sebridge_lite.stages.profile import switch_profile
-from sebridge_lite.stages.run import STAGES
+from sebridge_lite.experiments.run import STAGES
 
 
 def call(*arguments: str, cwd, **environment) -> subprocess.CompletedProcess:
     import os
 
     return subprocess.run(
-        [sys.executable, "-m", "sebridge_lite.stages.cli", *arguments], capture_output=True, text=True, cwd=cwd,
+        [sys.executable, "-m", "sebridge_lite.cli.main", *arguments], capture_output=True, text=True, cwd=cwd,
         env=os.environ | environment,
     )  # fmt: skip
 
@@ -158,7 +158,7 @@ def test_consent_and_detect_as_a_user_calls_them(tmp_path, capsys):
 def test_a_manifest_that_points_outside_its_folder_is_one_line_and_keeps_nothing(project, monkeypatch, capsys):
     from types import SimpleNamespace
 
-    from sebridge_lite.stages import systems
+    from sebridge_lite.experiments import systems
 
     monkeypatch.setattr(systems, "load_bench", lambda lang: SimpleNamespace(sets={"test": []}, lang=lang))
     (project / "azure").mkdir()
@@ -199,7 +199,7 @@ def test_a_full_disk_is_one_line_whoever_writes_and_the_old_file_stays(tmp_path,
             temporary.write_text("ne")
             write()
 
-    monkeypatch.setattr("sebridge_lite.stages.commands.doctor", command)
+    monkeypatch.setattr("sebridge_lite.cli.commands.doctor", command)
     assert cli.main(["doctor"]) == 1
     shown = capsys.readouterr().err
     assert shown.count("\n") == 1 and f"{tmp_path / 'kept'}: the disk is full; nothing was replaced" in shown
@@ -208,7 +208,7 @@ def test_a_full_disk_is_one_line_whoever_writes_and_the_old_file_stays(tmp_path,
 
 @pytest.mark.parametrize("write", [full_in_shutil, full_in_python])
 def test_a_full_disk_outside_of_any_replacing_is_one_line_too(monkeypatch, capsys, write):
-    monkeypatch.setattr("sebridge_lite.stages.commands.doctor", lambda _: write())
+    monkeypatch.setattr("sebridge_lite.cli.commands.doctor", lambda _: write())
     assert cli.main(["doctor"]) == 1
     shown = capsys.readouterr().err
     assert shown.count("\n") == 1 and "the disk is full" in shown and "None" not in shown

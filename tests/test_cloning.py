@@ -15,29 +15,30 @@ import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
+from sebridge_lite.experiments import systems
+from sebridge_lite.experiments.cloning import Clone, grid
+from sebridge_lite.experiments.contenders import load_mms
+from sebridge_lite.experiments.corpus import write_set
+from sebridge_lite.experiments.policies import Bench, sampler_of
+from sebridge_lite.extras import clone as command
+from sebridge_lite.extras import references as checks
+from sebridge_lite.extras.consent import write_consent
+from sebridge_lite.extras.provenance import read_provenance
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.cloning import bounds, cloned, gap, over_speakers, own_voice, two_voices, voices_of
-from sebridge_lite.measure.contenders import load_mms
 from sebridge_lite.measure.scoring import load_references, load_sounds
-from sebridge_lite.speech.consent import write_consent
-from sebridge_lite.speech.flow import DecodeConfig, Flow, FlowConfig
-from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
-from sebridge_lite.speech.provenance import read_provenance
-from sebridge_lite.speech.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
-from sebridge_lite.speech.speaker import SpeakerConfig, SpeakerEncoder
-from sebridge_lite.speech.stack import Stack, word_graph
-from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
-from sebridge_lite.speech.units import UNITS
-from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig
-from sebridge_lite.speech.weights import save_model
-from sebridge_lite.stages import clone as command
-from sebridge_lite.stages import references as checks
-from sebridge_lite.stages import systems
-from sebridge_lite.stages.cloning import Clone, grid
-from sebridge_lite.stages.policies import Bench, sampler_of
-from sebridge_lite.world.corpus import write_set
-from sebridge_lite.world.studio import lines_of, record_all
-from sebridge_lite.world.texts import load_language, sentences
-from sebridge_lite.world.voices import people
+from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.stack.flow import DecodeConfig, Flow, FlowConfig
+from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
+from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
+from sebridge_lite.stack.stack import Stack, word_graph
+from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
+from sebridge_lite.stack.units import UNITS
+from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.stack.weights import save_model
+from sebridge_lite.studio.studio import lines_of, record_all
+from sebridge_lite.studio.texts import load_language, sentences
+from sebridge_lite.studio.voices import people
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params" / "smoke.yaml")
@@ -206,7 +207,7 @@ def test_a_name_that_is_no_plain_word_or_is_taken_is_refused(tmp_path, name):
 
 
 def test_weights_that_are_not_here_are_never_fetched(monkeypatch, tmp_path):
-    monkeypatch.setattr("sebridge_lite.measure.contenders.MMS", {"th": str(tmp_path / "none")})
+    monkeypatch.setattr("sebridge_lite.experiments.contenders.MMS", {"th": str(tmp_path / "none")})
     for lang in ("th", "xx"):
         with pytest.raises(UserError, match="no weights of"):
             load_mms(lang)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.speech.consent import check_consent, read_consent, write_consent
+from sebridge_lite.extras.consent import check_consent, read_consent, write_consent
 
 TODAY = date(2026, 11, 20)
 

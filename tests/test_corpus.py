@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.core.workers import workers
-from sebridge_lite.world.backbone import backbone_grammar
-from sebridge_lite.world.corpus import build_corpus, load_f0, load_sets
-from sebridge_lite.world.engines import engine_folders, espeak_recordings, folder_recordings
-from sebridge_lite.world.filters import Filter, filtered, letter_seconds, stuck_share
-from sebridge_lite.world.manifest import Utterance, load_audio
-from sebridge_lite.world.mixing import alpha_of, balanced_order, mix, seconds_of
-from sebridge_lite.world.own_data import segment
-from sebridge_lite.world.studio import Recording
-from sebridge_lite.world.texts import SPLITS, load_language, sentences, split_of, text_of
+from sebridge_lite.data.engines import engine_folders, espeak_recordings, folder_recordings
+from sebridge_lite.data.filters import Filter, filtered, letter_seconds, stuck_share
+from sebridge_lite.data.manifest import Utterance, load_audio
+from sebridge_lite.data.mixing import alpha_of, balanced_order, mix, seconds_of
+from sebridge_lite.data.own_data import segment
+from sebridge_lite.experiments.corpus import build_corpus, load_f0, load_sets
+from sebridge_lite.studio.backbone import backbone_grammar
+from sebridge_lite.studio.studio import Recording
+from sebridge_lite.studio.texts import SPLITS, load_language, sentences, split_of, text_of
 
 ROOT = Path(__file__).parents[1]
 SMOKE = load_params(ROOT / "params" / "smoke.yaml").corpus

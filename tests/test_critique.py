@@ -16,24 +16,33 @@ import torch
 from sebridge_lite.align import critic
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ConfirmParams, load_params
+from sebridge_lite.experiments import confirm, critique_scores, iteration
+from sebridge_lite.experiments.corpus import write_set
+from sebridge_lite.experiments.critique import (
+    candidates,
+    critique,
+    curve_of,
+    history,
+    second_bench,
+    system,
+    system_folder,
+)
+from sebridge_lite.experiments.iteration import Loop, candidates_of, loop_words
+from sebridge_lite.experiments.policies import Bench
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.saved import load_scores
-from sebridge_lite.speech.flow import DecodeConfig, Flow, FlowConfig
-from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
-from sebridge_lite.speech.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
-from sebridge_lite.speech.speaker import SpeakerConfig, SpeakerEncoder
-from sebridge_lite.speech.stack import Stack, word_graph
-from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
-from sebridge_lite.speech.units import UNITS
-from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig
-from sebridge_lite.speech.weights import save_model
-from sebridge_lite.stages import confirm, critique_scores, iteration
-from sebridge_lite.stages.critique import candidates, critique, curve_of, history, second_bench, system, system_folder
-from sebridge_lite.stages.iteration import Loop, candidates_of, loop_words
-from sebridge_lite.stages.policies import Bench
-from sebridge_lite.world.corpus import write_set
-from sebridge_lite.world.studio import lines_of, record_all
-from sebridge_lite.world.texts import load_language, sentences, split_of
-from sebridge_lite.world.voices import engines, people
+from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.stack.flow import DecodeConfig, Flow, FlowConfig
+from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
+from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
+from sebridge_lite.stack.stack import Stack, word_graph
+from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
+from sebridge_lite.stack.units import UNITS
+from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.stack.weights import save_model
+from sebridge_lite.studio.studio import lines_of, record_all
+from sebridge_lite.studio.texts import load_language, sentences, split_of
+from sebridge_lite.studio.voices import engines, people
 
 ROOT = Path(__file__).parents[1]
 CODES, SYMBOLS = 27, len(UNITS) - 1
@@ -302,7 +311,7 @@ def test_best_of_n_is_chosen_by_the_selecting_judge_from_the_start(bench):
 
 def test_a_system_that_was_made_is_read_and_not_made_again(bench, monkeypatch):
     critique(bench, "sft", 0, PARAMS)
-    monkeypatch.setattr("sebridge_lite.stages.critique.critique", lambda *_: 1 / 0)
+    monkeypatch.setattr("sebridge_lite.experiments.critique.critique", lambda *_: 1 / 0)
     more = with_tdsc(variants=("tdsc", "oracle"), seeds=(0, 1), beta=2.0)  # nothing that the start follows from
     assert [summary["k"] for _, summary in system(bench, "sft", 0, more)] == [0]
     with pytest.raises(ZeroDivisionError):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from sebridge_lite.speech.detector import fit, pooled, scores
-from sebridge_lite.speech.speaker import eer
-from sebridge_lite.world.manifest import RATE
+from sebridge_lite.data.manifest import RATE
+from sebridge_lite.extras.detector import fit, pooled, scores
+from sebridge_lite.stack.speaker import eer
 
 
 def noises(count, tilt, seed):

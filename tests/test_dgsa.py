@@ -15,9 +15,9 @@ from sebridge_lite.align.dgsa import Triplet, dgsa_loss, pair_set, reference_log
 from sebridge_lite.align.dpo import dpo_loss
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.speech.batching import Batches
-from sebridge_lite.speech.lm import LMConfig, TextSpeechLM, collate, sequence_logprobs
-from sebridge_lite.speech.train import TrainConfig, train
+from sebridge_lite.lm.batching import Batches
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, sequence_logprobs
+from sebridge_lite.lm.train import TrainConfig, train
 
 CONFIG = LMConfig(
     text_vocab=30,

@@ -11,23 +11,24 @@ import torch
 from scipy import stats
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.experiments.corpus import write_set
+from sebridge_lite.lm import sampling
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, token_logprobs
+from sebridge_lite.lm.sampling import SamplerConfig
 from sebridge_lite.measure.entropy import prosodic_entropy, rarefied
 from sebridge_lite.measure.evaluate import RATES, chances, evaluate, floors, rate, surprisal
 from sebridge_lite.measure.scoring import load_sounds, silence_codes, unless_empty
-from sebridge_lite.speech import sampling
-from sebridge_lite.speech.flow import DecodeConfig, Flow, FlowConfig
-from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM, collate, token_logprobs
-from sebridge_lite.speech.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
-from sebridge_lite.speech.sampling import SamplerConfig
-from sebridge_lite.speech.speaker import SpeakerConfig, SpeakerEncoder
-from sebridge_lite.speech.stack import Stack, word_graph
-from sebridge_lite.speech.tokenizer import Tokenizer, TokenizerConfig
-from sebridge_lite.speech.units import UNITS
-from sebridge_lite.speech.vocoder import Vocoder, VocoderConfig
-from sebridge_lite.world.corpus import write_set
-from sebridge_lite.world.studio import lines_of, record_all
-from sebridge_lite.world.texts import load_language, sentences
-from sebridge_lite.world.voices import people
+from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.stack.flow import DecodeConfig, Flow, FlowConfig
+from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
+from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
+from sebridge_lite.stack.stack import Stack, word_graph
+from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
+from sebridge_lite.stack.units import UNITS
+from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.studio.studio import lines_of, record_all
+from sebridge_lite.studio.texts import load_language, sentences
+from sebridge_lite.studio.voices import people
 
 ROOT = Path(__file__).parents[1]
 CODES, SYMBOLS = 27, len(UNITS) - 1
@@ -146,7 +147,7 @@ def test_the_selecting_judge_never_scores(model, stack, recorded):
 
 def test_how_much_is_worked_on_at_once_changes_no_score(model, stack, recorded, monkeypatch):
     whole = run(model, stack, recorded).table
-    monkeypatch.setattr("sebridge_lite.speech.stack.CACHED", 150)  # one utterance at a time
+    monkeypatch.setattr("sebridge_lite.stack.stack.CACHED", 150)  # one utterance at a time
     monkeypatch.setattr("sebridge_lite.measure.scoring.TRACKED", 150)
     pd.testing.assert_frame_equal(run(model, stack, recorded).table, whole, rtol=1e-5, atol=1e-5)
 

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.world.exports import read_exports
+from sebridge_lite.data.exports import read_exports
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.speech import features
-from sebridge_lite.world.lexicon import parse_word
-from sebridge_lite.world.prosody import plan
-from sebridge_lite.world.render import render
-from sebridge_lite.world.voices import engines, people
+from sebridge_lite.stack import features
+from sebridge_lite.studio.lexicon import parse_word
+from sebridge_lite.studio.prosody import plan
+from sebridge_lite.studio.render import render
+from sebridge_lite.studio.voices import engines, people
 
 SR, HOP = features.SAMPLE_RATE, features.HOP
 SPOKEN = "pʰom:R tɕʰɔːp:F kin:M kʰaːw:F ma.naːw:M.M dek:L fon:R rɔːn:H sɯa:F"

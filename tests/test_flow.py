@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.speech.flow import (
+from sebridge_lite.stack.flow import (
     MEL_MEAN,
     MEL_STD,
     DecodeConfig,

@@ -7,12 +7,12 @@ import soundfile
 from browser import Browser, needs_chromium, soon
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.measure.ratings import by_people
-from sebridge_lite.stages.listening import RECORDED, TASKS, Item, levelled, make_test
-from sebridge_lite.stages.listening_items import places_of
-from sebridge_lite.stages.rating import Session, analyse, answer, append, mixed, order_of, read_ratings
-from sebridge_lite.stages.rating_app import rating_app
-from sebridge_lite.stages.simulated_raters import simulate, write_ratings
+from sebridge_lite.extras.listening import RECORDED, TASKS, Item, levelled, make_test
+from sebridge_lite.extras.listening_items import places_of
+from sebridge_lite.extras.rating import Session, analyse, answer, append, mixed, order_of, read_ratings
+from sebridge_lite.extras.rating_app import rating_app
+from sebridge_lite.extras.ratings import by_people
+from sebridge_lite.extras.simulated_raters import simulate, write_ratings
 
 SYSTEMS = (RECORDED, "additive-0.80", "dgsa")
 QUALITY = dict(zip(SYSTEMS, (4.5, 2.5, 3.5), strict=True))

@@ -7,11 +7,9 @@ import pytest
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.speech.lm import (
-    MAX_TEXT,
+from sebridge_lite.lm.lm import (
     SOS,
     TASK,
-    CharVocab,
     LMConfig,
     TextSpeechLM,
     collate,
@@ -21,6 +19,7 @@ from sebridge_lite.speech.lm import (
     token_logprobs,
     with_lora,
 )
+from sebridge_lite.stack.characters import MAX_TEXT, CharVocab
 
 CONFIG = LMConfig(
     text_vocab=30, speech_vocab=20, hidden=16, layers=2, heads=4, kv_heads=2, ffn=24, max_positions=64, rope_theta=1e4,

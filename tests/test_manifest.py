@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.world.manifest import Utterance, load_audio, read_manifest, write_manifest
+from sebridge_lite.data.manifest import Utterance, load_audio, read_manifest, write_manifest
 
 ONE = Utterance("a", "ไป บ้าน", ("ไป", "บ้าน"), "th", "p1", "people", "", "shard.wav", 1.5, 3, 8, {"tones": ["M", "F"]})
 ROW = {name: value for name, value in vars(ONE).items() if name not in ("start", "frames", "truth")}

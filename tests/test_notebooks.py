@@ -84,7 +84,7 @@ def test_its_card_gives_time_and_memory_and_no_placeholder_is_left(nb):
 def test_a_widget_runs_once_and_leaves_nothing_when_nobody_reads(monkeypatch, capsys):
     import ipywidgets as widgets
 
-    from sebridge_lite.stages.notebook import interactive
+    from sebridge_lite.experiments.notebook import interactive
 
     seen = []
     monkeypatch.setenv("SEBRIDGE_HEADLESS", "1")
@@ -96,7 +96,7 @@ def test_a_widget_runs_once_and_leaves_nothing_when_nobody_reads(monkeypatch, ca
 def test_a_widget_is_drawn_for_a_reader(monkeypatch):
     import ipywidgets as widgets
 
-    from sebridge_lite.stages.notebook import interactive
+    from sebridge_lite.experiments.notebook import interactive
 
     monkeypatch.delenv("SEBRIDGE_HEADLESS", raising=False)
     slider = widgets.FloatSlider(0.5)

@@ -8,10 +8,10 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sebridge_lite.cli.main import main
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.stages.cli import main
-from sebridge_lite.world.engines import folder_recordings
-from sebridge_lite.world.own_data import check_folder, segment
+from sebridge_lite.data.engines import folder_recordings
+from sebridge_lite.data.own_data import check_folder, segment
 
 THAI, LAO = "ฉันไปตลาด", "ຂ້ອຍໄປຕະຫຼາດ"
 

@@ -17,9 +17,10 @@ from browser import Browser, needs_chromium
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from sebridge_lite.stages import cli, pages
-from sebridge_lite.stages.notebook_html import CONTROLS, SOUND, smaller, where
-from sebridge_lite.stages.refresh import WIDGET
+from sebridge_lite.cli import main as cli
+from sebridge_lite.report import pages
+from sebridge_lite.report.notebook_html import CONTROLS, SOUND, smaller, where
+from sebridge_lite.report.refresh import WIDGET
 
 ROOT = Path(__file__).parents[1]
 HOSTILE = "<script>console.error('in')</script><img src=x onerror=\"console.error('in')\">"

@@ -25,9 +25,10 @@ from sebridge_lite.align.pairs import (
 )
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
-from sebridge_lite.speech.sampling import SamplerConfig, generate
-from sebridge_lite.world.manifest import Utterance
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
+from sebridge_lite.lm.sampling import SamplerConfig, generate
+from sebridge_lite.stack.characters import CharVocab
 
 CODES = 12
 LM = LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, max_positions=200, rope_theta=1e4, pace=2.5)

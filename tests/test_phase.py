@@ -3,10 +3,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sebridge_lite.experiments import phase as P
 from sebridge_lite.measure import entropy as E
-from sebridge_lite.measure import phase as P
-from sebridge_lite.world.tones import NOMINAL_RANGE
-from sebridge_lite.world.voices import engines, people
+from sebridge_lite.studio.tones import NOMINAL_RANGE
+from sebridge_lite.studio.voices import engines, people
 
 CODES = 64
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from sebridge_lite.core.params import load_params
-from sebridge_lite.measure import parts
-from sebridge_lite.speech.material import at_50_hz, crops, features, render_material, speaker_medians, styled_batch
-from sebridge_lite.speech.pretrain import DECODING, pretrain
-from sebridge_lite.speech.stack import PARTS, Stack, in_batches, load_part, load_stack
-from sebridge_lite.world.voices import engines, people
+from sebridge_lite.experiments import examine_parts as parts
+from sebridge_lite.experiments.material import at_50_hz, crops, features, render_material, speaker_medians, styled_batch
+from sebridge_lite.experiments.train_parts import DECODING, pretrain
+from sebridge_lite.stack.stack import PARTS, Stack, in_batches, load_part, load_stack
+from sebridge_lite.studio.voices import engines, people
 
 ROOT = Path(__file__).parents[1]
 FULL = load_params(ROOT / "params" / "lite.yaml").pretrain

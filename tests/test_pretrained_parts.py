@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from sebridge_lite.core.params import load_params
-from sebridge_lite.measure import parts
-from sebridge_lite.speech.pretrain import DECODING
-from sebridge_lite.speech.stack import PARTS, load_part, load_stack
+from sebridge_lite.experiments import examine_parts as parts
+from sebridge_lite.experiments.train_parts import DECODING
+from sebridge_lite.stack.stack import PARTS, load_part, load_stack
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "artifacts" / "pretrained"

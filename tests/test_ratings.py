@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.measure.ratings import (
+from sebridge_lite.extras.ratings import (
     Parts,
     agreement,
     both_ways,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.speech.recogniser import (
+from sebridge_lite.stack.recogniser import (
     JudgeBatch,
     SoundJudge,
     SoundJudgeConfig,
@@ -17,7 +17,7 @@ from sebridge_lite.speech.recogniser import (
     hide,
     judge_loss,
 )
-from sebridge_lite.speech.wordgraph import WordGraph
+from sebridge_lite.stack.wordgraph import WordGraph
 
 TOKENS = TokenJudgeConfig(codes=30, symbols=5, embedding=16, hidden=16, dropout=0.0, noise=0.0)
 SOUND = SoundJudgeConfig(symbols=5, width=16, blocks=2, hidden=8, dropout=0.0, time_mask=0, band_mask=0)

@@ -8,11 +8,11 @@ import parselmouth
 import pytest
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.world.lexicon import parse_word
-from sebridge_lite.world.phones import PAUSE, PHONES
-from sebridge_lite.world.prosody import HOP, plan
-from sebridge_lite.world.render import SR, render
-from sebridge_lite.world.voices import Style, engines, people
+from sebridge_lite.studio.lexicon import parse_word
+from sebridge_lite.studio.phones import PAUSE, PHONES
+from sebridge_lite.studio.prosody import HOP, plan
+from sebridge_lite.studio.render import SR, render
+from sebridge_lite.studio.voices import Style, engines, people
 
 SENTENCES = {
     "th": ("pʰom:R", "tɕʰɔːp:F", "kin:M", "kʰaːw:F", "ma.naːw:M.M", "dek:L", "fon:R", "rɔːn:H", "sɯa:F"),

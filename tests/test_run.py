@@ -5,9 +5,9 @@ import pytest
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.stages import run
-from sebridge_lite.stages.code import code_of, write_code_copies
-from sebridge_lite.stages.run import STAGES, failed_cell, run_stage, stage_parameters
+from sebridge_lite.experiments import run
+from sebridge_lite.experiments.code import code_of, write_code_copies
+from sebridge_lite.experiments.run import STAGES, failed_cell, run_stage, stage_parameters
 
 
 def notebook(path, *cells: str, parameters: str = 'profile = "smoke"\nseed = 0'):

@@ -8,9 +8,9 @@ import torch
 from scipy import stats
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.speech import sampling
-from sebridge_lite.speech.lm import LMConfig, TextSpeechLM, with_lora
-from sebridge_lite.speech.sampling import SamplerConfig, draw, generate, inverse_cdf, redraw, uniform
+from sebridge_lite.lm import sampling
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, with_lora
+from sebridge_lite.lm.sampling import SamplerConfig, draw, generate, inverse_cdf, redraw, uniform
 
 CONFIG = LMConfig(
     text_vocab=30, speech_vocab=40, hidden=16, layers=2, heads=4, kv_heads=2, ffn=24, max_positions=400, rope_theta=1e4,

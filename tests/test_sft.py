@@ -7,9 +7,9 @@ import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SFTParams
-from sebridge_lite.speech import train as loop
-from sebridge_lite.speech.lm import LMConfig, TextSpeechLM
-from sebridge_lite.speech.sft import fine_tune
+from sebridge_lite.lm import train as loop
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
+from sebridge_lite.lm.sft import fine_tune
 
 CONFIG = LMConfig(
     text_vocab=12, speech_vocab=15, hidden=16, layers=1, heads=2, kv_heads=1, ffn=24, max_positions=64, rope_theta=1e4,

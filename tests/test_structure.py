@@ -10,7 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sebridge_lite"
-ROOMS = ("core", "world", "speech", "measure", "align", "paper", "stages")  # downward: a room imports only earlier ones
+# Downward: a room imports only earlier ones; `studio` only from `stack` and `experiments`, `extras` only from `report` and `cli`.
+ROOMS = (
+    "core", "data", "studio", "stack", "lm", "measure", "align", "paper", "experiments", "extras", "report", "cli",
+)  # fmt: skip
+ONLY_FROM = {"studio": {"studio", "stack", "experiments"}, "extras": {"extras", "report", "cli"}}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -34,6 +38,7 @@ def test_imports_run_downward_only(path):
         parts = name.split(".")
         if parts[0] == "sebridge_lite" and len(parts) > 1 and parts[1] in ROOMS:
             assert ROOMS.index(parts[1]) <= room, f"{path.parent.name} imports {name}"
+            assert path.parent.name in ONLY_FROM.get(parts[1], ROOMS), f"{path.parent.name} imports {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -57,7 +62,7 @@ def test_each_implemented_equation_has_one_home():
 def test_stages_wait_only_for_what_they_use():
     """What no stage needs until it is asked for takes seconds to import, in each of forty processes."""
     code = (
-        "import sys, sebridge_lite.stages.policies, sebridge_lite.stages.encode, sebridge_lite.stages.alignment\n"
+        "import sys, sebridge_lite.experiments.policies, sebridge_lite.experiments.encode, sebridge_lite.experiments.alignment\n"
         "print([name for name in ('transformers', 'peft', 'scipy.stats', 'scipy.signal', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -8,10 +8,10 @@ import pytest
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.stages import evidence
-from sebridge_lite.stages.publishing import LARGEST, stage_of
-from sebridge_lite.stages.summary_text import cell, markdown
-from sebridge_lite.stages.verdicts import run_verdicts
+from sebridge_lite.experiments import evidence
+from sebridge_lite.report.publishing import LARGEST, stage_of
+from sebridge_lite.report.summary_text import cell, markdown
+from sebridge_lite.report.verdicts import run_verdicts
 
 ROOT = Path(__file__).parents[1]
 CLAIM = {"id": "C1", "claim": "it falls", "paper": "Table 1", "ours": -0.2, "interval": [-0.3, -0.1], "n": 300,

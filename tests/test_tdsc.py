@@ -26,8 +26,9 @@ from sebridge_lite.align.grpo import advantages, group_set, grpo_loss
 from sebridge_lite.align.tdsc import accepted_set, critique_set, preferences, sft_set
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM, collate, sequence_logprobs
-from sebridge_lite.stages.critics import settings_of
+from sebridge_lite.experiments.critics import settings_of
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, sequence_logprobs
+from sebridge_lite.stack.characters import CharVocab
 
 P = replace(load_params(Path(__file__).parents[1] / "params" / "full.yaml").tdsc, max_wer=0.4)  # Table 12
 LM = LMConfig(

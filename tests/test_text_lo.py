@@ -11,9 +11,9 @@ from lao2ipa import transliterate
 from laonlp.tokenize import word_tokenize
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.world.grammar import load_grammar
-from sebridge_lite.world.lexicon import Syllable, load_lexicon
-from sebridge_lite.world.tones_lo import letter_class, syllable_tone, written_tone
+from sebridge_lite.studio.grammar import load_grammar
+from sebridge_lite.studio.lexicon import Syllable, load_lexicon
+from sebridge_lite.studio.tones_lo import letter_class, syllable_tone, written_tone
 
 TEXT = Path(__file__).parents[1] / "data" / "text" / "lo"
 # lao2ipa writes the plain live tones of the high and the middle class alike, so its first contour allows both of ours.

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from pythainlp import word_tokenize
 
-from sebridge_lite.world.grammar import load_grammar
-from sebridge_lite.world.lexicon import Word, load_lexicon
-from sebridge_lite.world.tones_th import tone_rule, word_tones
+from sebridge_lite.studio.grammar import load_grammar
+from sebridge_lite.studio.lexicon import Word, load_lexicon
+from sebridge_lite.studio.tones_th import tone_rule, word_tones
 
 FOLDER = Path(__file__).parents[1] / "data" / "text" / "th"
 CHAO = {"˧": "M", "˨˩": "L", "˥˩": "F", "˦˥": "H", "˩˩˦": "R"}

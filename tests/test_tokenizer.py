@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.speech.tokenizer import FSQ, Reverse, Tokenizer, TokenizerBatch, TokenizerConfig, tokenizer_loss
-from sebridge_lite.speech.units import INDEX, UNITS, is_tone, spoken_units, word_units
-from sebridge_lite.world.lexicon import TONES, Syllable, Word
+from sebridge_lite.stack.tokenizer import FSQ, Reverse, Tokenizer, TokenizerBatch, TokenizerConfig, tokenizer_loss
+from sebridge_lite.stack.units import INDEX, UNITS, is_tone, spoken_units, word_units
+from sebridge_lite.studio.lexicon import TONES, Syllable, Word
 
 CONFIG = TokenizerConfig(levels=(3,) * 6, width=24, blocks=2, speaker_width=4, speakers=3)
 LEVELS = st.lists(st.integers(2, 7), min_size=1, max_size=5)

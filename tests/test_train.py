@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 import torch
 
+from sebridge_lite.core.checkpoint import CHECKPOINT, key_of, save
 from sebridge_lite.core.device import move, pick_device
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.speech.batching import Batches
-from sebridge_lite.speech.checkpoint import CHECKPOINT, key_of, save
-from sebridge_lite.speech.train import TrainConfig, lr_at, train
+from sebridge_lite.lm.batching import Batches
+from sebridge_lite.lm.train import TrainConfig, lr_at, train
 
 CONFIG = TrainConfig(
     steps=12,

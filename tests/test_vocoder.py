@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from sebridge_lite.speech.features import MEL_FLOOR, f0, log_mel
-from sebridge_lite.speech.vocoder import (
+from sebridge_lite.stack.features import MEL_FLOOR, f0, log_mel
+from sebridge_lite.stack.vocoder import (
     FFT,
     HOP,
     SAMPLE_RATE,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.world.lexicon import CODAS, ONSETS, TONES, VOWELS
-from sebridge_lite.world.phones import PHONES
-from sebridge_lite.world.tones import CONTOURS, NOMINAL_RANGE, contour
-from sebridge_lite.world.voices import GROUPS, engines, people
+from sebridge_lite.studio.lexicon import CODAS, ONSETS, TONES, VOWELS
+from sebridge_lite.studio.phones import PHONES
+from sebridge_lite.studio.tones import CONTOURS, NOMINAL_RANGE, contour
+from sebridge_lite.studio.voices import GROUPS, engines, people
 
 SHARES = np.linspace(0, 1, 21)
 

@@ -7,9 +7,9 @@ import pytest
 import soundfile
 from scipy.signal import resample_poly
 
-from sebridge_lite.speech.material import render_material
-from sebridge_lite.speech.watermark import PERIOD, SNR, detect, embed, scores
-from sebridge_lite.world.voices import engines, people
+from sebridge_lite.experiments.material import render_material
+from sebridge_lite.extras.watermark import PERIOD, SNR, detect, embed, scores
+from sebridge_lite.studio.voices import engines, people
 
 RATE = 16_000
 

@@ -10,19 +10,20 @@ import pandas as pd
 import pytest
 import torch
 
+from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.params import load_params
+from sebridge_lite.experiments import worlds as W
+from sebridge_lite.experiments.phase import mixture_of, natural_range
+from sebridge_lite.experiments.policies import Bench, policy_folder
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores, rate
-from sebridge_lite.measure.phase import mixture_of, natural_range
 from sebridge_lite.measure.saved import save_scores
 from sebridge_lite.measure.worlds import agreement, over_alpha, peak_row
-from sebridge_lite.speech.checkpoint import key_of
-from sebridge_lite.speech.lm import CharVocab, LMConfig, TextSpeechLM
-from sebridge_lite.stages import worlds as W
-from sebridge_lite.stages.policies import Bench, policy_folder
-from sebridge_lite.world.studio import lines_of, record_all
-from sebridge_lite.world.texts import load_language, sentences
-from sebridge_lite.world.voices import engines, people
+from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.studio.studio import lines_of, record_all
+from sebridge_lite.studio.texts import load_language, sentences
+from sebridge_lite.studio.voices import engines, people
 
 CODES = 27
 LM = LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, max_positions=400, rope_theta=1e4, pace=2.5)

@@ -12,17 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.seeds import seed_of
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.lm.batching import Batches
+from sebridge_lite.lm.lm import TextSpeechLM, collate, loss
+from sebridge_lite.lm.sampling import SamplerConfig, generate
+from sebridge_lite.lm.train import TrainConfig, Trained, train
 from sebridge_lite.measure.evaluate import Scores, scores_of, speak
 from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.measure.scoring import References, load_references, score
-from sebridge_lite.speech.batching import Batches
-from sebridge_lite.speech.checkpoint import key_of
-from sebridge_lite.speech.lm import CharVocab, TextSpeechLM, collate, loss
-from sebridge_lite.speech.sampling import SamplerConfig, generate
-from sebridge_lite.speech.stack import Stack
-from sebridge_lite.speech.train import TrainConfig, Trained, train
-from sebridge_lite.world.manifest import Utterance
+from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.stack.stack import Stack
 
 
 def best_of(stack: Stack, groups: Sequence[Sequence[Tensor]], said: Sequence[Sequence[str]], lang: str) -> list[Tensor]:

@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from sebridge_lite.align.dpo import dpo_loss
+from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.device import autocast, move
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.paths import replacing
-from sebridge_lite.speech.batching import Batches
-from sebridge_lite.speech.checkpoint import key_of
-from sebridge_lite.speech.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs, token_logprobs
+from sebridge_lite.lm.batching import Batches
+from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs, token_logprobs
 
 BUDGET = 4_000  # tokens a batch while the reference is scored
 CONDITIONINGS = ("off", "split")

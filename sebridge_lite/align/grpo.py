@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sebridge_lite.align.dgsa import reference_logprobs
-from sebridge_lite.speech.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs
+from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs
 
 
 @dataclass(frozen=True, eq=False)

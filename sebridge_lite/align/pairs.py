@@ -21,14 +21,15 @@ from sebridge_lite.align.dgsa import Triplet
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.paths import replacing
 from sebridge_lite.core.seeds import rng_of, seed_of
+from sebridge_lite.data.codes import read_codes, write_codes
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.measure.evaluate import speak
 from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.measure.scoring import load_sounds
-from sebridge_lite.speech.codes import read_codes, write_codes
-from sebridge_lite.speech.lm import CharVocab, TextSpeechLM
-from sebridge_lite.speech.sampling import SamplerConfig, generate
-from sebridge_lite.speech.stack import Stack
-from sebridge_lite.world.manifest import Utterance
+from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.stack.stack import Stack
 
 MODES = ("real", "expr", "stab")
 

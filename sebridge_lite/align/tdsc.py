@@ -13,7 +13,8 @@ from torch import Tensor
 from sebridge_lite.align.dgsa import PairSet, check_pairs, check_rows, reference_logprobs
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import TdscParams
-from sebridge_lite.speech.lm import CharVocab, Example, TextSpeechLM
+from sebridge_lite.lm.lm import Example, TextSpeechLM
+from sebridge_lite.stack.characters import CharVocab
 
 
 def accepted_set(table: pd.DataFrame, why: pd.DataFrame, best: int) -> list[int]:

@@ -14,15 +14,15 @@ import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.seeds import seed_of
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.measure.evaluate import RATES, VOCAB, Scores, scores_of, speak
 from sebridge_lite.measure.prosody import ENOUGH, describe
 from sebridge_lite.measure.scoring import References, Tracks, score, speaker_similarity, tracks_unless_empty
 from sebridge_lite.measure.stats import Interval, mean_interval, paired_difference
-from sebridge_lite.speech.features import SAMPLE_RATE
-from sebridge_lite.speech.lm import TextSpeechLM
-from sebridge_lite.speech.sampling import SamplerConfig, generate
-from sebridge_lite.speech.stack import Stack
-from sebridge_lite.world.manifest import Utterance
+from sebridge_lite.stack.features import SAMPLE_RATE
+from sebridge_lite.stack.stack import Stack
 
 MEASURES = RATES | {name: (name, None) for name in ("sim_held", "ceiling", "floor", "f0_mean_gap", "f0_std_recorded")}
 

@@ -17,6 +17,9 @@ from torch.nn import functional as F
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.seeds import seed_of
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.lm.lm import STOPS, TextSpeechLM, collate, valid
+from sebridge_lite.lm.sampling import SamplerConfig, generate, length_bounds
 from sebridge_lite.measure.entropy import (
     diversity,
     entropy_interval,
@@ -28,10 +31,8 @@ from sebridge_lite.measure.entropy import (
 from sebridge_lite.measure.metrics import calibrated
 from sebridge_lite.measure.scoring import References, load_references, score, unless_empty
 from sebridge_lite.measure.stats import Interval, mean_interval
-from sebridge_lite.speech.lm import STOPS, CharVocab, TextSpeechLM, collate, valid
-from sebridge_lite.speech.sampling import SamplerConfig, generate, length_bounds
-from sebridge_lite.speech.stack import Stack, in_batches
-from sebridge_lite.world.manifest import Utterance
+from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.stack.stack import Stack, in_batches
 
 VOCAB = CharVocab()
 SORTED = 4_000  # tokens at once whose whole distributions are sorted: 100 kB each at 6,561 codes
@@ -92,7 +93,7 @@ def entropies(counts: np.ndarray, equal: int, seed: int) -> dict[str, Interval]:
 def scores_of(
     table: pd.DataFrame, codes: list[torch.Tensor], stack: Stack, references: References, floor: float | None, seed: int
 ) -> Scores:
-    counts, texts = token_counts(codes, stack.tokenizer.fsq.codes), len(references.utterances)
+    counts, texts = token_counts(codes, stack.codes), len(references.utterances)
     summary = {name: rate([table], name, seed) for name, (column, _) in RATES.items() if column in table}
     if floor is not None:
         wer = summary["wer"]
@@ -126,9 +127,9 @@ def evaluate(
     off. timbres (U, E): another voice than the recording's. floor: the judge's own error, for `wer_cal`. seed: of tokens
     (beside the sampler's), decoder noise and bootstrap. references: of `test`, by who has them loaded.
     """
-    if model.config.speech_vocab != stack.tokenizer.fsq.codes:
+    if model.config.speech_vocab != stack.codes:
         raise UserError(
-            f"LM of {model.config.speech_vocab} speech tokens, tokenizer of {stack.tokenizer.fsq.codes}: train it on "
+            f"LM of {model.config.speech_vocab} speech tokens, tokenizer of {stack.codes}: train it on "
             "this tokenizer's tokens"
         )
     references = references or load_references(stack, test, folder, lang)

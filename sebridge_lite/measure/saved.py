@@ -11,10 +11,10 @@ import pandas as pd
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.paths import replacing
+from sebridge_lite.data.codes import read_codes, write_codes
 from sebridge_lite.measure.entropy import token_counts
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.stats import Interval
-from sebridge_lite.speech.codes import read_codes, write_codes
 
 
 def plain(summary: dict[str, Interval]) -> dict:

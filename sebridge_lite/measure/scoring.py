@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.measure.metrics import (
     Syllable,
     character_errors,
@@ -24,12 +25,11 @@ from sebridge_lite.measure.metrics import (
     word_errors,
 )
 from sebridge_lite.measure.prosody import SPEECH_DB, Match, Prosody, describe, f0_match, time_alignment
-from sebridge_lite.speech.features import HOP, SAMPLE_RATE, energy_db, f0, log_mel
-from sebridge_lite.speech.speaker import SHORTEST, SILENT
-from sebridge_lite.speech.stack import Stack, in_batches
-from sebridge_lite.world.lexicon import Word
-from sebridge_lite.world.manifest import Utterance, load_audio
-from sebridge_lite.world.texts import load_language
+from sebridge_lite.stack.features import HOP, SAMPLE_RATE, energy_db, f0, log_mel
+from sebridge_lite.stack.speaker import SHORTEST, SILENT
+from sebridge_lite.stack.stack import Stack, in_batches
+from sebridge_lite.studio.lexicon import Word
+from sebridge_lite.studio.texts import load_language
 
 TRACKED = 2_000  # frames at once: pitch takes 20 kB a frame
 K = 4  # Eq. 25: five equal tokens are a repetition
@@ -112,7 +112,7 @@ def silence_codes(stack: Stack, sounds: Sequence[torch.Tensor]) -> list[int]:
         energy = energy_db(batch.to(stack.device)).cpu().numpy()
         return [row[: size // HOP] for row, size in zip(energy, lengths.tolist(), strict=True)]
 
-    used, silent = np.zeros((2, stack.tokenizer.fsq.codes))
+    used, silent = np.zeros((2, stack.codes))
     for codes, energy in zip(stack.tokens(sounds), in_batches(one, sounds, TRACKED * HOP), strict=True):
         loudest = np.pad(energy, (0, len(energy) % 2), mode="edge").reshape(-1, 2).max(1)
         used += np.bincount(codes, minlength=len(used))

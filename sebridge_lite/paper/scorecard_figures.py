@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from sebridge_lite.measure.verdicts import CONTRADICTED, NOT_REPRODUCED, NOT_TESTED, REPRODUCED
 from sebridge_lite.paper.figures import ENGINE, OURS, PAPER
-from sebridge_lite.paper.ledger import Row
+from sebridge_lite.report.ledger import Row
 
 COLOURS = {REPRODUCED: OURS, NOT_REPRODUCED: "0.35", CONTRADICTED: ENGINE, NOT_TESTED: PAPER}
 MARKERS = {REPRODUCED: "o", NOT_REPRODUCED: "s", CONTRADICTED: "X", NOT_TESTED: "."}  # not by colour alone

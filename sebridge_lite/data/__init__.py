@@ -1,0 +1,1 @@
+"""Utterances, manifests, recordings of your own, mixing: whatever comes before any model."""

@@ -1,0 +1,86 @@
+"""Synthetic speech from elsewhere: a folder of audio, or espeak-ng. The studio's own engines are in `voices`.
+
+Left out: MMS-TTS and other neural engines, which need weights; export their audio to a folder.
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.manifest import RATE, Utterance, load_audio, resample
+from sebridge_lite.data.own_data import check_folder, segment
+from sebridge_lite.studio.studio import Recording
+
+TIMEOUT = 60  # seconds for one sentence
+
+
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """By 32768, as soundfile reads: 16-bit sources keep their samples."""
+    return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+
+
+def folder_recordings(folder: Path, lang: str, engine: str = "", skip_bad: bool = False) -> Iterator[Recording]:
+    """The recordings that `sebridge check-data` accepts; a bad row stops the run, or is named on stderr and left out."""
+    good, problems, _card = check_folder(folder, lang)
+    if skip_bad:
+        for problem in problems:
+            print(f"{folder}: skipped {problem}", file=sys.stderr)
+    elif problems:
+        raise UserError(
+            f"{folder}: {len(problems)} bad rows, the first: {problems[0]}; "
+            f"mend them (sebridge check-data lists all), or set skip_bad: true"
+        )
+    kind = "engine" if engine else "recording"
+    prefix = f"{lang}-{engine or 'real'}"
+    for utterance in good:
+        samples = to_int16(load_audio(utterance, folder))
+        words = utterance.words or segment(utterance.text, lang)
+        made = replace(
+            utterance, id=f"{prefix}-{utterance.id}", lang=lang, words=words, kind=kind, engine=engine, path="", start=0,
+            frames=len(samples), seconds=len(samples) / RATE, truth=None,
+        )  # fmt: skip
+        yield Recording(made, samples, None)
+
+
+def engine_folders(folder: Path, lang: str, skip_bad: bool = False) -> Iterator[Recording]:
+    """`data/synthetic/ENGINE/` for each engine, recordings of the engines in turn."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if not names:
+        raise UserError(f"{folder}: no engine folders; put each engine's audio and table into a folder named after it")
+    queues = [folder_recordings(folder / name, lang, name, skip_bad) for name in names]
+    while queues:
+        for queue in list(queues):
+            try:
+                yield next(queue)
+            except StopIteration:
+                queues.remove(queue)
+
+
+def espeak(text: str, lang: str) -> np.ndarray:
+    """(N,) int16 at 16 kHz."""
+    command = shutil.which("espeak-ng")
+    if command is None:
+        raise UserError("espeak-ng is not installed: install it, or set synthetic_source to studio or folder")
+    done = subprocess.run([command, "-v", lang, "--stdout", "--", text], capture_output=True, timeout=TIMEOUT)
+    if done.returncode or not done.stdout:
+        raise UserError(f"espeak-ng does not speak '{lang}': {done.stderr.decode(errors='replace').strip()[:120]}")
+    samples, rate = soundfile.read(io.BytesIO(done.stdout), dtype="float32")
+    return to_int16(resample(samples, rate))
+
+
+def espeak_recordings(texts: Iterable[tuple[str, ...]], lang: str) -> Iterator[Recording]:
+    for index, words in enumerate(texts):
+        samples = espeak("".join(words), lang)
+        utterance = Utterance(
+            f"{lang}-espeak-ng-{index:06d}", "".join(words), words, lang, "espeak-ng", "engine", "espeak-ng",
+            path="", seconds=len(samples) / RATE, frames=len(samples),
+        )  # fmt: skip
+        yield Recording(utterance, samples, None)

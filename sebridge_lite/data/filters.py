@@ -1,0 +1,65 @@
+"""What synthetic speech must be like to be trained on (F.3): of a plausible length, and not stuck.
+
+Left out here: the judge's WER, which needs a judge.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.studio.studio import Recording
+
+STUCK_DB = 1.0  # bands that move less than this over 200 ms stand still
+PATIENCE = 50  # failures in a row before an engine counts as broken
+
+
+def stuck_share(samples: np.ndarray) -> float:
+    """Share of 40 ms blocks at which a stretch of 200 ms begins that does not change: a hung or looping engine."""
+    blocks = samples[: len(samples) // 640 * 640].reshape(-1, 640).astype(np.float32)
+    if len(blocks) < 6:
+        return 0.0
+    power = np.abs(np.fft.rfft(blocks * np.hanning(640), axis=1)[:, 1:]) ** 2
+    bands = 10 * np.log10(power.reshape(len(blocks), 16, -1).sum(axis=2) + 1e4)  # (blocks, 16) dB
+    still = (np.abs(np.diff(bands, axis=0)) < STUCK_DB).all(axis=1)
+    return float(np.lib.stride_tricks.sliding_window_view(still, 5).all(axis=1).mean())
+
+
+@dataclass(frozen=True)
+class Filter:
+    """F.3: what synthetic speech must be like; `seconds_per_letter` comes from people reading the same language."""
+
+    seconds_per_letter: float
+    duration_ratio: tuple[float, float]
+    max_stuck: float
+
+    def fault(self, recording: Recording) -> str:
+        expected = self.seconds_per_letter * len(recording.utterance.text)
+        low, high = self.duration_ratio
+        if not low <= recording.utterance.seconds / expected <= high:
+            return "duration"
+        return "repetition" if stuck_share(recording.samples) > self.max_stuck else ""
+
+
+def letter_seconds(utterances: list[Utterance]) -> float:
+    return float(np.median([utterance.seconds / len(utterance.text) for utterance in utterances]))
+
+
+def filtered(recordings: Iterable[Recording], rule: Filter, dropped: dict[str, int]) -> Iterator[Recording]:
+    """Only what passes; `dropped` counts the rest by reason. A long row of failures stops the run."""
+    in_a_row = 0
+    for recording in recordings:
+        reason = rule.fault(recording)
+        if not reason:
+            in_a_row = 0
+            yield recording
+            continue
+        dropped[reason] = dropped.get(reason, 0) + 1
+        in_a_row += 1
+        if in_a_row == PATIENCE:
+            raise UserError(
+                f"{recording.utterance.engine}: {PATIENCE} utterances in a row fail the {reason} filter; "
+                "listen to one, or widen duration_ratio or max_stuck"
+            )

@@ -1,0 +1,165 @@
+"""Your own recordings: check a folder, say what is wrong with each row, and import what is good.
+
+Left out: loudness levelling, trimming, forced alignment, and anything that mends a recording behind its owner's back.
+"""
+
+import os
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.data_card import SCRIPTS, Card, Sound, foreign_letters, make_card, measure
+from sebridge_lite.data.manifest import (
+    AUDIO_ERRORS,
+    RATES,
+    Utterance,
+    open_sound,
+    path_fault,
+    show,
+)
+from sebridge_lite.data.own_tables import Fault, find_table, is_file, read_table
+
+SECONDS = (0.5, 30.0)
+LONGEST_TEXT = 1_000  # characters: nobody reads more in half a minute, and word segmenters crawl on more
+CHANNELS = 8
+SILENT = 2e-3  # peak to peak, full scale being 2: nothing that anybody could hear
+LOUDEST = 10.0  # full scale being 1: float files may peak a little above, never by this much
+TAIL = 0.1  # seconds that a compressed file may promise in its header and not hold
+SHARD_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    file: str
+    row: int  # the first line is 1; 0 is the file as a whole
+    what: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{f':{self.row}' if self.row else ''}: {self.what}; {self.how}"
+
+
+def check_text(text: str, lang: str | None) -> None:
+    if any(unicodedata.category(c) == "Cc" or c == "\ufffd" for c in text):
+        raise Fault("control or replacement characters in the text", "mend the text: it was damaged on its way")
+    if not any(unicodedata.category(c)[0] in "LN" for c in text):
+        raise Fault("empty text" if not text else "no letter or digit in the text", "write what is said")
+    if len(text) > LONGEST_TEXT:
+        raise Fault(f"text of {len(text)} characters", f"cut it to at most {LONGEST_TEXT}, with the audio")
+    letters = sum(unicodedata.category(c)[0] in "LM" for c in text)
+    if 2 * len(foreign_letters(text, lang)) > letters:
+        raise Fault(f"text {show(text)} is mostly not in {SCRIPTS[lang][0]} script", "mend the text or choose --lang")
+
+
+def _locate(folder: Path, name: str) -> Path:
+    if reason := path_fault(name):
+        raise Fault(reason, "copy the file into the folder and name it from there")
+    path = folder / name
+    if not is_file(path):
+        raise Fault(f"no audio file {show(name)}", "add it or take the row out")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise Fault(f"{show(name)} is a link that leads outside the folder", "copy the file itself into the folder")
+    if not os.access(path, os.R_OK):
+        raise Fault(f"no permission to read {show(name)}", "give yourself the right with chmod u+r")
+    return path
+
+
+def _check_length(seconds: float) -> None:
+    if seconds < SECONDS[0]:
+        raise Fault(f"{seconds:.2f} s long, under {SECONDS[0]} s", "take the row out or join it to its neighbour")
+    if seconds > SECONDS[1]:
+        raise Fault(f"{seconds:.2f} s long, over {SECONDS[1]:.0f} s", "cut it into sentences")
+
+
+def _decode(sound: soundfile.SoundFile, utterance: Utterance) -> np.ndarray:
+    """(N, channels) float32 of the row's range; a file that breaks off is a fault, not a shorter recording."""
+    if not RATES[0] <= sound.samplerate <= RATES[1] or sound.channels > CHANNELS:
+        raise Fault(f"{sound.samplerate} Hz in {sound.channels} channels", "convert it, say to 16000 Hz mono")
+    frames = sound.frames - utterance.start if utterance.frames is None else utterance.frames
+    if frames > sound.frames - utterance.start:
+        raise Fault(f"ends past the {sound.frames} samples of the file", "mend start and frames")
+    _check_length(max(frames, 0) / sound.samplerate)
+    try:
+        sound.seek(utterance.start)
+        samples = sound.read(frames, dtype="float32", always_2d=True)
+    except AUDIO_ERRORS:
+        samples = np.zeros((0, 1), dtype=np.float32)
+    if len(samples) < frames - TAIL * sound.samplerate:
+        raise Fault(f"audio breaks off after {len(samples) / sound.samplerate:.2f} s", "fetch or convert it again")
+    return samples
+
+
+def check_audio(folder: Path, utterance: Utterance) -> Sound:
+    path = _locate(folder, utterance.path)
+    try:
+        sound = open_sound(path)
+    except UserError:
+        raise Fault(f"{show(utterance.path)} is not audio", "convert it to wav, flac, ogg or mp3") from None
+    with sound:
+        samples = _decode(sound, utterance)
+        if not (np.abs(samples) <= LOUDEST).all():  # false for NaN too
+            raise Fault("NaN, infinite or absurdly large samples", "export it again as 16-bit samples")
+        if np.ptp(samples.mean(axis=1)) < SILENT:
+            raise Fault("silence from end to end", "record it again or take the row out")
+        return measure(samples, sound.samplerate, sound.format)
+
+
+def _inspect(folder: Path, lang: str | None, found: Utterance | Fault) -> tuple[list[Fault], Sound | None]:
+    """Text and audio are both looked at, so that one run finds both."""
+    if isinstance(found, Fault):
+        return [found], None
+    faults, sound = [], None
+    try:
+        check_text(found.text, lang or found.lang)
+    except Fault as fault:
+        faults.append(fault)
+    try:
+        sound = check_audio(folder, found)
+    except Fault as fault:
+        faults.append(fault)
+    return faults, sound
+
+
+def check_folder(folder: str | Path, lang: str | None = None) -> tuple[list[Utterance], list[Problem], Card]:
+    """(the good rows with their measured seconds, every problem, the card of the good rows)."""
+    folder = Path(folder)
+    table = find_table(folder)
+    rows = read_table(folder, table, lang)
+    good, sounds, problems, seen = [], [], [], {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # libsndfile decodes outside the interpreter's lock
+        results = pool.map(partial(_inspect, folder, lang), (found for _, found in rows))
+        bar = tqdm(zip(rows, results, strict=True), total=len(rows), desc="checking", unit="row", disable=None)
+        for (number, found), (faults, sound) in bar:
+            first = seen.setdefault(found.id, number) if isinstance(found, Utterance) else number
+            if first != number:
+                faults.append(Fault(f"id {show(found.id)} stands in line {first} already", "give each row its own"))
+            problems += [Problem(table.name, number, fault.what, fault.how) for fault in faults]
+            if not faults:
+                good.append(replace(found, seconds=sound.seconds))
+                sounds.append(sound)
+    if not rows:
+        problems.append(Problem(table.name, 0, "no rows", "add one for each recording"))
+    return good, problems, make_card(good, sounds, len(rows), len(rows) - len(good))
+
+
+def segment(text: str, lang: str) -> tuple[str, ...]:
+    """Words without the punctuation around them."""
+    if lang == "th":
+        from pythainlp.tokenize import word_tokenize
+
+        tokens = word_tokenize(text, engine="newmm", keep_whitespace=False)
+    elif lang == "lo":
+        from laonlp.tokenize import word_tokenize
+
+        tokens = word_tokenize(text)
+    else:
+        tokens = text.split()
+    spoken = [[i for i, c in enumerate(token) if unicodedata.category(c)[0] in "LMN"] for token in tokens]
+    return tuple(token[at[0] : at[-1] + 1] for token, at in zip(tokens, spoken, strict=True) if at)

@@ -1,0 +1,122 @@
+"""The three layouts of a folder of recordings, read row by row into utterances whose audio nobody has looked at yet.
+
+LJSpeech (`metadata.csv`), Common Voice (`validated.tsv`, else train, dev, test, other) and our own `manifest.jsonl`.
+A row that cannot be one becomes a Fault. Left out: quoting, which neither of the first two layouts has.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.manifest import Utterance, path_fault, read_rows, show
+
+COMMON_VOICE = ("validated.tsv", "train.tsv", "dev.tsv", "test.tsv", "other.tsv")
+ENDINGS = ("", ".wav", ".flac", ".mp3", ".ogg", ".opus")
+INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")  # zero-width spaces and soft hyphens: nobody says them
+
+
+class Fault(Exception):
+    """What is wrong with a row, and how to mend it."""
+
+    def __init__(self, what: str, how: str):
+        super().__init__(what, how)
+        self.what, self.how = what, how
+
+
+def find_table(folder: Path) -> Path:
+    try:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder")
+        there = [name for name in ("metadata.csv", "manifest.jsonl") if (folder / name).exists()]
+        there += [name for name in COMMON_VOICE if (folder / name).exists()][:1]
+    except (OSError, ValueError) as error:
+        raise UserError(f"{show(str(folder))}: cannot look into the folder ({error})") from None
+    if len(there) != 1:
+        names = f"{' and '.join(there)}: keep one" if there else "no table of recordings: add one"
+        raise UserError(f"{folder}: {names} of metadata.csv (LJSpeech), validated.tsv (Common Voice) or manifest.jsonl")
+    if not is_file(folder / there[0]):  # a pipe would block
+        raise UserError(f"{folder / there[0]}: is not a file; put the table there")
+    return folder / there[0]
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str | Fault]]:
+    with path.open("rb") as handle:
+        for number, raw in enumerate(handle, start=1):
+            raw = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+            try:
+                if raw.strip():
+                    yield number, raw.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError:
+                yield number, Fault("not UTF-8", "save the file as UTF-8")
+
+
+def _clean(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", INVISIBLE.sub("", text)).split())
+
+
+def is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name longer than the file system takes
+        return False
+
+
+def _recording(folder: Path, name: str, places: tuple[str, ...], text: str, lang: str | None, who: str) -> Utterance:
+    """`places`: the sub-folders where `name` may lie, with or without its ending. A missing file is found out later."""
+    tries = [place + name + ending for place in places for ending in ENDINGS]
+    path = name if path_fault(name) else next((p for p in tries if is_file(folder / p)), tries[0])
+    stem = re.sub(r"\.(wav|flac|mp3|ogg|opus)$", "", name) or name
+    return Utterance(stem, _clean(text), (), lang or "und", who, "recording", "", path, 0.0)
+
+
+def _ljspeech(folder: Path, path: Path, lang: str | None) -> Iterator[tuple[int, Utterance | Fault]]:
+    for number, line in _lines(path):
+        cells = [cell.strip() for cell in line.split("|")] if isinstance(line, str) else []
+        if isinstance(line, Fault):
+            yield number, line
+        elif len(cells) not in (2, 3):
+            yield number, Fault(f"{len(cells)} columns", "write id|text or id|text|normalised text")
+        else:
+            yield number, _recording(folder, cells[0], ("wavs/", ""), cells[-1] or cells[1], lang, "own")
+
+
+def _common_voice(folder: Path, path: Path, lang: str | None) -> Iterator[tuple[int, Utterance | Fault]]:
+    rows = _lines(path)
+    header = next(rows, (1, ""))[1]
+    columns = header.split("\t") if isinstance(header, str) else []
+    if missing := {"client_id", "path", "sentence"} - set(columns):
+        raise UserError(f"{path}:1: no column {', '.join(sorted(missing))}: the first line names the columns, by tabs")
+    for number, line in rows:
+        cells = line.split("\t") if isinstance(line, str) else []  # quotes are letters here: no sentence holds a tab
+        if isinstance(line, Fault):
+            yield number, line
+        elif len(cells) != len(columns):
+            yield number, Fault(f"{len(cells)} columns, the header has {len(columns)}", "put one tab between columns")
+        else:
+            row = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
+            yield number, _recording(folder, row["path"], ("clips/", ""), row["sentence"], lang, row["client_id"])
+
+
+def _manifest(path: Path, lang: str | None) -> Iterator[tuple[int, Utterance | Fault]]:
+    for number, found in read_rows(path):
+        if isinstance(found, str):
+            yield number, Fault(found, "mend the row or take it out")
+        elif lang not in (None, found.lang):
+            yield (
+                number,
+                Fault(f"language {show(found.lang)}", f"check with --lang {show(found.lang)}, or mend the row"),
+            )
+        else:
+            yield number, replace(found, text=_clean(found.text))
+
+
+def read_table(folder: Path, path: Path, lang: str | None) -> list[tuple[int, Utterance | Fault]]:
+    try:
+        if path.name == "manifest.jsonl":
+            return list(_manifest(path, lang))
+        return list((_ljspeech if path.name == "metadata.csv" else _common_voice)(folder, path, lang))
+    except OSError as error:
+        raise UserError(f"{path}: cannot read it ({error.strerror})") from None

@@ -1,0 +1,1 @@
+"""The stages of the pipeline: each reads what earlier stages made and writes its own folder."""

@@ -1,0 +1,210 @@
+"""What the pretrained parts are worth: the judges' floors, re-synthesis, and probes of what the tokens carry.
+
+Everything is measured on people who taught no part, on sentences of the test split. Left out: listening.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.experiments.material import at_50_hz, render_material
+from sebridge_lite.measure.metrics import edit_distance, pooled, word_errors
+from sebridge_lite.stack import features
+from sebridge_lite.stack.recogniser import STEPS, greedy
+from sebridge_lite.stack.speaker import eer
+from sebridge_lite.stack.stack import Stack, in_batches
+from sebridge_lite.stack.units import spoken_units
+from sebridge_lite.stack.vocoder import griffin_lim
+from sebridge_lite.studio.studio import Recording
+from sebridge_lite.studio.voices import engines, people
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """Recordings as the stack takes them."""
+
+    utterances: list[Utterance]
+    sounds: list[Tensor]  # (N,) float
+    f0: list[Tensor]  # (T,) true pitch at 50 Hz
+
+    @property
+    def words(self) -> list[tuple[str, ...]]:
+        """What was really said."""
+        return [tuple(utterance.truth["words"]) for utterance in self.utterances]
+
+
+def heard(recordings: Sequence[Recording]) -> Heard:
+    sounds = [torch.from_numpy(recording.samples).float() / 32768 for recording in recordings]
+    return Heard([r.utterance for r in recordings], sounds, [at_50_hz(r.f0) for r in recordings])
+
+
+def held_out(lang: str, by_people: int, by_engines: int, seed: int) -> tuple[Heard, Heard]:
+    """Test sentences read by the twelve unseen people, and by the three engines of the study."""
+    first = heard(list(render_material("unseen", lang, "test", by_people, people("unseen", 12), seed)))
+    second = heard(list(render_material("main", lang, "test", by_engines, engines("main", 3), seed)))
+    return first, second
+
+
+def word_error(said: Sequence, understood: Sequence) -> tuple[int, int]:
+    wrong, total = word_errors(said, understood)
+    return int(wrong.sum()), int(total.sum())
+
+
+def correlation(true: Sequence[Tensor], measured: Sequence[Tensor]) -> float:
+    """Mean over utterances of the correlation of log F0 over the frames that are voiced in both."""
+    found = []
+    for a, b in zip(true, measured, strict=True):
+        size = min(len(a), len(b))
+        a, b = a[:size].double().numpy(), b[:size].double().numpy()
+        both = (a > 0) & (b > 0)
+        if both.sum() >= 10:
+            found.append(np.corrcoef(np.log(a[both]), np.log(b[both]))[0, 1])
+    return float(np.mean(found))
+
+
+def pitch(sounds: Sequence[Tensor]) -> list[Tensor]:
+    def track(batch, lengths, _):
+        return [row[: size // 320] for row, size in zip(features.f0(batch), lengths.tolist(), strict=True)]
+
+    return in_batches(track, sounds, 12_000 * 320)
+
+
+def griffin_lim_sounds(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
+    """The fallback vocoder on true mels."""
+
+    def invert(mel, lengths, _):
+        return [row[: 320 * size] for row, size in zip(griffin_lim(mel), lengths.tolist(), strict=True)]
+
+    return in_batches(invert, stack.mels(sounds), 6_000)
+
+
+@torch.no_grad()
+def vocoded(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
+    """The trained vocoder on true mels."""
+
+    def invert(mel, lengths, _):
+        sound = stack.vocoder(mel.to(stack.device), lengths.to(stack.device)).cpu()
+        return [row[: 320 * size] for row, size in zip(sound, lengths.tolist(), strict=True)]
+
+    return in_batches(invert, stack.mels(sounds))
+
+
+def judge_report(stack: Stack, lang: str, group: Heard) -> tuple[dict[str, tuple[int, int]], list[Tensor]]:
+    """Word errors as (wrong, out of), and the re-synthesised sounds: recordings by both judges, re-synthesis by the scoring
+    judge, and where the two judges disagree, whether right or wrong.
+    """
+    codes = stack.tokens(group.sounds)
+    back = stack.speak(codes, stack.timbres(group.sounds), [0] * len(codes))
+    scored, selected = stack.hear(group.sounds, lang), stack.read(codes, lang)
+    counts = {
+        "score": word_error(group.words, scored),
+        "select": word_error(group.words, selected),
+        "disagree": word_error([words or [""] for words in scored], selected),
+        "resynthesis": word_error(group.words, stack.hear(back, lang)),
+    }
+    return counts, back
+
+
+def vocoder_report(stack: Stack, lang: str, group: Heard) -> dict[str, tuple[int, int]]:
+    """Word errors of the two vocoders on true mels, by the scoring judge."""
+    return {
+        "vocoder": word_error(group.words, stack.hear(vocoded(stack, group.sounds), lang)),
+        "griffin_lim": word_error(group.words, stack.hear(griffin_lim_sounds(stack, group.sounds), lang)),
+    }
+
+
+def timbre_swap(stack: Stack, group: Heard) -> dict[str, float]:
+    """The same tokens with the timbre of the next person: is the melody kept, and whose voice is it?"""
+    timbres, codes = stack.timbres(group.sounds), stack.tokens(group.sounds)
+    other = torch.roll(torch.arange(len(codes)), -1)
+    swapped = stack.speak(codes, timbres[other], [0] * len(codes))
+    now = stack.timbres(swapped)
+    return {
+        "swap_f0_corr": correlation(group.f0, pitch(swapped)),
+        "swap_sim_new": float(F.cosine_similarity(now, timbres[other]).mean()),
+        "swap_sim_old": float(F.cosine_similarity(now, timbres).mean()),
+    }
+
+
+def speaker_trials(stack: Stack, group: Heard) -> float:
+    """Equal error rate over all pairs of recordings of unseen people."""
+    timbres = stack.timbres(group.sounds)
+    names = np.array([utterance.speaker for utterance in group.utterances])
+    pairs = np.triu_indices(len(names), 1)
+    return eer((timbres @ timbres.T).numpy()[pairs], (names[:, None] == names)[pairs])
+
+
+def code_histograms(codes: Sequence[Tensor], size: int) -> Tensor:
+    """Square roots of the shares of each code. (N, size)"""
+    return torch.stack([torch.bincount(row, minlength=size) / len(row) for row in codes]).sqrt()
+
+
+def speaker_probe(codes: Sequence[Tensor], speakers: Sequence[str], values: Tensor, seed: int) -> tuple[float, int]:
+    """Accuracy of a linear classifier that reads a speaker from an utterance's tokens, and the number of speakers.
+
+    It sees the histogram of codes and the mean and spread of their FSQ `values` (codes, channels); half of the utterances
+    train it, the other half, other sentences, test it. Chance is 1 / speakers.
+    """
+    names = sorted(set(speakers))
+    wanted = torch.tensor([names.index(name) for name in speakers])
+    moments = torch.stack([torch.cat([values[row].mean(0), values[row].std(0)]) for row in codes])
+    seen = torch.cat([code_histograms(codes, len(values)), moments], 1)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(wanted), generator=generator)
+    train, test = order[: len(order) // 2], order[len(order) // 2 :]
+    seen = (seen - seen[train].mean(0)) / seen[train].std(0).clamp(min=1e-3)
+    probe = torch.nn.Linear(seen.shape[1], len(names))
+    torch.nn.init.zeros_(probe.weight)
+    torch.nn.init.zeros_(probe.bias)
+    optimizer = torch.optim.AdamW(probe.parameters(), lr=0.01, weight_decay=1.0)
+    for _ in range(200):
+        optimizer.zero_grad()
+        F.cross_entropy(probe(seen[train]), wanted[train]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        right = (probe(seen[test]).argmax(1) == wanted[test]).float().mean()
+    return float(right), len(names)
+
+
+@torch.no_grad()
+def read_tokens(stack: Stack, group: Heard) -> tuple[list[Tensor], list[list[int]]]:
+    """What the tokenizer's own heads read in its tokens: pitch at 50 Hz relative to the speaker, and phones and tones."""
+    timbres = stack.timbres(group.sounds)
+
+    def heads(mel, lengths, places):
+        values, sizes = stack.tokenizer.quantise(mel.to(stack.device), lengths.to(stack.device))
+        hidden = stack.tokenizer.hidden(values, sizes)
+        tracks = stack.tokenizer.contours(hidden, timbres[places].to(stack.device))[..., 0].exp().cpu()
+        units = greedy(stack.tokenizer.units(hidden), STEPS * sizes)
+        return [(track[:size], found) for track, size, found in zip(tracks, lengths.tolist(), units, strict=True)]
+
+    read = in_batches(heads, stack.mels(group.sounds))
+    return [track for track, _ in read], [units for _, units in read]
+
+
+def token_probes(
+    stack: Stack, lang: str, group: Heard, seed: int, voices: int = 60, each: int = 30
+) -> dict[str, float]:
+    """Text, pitch and speaker from tokens, the last of people whom the tokenizer never heard; how many codes are used."""
+    tracks, units = read_tokens(stack, group)
+    truths = [spoken_units(t["phones"], t["syllables"], t["tones"], lang) for t in (u.truth for u in group.utterances)]
+    wrong = edit_distance(truths, units)
+    crowd = heard(list(render_material("probe", lang, "judge", voices * each, people("train", voices), seed)))
+    codes = stack.tokens(crowd.sounds)
+    values = stack.tokenizer.fsq.to_values(torch.arange(stack.codes)).float()
+    right, count = speaker_probe(codes, [u.speaker for u in crowd.utterances], values, seed)
+    shares = torch.bincount(torch.cat(codes), minlength=len(values)).double()
+    shares = shares[shares > 0] / shares.sum()
+    return {
+        "token_unit_error": pooled(wrong, [len(truth) for truth in truths]),
+        "token_f0_corr": correlation(group.f0, tracks),
+        "speaker_probe_accuracy": right,
+        "speaker_probe_over_chance": right * count,
+        "codes_used": len(shares),
+        "code_perplexity": float((-(shares * shares.log()).sum()).exp()),
+    }

@@ -1,0 +1,207 @@
+"""Studio speech as training material: features, true pitch, phones and tones, ready to be batched.
+
+What the parts learn from is rendered when it is needed and never stored: rendering is faster than reading it back.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.lm.lm import Batch, collate
+from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.stack.features import energy_db, log_mel
+from sebridge_lite.stack.flow import FlowBatch
+from sebridge_lite.stack.recogniser import JudgeBatch
+from sebridge_lite.stack.speaker import SpeakerBatch
+from sebridge_lite.stack.stack import tone_language
+from sebridge_lite.stack.tokenizer import TokenizerBatch
+from sebridge_lite.stack.units import spoken_units
+from sebridge_lite.stack.vocoder import VocoderBatch
+from sebridge_lite.studio.grammar import LONGEST
+from sebridge_lite.studio.studio import CHUNK, Recording, lines_of, record_all
+from sebridge_lite.studio.texts import load_language, sentences
+from sebridge_lite.studio.voices import Voice
+
+PITCH_UNIT = math.log(2) / 4  # of log F0: 3 semitones
+
+
+@dataclass(eq=False)
+class Material:
+    """N utterances. `mels` (T, 80) are half precision, `f0` (T,) Hz at 50 Hz, `sounds` int16 and only where kept."""
+
+    utterances: list[Utterance] = field(default_factory=list)
+    mels: list[Tensor] = field(default_factory=list)
+    f0: list[Tensor] = field(default_factory=list)
+    energy: list[Tensor] = field(default_factory=list)
+    units: list[Tensor] = field(default_factory=list)
+    sounds: list[Tensor] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __add__(self, other: "Material") -> "Material":
+        return Material(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
+
+    @property
+    def names(self) -> list[str]:
+        return [utterance.id for utterance in self.utterances]
+
+    @property
+    def frames(self) -> list[int]:
+        return [len(mel) for mel in self.mels]
+
+    @cached_property
+    def speakers(self) -> list[str]:
+        return [utterance.speaker for utterance in self.utterances]
+
+    def same_speaker(self) -> list[list[int]]:
+        """For each utterance, the places of all of its speaker's."""
+        return same_speaker(self.speakers)
+
+
+def same_speaker(speakers: Sequence[str]) -> list[list[int]]:
+    """For each place, all places of its speaker; places of one speaker share one list."""
+    own: dict[str, list[int]] = {}
+    for place, speaker in enumerate(speakers):
+        own.setdefault(speaker, []).append(place)
+    return [own[speaker] for speaker in speakers]
+
+
+def render_material(
+    name: str,
+    lang: str,
+    split: str,
+    count: int,
+    voices: Sequence[Voice],
+    seed: int,
+    slip_rate: float = 0.0,
+    pool=None,
+    longest: int = LONGEST,
+) -> Iterable[Recording]:
+    """`count` sentences of a split, of at most `longest` words, said by `voices` in turn."""
+    short = (words for words in sentences(load_language(lang), split, seed) if len(words) <= longest)
+    said = itertools.islice(short, count)
+    return record_all(lines_of(name, lang, said, list(voices), seed, slip_rate), seed, pool)
+
+
+def at_50_hz(f0: np.ndarray) -> Tensor:
+    """True pitch from every 10 ms to every 20 ms: the voiced one of two frames, 0 if neither is. (2 T,) -> (T,)"""
+    return torch.from_numpy(f0[: len(f0) // 2 * 2].reshape(-1, 2).max(1).astype(np.float32))
+
+
+def features(recordings: Iterable[Recording], keep_sounds: bool = False) -> Material:
+    material = Material()
+    stream = iter(recordings)
+    while chunk := list(itertools.islice(stream, CHUNK)):
+        sounds = [torch.from_numpy(recording.samples) for recording in chunk]
+        padded = pad_sequence(sounds, batch_first=True).float() / 32768
+        mels, energies = log_mel(padded), energy_db(padded)
+        for recording, sound, mel, energy in zip(chunk, sounds, mels, energies, strict=True):
+            truth, size = recording.utterance.truth, len(sound) // 320
+            lang = tone_language(recording.utterance.lang)
+            units = spoken_units(truth["phones"], truth["syllables"], truth["tones"], lang)
+            material.utterances.append(recording.utterance)
+            material.mels.append(mel[:size].half())
+            material.f0.append(at_50_hz(recording.f0)[:size])
+            material.energy.append(energy[:size].clone())
+            material.units.append(torch.tensor(units))
+            if keep_sounds:
+                material.sounds.append(sound)
+    return material
+
+
+def lengths_of(rows: Sequence[Tensor]) -> Tensor:
+    return torch.tensor([len(row) for row in rows])
+
+
+def padded(rows: Sequence[Tensor]) -> Tensor:
+    return pad_sequence(list(rows), batch_first=True)
+
+
+def speaker_medians(material: Material) -> dict[str, float]:
+    """Median log F0 of each speaker."""
+    heard: dict[str, list[Tensor]] = {}
+    for speaker, f0 in zip(material.speakers, material.f0, strict=True):
+        heard.setdefault(speaker, []).append(f0[f0 > 0].log())
+    return {speaker: torch.cat(parts).median().item() for speaker, parts in heard.items()}
+
+
+def crops(rows: Sequence[Tensor], size: int) -> tuple[list[Tensor], list[int]]:
+    """A random stretch of at most `size` of each, and where it begins (global generator, seeded by the loop)."""
+    starts = [int(torch.randint(max(1, len(row) - size + 1), ())) for row in rows]
+    return [row[start : start + size] for row, start in zip(rows, starts, strict=True)], starts
+
+
+def tokenizer_batch(
+    m: Material, medians: dict[str, float], timbres: Tensor, ids: Sequence[int], places
+) -> TokenizerBatch:
+    pitch = [(m.f0[i].clamp(min=1).log() - medians[m.speakers[i]]) / PITCH_UNIT for i in places]
+    energy = [(m.energy[i] - m.energy[i].mean()) / 10 for i in places]
+    mels, units, voiced = (
+        [m.mels[i].float() for i in places],
+        [m.units[i] for i in places],
+        [m.f0[i] > 0 for i in places],
+    )
+    return TokenizerBatch(
+        padded(mels), lengths_of(mels), padded(units), lengths_of(units), padded(pitch), padded(voiced), padded(energy),
+        timbres[places], torch.tensor([ids[i] for i in places]),
+    )  # fmt: skip
+
+
+def judge_batch(inputs: Sequence[Tensor], units: Sequence[Tensor], places) -> JudgeBatch:
+    rows = [inputs[i] if inputs[i].ndim == 1 else inputs[i].float() for i in places]
+    wanted = [units[i] for i in places]
+    return JudgeBatch(padded(rows), lengths_of(rows), padded(wanted), lengths_of(wanted))
+
+
+def speaker_batch(m: Material, ids: Sequence[int], size: int, places) -> SpeakerBatch:
+    mels, _ = crops([m.mels[i] for i in places], size)
+    return SpeakerBatch(padded([mel.float() for mel in mels]), lengths_of(mels), torch.tensor([ids[i] for i in places]))
+
+
+def flow_batch(
+    m: Material, codes: Sequence[Tensor], timbres: Tensor, same: Sequence[Sequence[int]], places
+) -> FlowBatch:
+    """Each with the timbre of another recording of its speaker: `same[i]` are the speaker's utterances."""
+    other = [same[i][int(torch.randint(len(same[i]), ()))] for i in places]
+    mels = [m.mels[i].float() for i in places]
+    pitch = padded([m.f0[i] for i in places])
+    return FlowBatch(padded(mels), lengths_of(mels), padded([codes[i] for i in places]), timbres[other], pitch)
+
+
+def vocoder_batch(m: Material, size: int, places) -> VocoderBatch:
+    """Crops of `size` frames, with a mel of their own."""
+    pitch, starts = crops([m.f0[i] for i in places], size)
+    sounds = [m.sounds[i][320 * start : 320 * (start + size)] for i, start in zip(places, starts, strict=True)]
+    audio = padded(sounds).float() / 32768
+    return VocoderBatch(audio, log_mel(audio), padded(pitch))
+
+
+def lm_examples(texts: Sequence[str], codes: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """(characters, speech tokens) of each utterance."""
+    vocab = CharVocab()
+    return [(vocab.encode(text), row) for text, row in zip(texts, codes, strict=True)]
+
+
+def styled_batch(
+    examples: Sequence[tuple[Tensor, Tensor]], same: Sequence[Sequence[int]], share: float, longest: int, places
+) -> Batch:
+    """`share` of the rows have a style prefix: the first `longest` tokens of another utterance of the same speaker."""
+    rows = []
+    for i in places:
+        text, speech = examples[i]
+        prefix = speech[:0]
+        if len(same[i]) > 1 and torch.rand(()) < share:
+            pick = int(torch.randint(len(same[i]), ()))
+            other = same[i][pick] if same[i][pick] != i else same[i][pick - 1]
+            prefix = examples[other][1][:longest]
+        rows.append((text, prefix, speech))
+    return collate(rows)

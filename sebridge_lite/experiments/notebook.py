@@ -1,0 +1,120 @@
+"""What every notebook does the same way: settings, clips, figures, tables and metrics.
+
+Everything lands in `results/STAGE/`, written to a temporary name first.
+"""
+
+import datetime
+import json
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params, active_params, load_params
+
+CLIP_SECONDS = 2.0  # a committed notebook stays small
+DPI = 80
+
+
+def commit() -> str:
+    """The short hash of the code that ran, with + where files differ from it, or 'no git'."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            cwd=paths.root(),
+        )
+    except OSError:
+        return "no git"
+    return done.stdout.strip() or "no git"
+
+
+def clip(samples: np.ndarray, rate: int = 16_000, seconds: float = CLIP_SECONDS):
+    """A player for the first seconds of int16 or float samples, embedded in the notebook."""
+    from IPython.display import Audio
+
+    if not len(samples):
+        raise UserError("nothing to play: the clip holds no samples")
+    samples = np.asarray(samples[: int(seconds * rate)])
+    signal = samples / 32768 if samples.dtype == np.int16 else np.clip(samples, -1, 1)
+    return Audio(signal, rate=rate, normalize=False)
+
+
+def interactive(show: Callable, controls: Mapping):
+    """The controls, over what `show(**values)` prints and draws, anew whenever one moves.
+
+    Without a reader (SEBRIDGE_HEADLESS) `show` runs once and its outputs are dropped: a client without a page sometimes waits
+    for ever on such a widget (nbclient issue 312), and its copy would be dead anyway.
+    """
+    import ipywidgets as widgets
+    from IPython.utils.io import capture_output
+
+    if os.environ.get("SEBRIDGE_HEADLESS"):
+        with capture_output():
+            show(**{name: control.value for name, control in controls.items()})
+        return None
+    return widgets.VBox([*controls.values(), widgets.interactive_output(show, dict(controls))])
+
+
+class Stage:
+    """Where a notebook writes: `stage = Stage("corpus", profile, seed)`."""
+
+    def __init__(self, name: str, profile: str, seed: int):
+        self.name, self.profile, self.seed = name, profile, seed
+        self.folder = paths.results(name)
+
+    def provenance(self) -> str:
+        return f"stage {self.name} · profile {self.profile} · seed {self.seed} · commit {commit()}"
+
+    def figure(self, name: str, figure) -> None:
+        """Saves a figure as PNG with its provenance beneath."""
+        bottom = 0.16 / figure.get_figheight()  # inches of room for the line
+        figure.get_layout_engine().set(rect=(0, bottom, 1, 1 - bottom))
+        figure.text(0.995, 0.002, self.provenance(), ha="right", va="bottom", fontsize=6, color="0.45")
+        with paths.replacing(self.folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": None})
+
+    def table(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """Saves a table as CSV and gives it back for showing."""
+        with paths.replacing(self.folder / f"{name}.csv") as temporary:
+            table.to_csv(temporary, index=False)
+        return table
+
+    def metrics(self, values: Mapping) -> None:
+        """Writes metrics.json: the given numbers with profile, seed and date."""
+        date = datetime.datetime.now(datetime.UTC).date().isoformat()
+        report = {"profile": self.profile, "seed": self.seed, "date": date, **values}
+        with paths.replacing(self.folder / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(report, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def params_of(profile: str) -> Params:
+    """All parameters of a profile: the active ones, with your edits, when they are of this profile."""
+    active = active_params()
+    return active if active.profile == profile else load_params(paths.root() / "params" / f"{profile}.yaml")
+
+
+def pretrained_metrics() -> dict:
+    """What was measured of the parts in use, and as `compared_...` of the tokenizer with the paper's number of codes."""
+    from sebridge_lite.stack.stack import pretrained_folder
+
+    found: dict = {}
+    for stage, prefix in (("pretrain", ""), ("codebook", "compared_")):
+        path = pretrained_folder().parents[1] / "results" / stage / "metrics.json"
+        if not path.is_file():
+            raise UserError(f"{path}: not there; `dvc pull {stage}` fetches it with the parts")
+        report = json.loads(path.read_text(encoding="utf-8"))
+        found |= {prefix + name: value for name, value in report.items()}
+    return found
+
+
+def read_metrics(stage: str) -> dict | None:
+    """A stage's metrics of the last run, or None before it ran."""
+    path: Path = paths.results(stage, "metrics.json")
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -1,0 +1,119 @@
+"""A record of who agreed to be cloned: for what, until when, by which recording. Cloning asks for one and refuses without.
+
+`reference` is the SHA-256 of the recording's file, not of its samples, so that anybody can check it with `sha256sum` and no
+decoder has a say; a copy that was re-encoded or tagged anew needs a record of its own, which errs on the safe side.
+`digest` binds the fields and finds accidental edits. It is *not* a signature: whoever edits a record on purpose can work
+the digest out again. Left out: keys, and any proof that the person named really wrote the record.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.manifest import open_sound, show
+
+WRITE = "`sebridge consent` writes one"
+
+
+@dataclass(frozen=True)
+class Consent:
+    who: str  # agreed
+    purpose: str
+    until: str  # the last day, YYYY-MM-DD
+    reference: str  # SHA-256 of the recording's file
+    digest: str  # SHA-256 of the other fields
+
+
+NAMES = tuple(field.name for field in fields(Consent))
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _digest(row: dict[str, str]) -> str:
+    kept = {name: row[name] for name in NAMES if name != "digest"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _fault(row: object) -> str:
+    """What keeps a row from being a record, or ''."""
+    if not isinstance(row, dict):
+        return "not a JSON object"
+    if unknown := row.keys() - set(NAMES):
+        return f"unknown field {show(min(unknown))}; the fields are {', '.join(NAMES)}"
+    if missing := set(NAMES) - row.keys():
+        return f"no field '{min(missing)}'"
+    for name in NAMES:
+        if type(row[name]) is not str or not row[name].strip() or not row[name].isprintable():
+            return f"{name} is not one line of text"
+    if not _is_day(row["until"]):
+        return f"until {show(row['until'])} is not a day (YYYY-MM-DD)"
+    return "" if row["digest"] == _digest(row) else "its digest does not fit its fields: it was edited or damaged"
+
+
+def read_consent(path: Path) -> Consent:
+    """A whole and unedited record; whether it covers a recording today is for `check_consent`."""
+    if not path.is_file():
+        raise UserError(f"{path}: no consent record; {WRITE}")
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        raise UserError(f"{path}: a consent record is JSON in UTF-8, and this is not; {WRITE}") from None
+    if reason := _fault(row):
+        raise UserError(f"{path}: consent record: {reason}; {WRITE}")
+    return Consent(**row)
+
+
+def check_consent(record: Consent, reference: Path, today: date, purpose: str | None = None) -> None:
+    """Raises unless the record covers this recording, today, and (where given) exactly this purpose."""
+    if today > date.fromisoformat(record.until):
+        raise UserError(f"consent of {show(record.who)} ended on {record.until}; ask again, and {WRITE}")
+    open_sound(reference).close()
+    if file_hash(reference) != record.reference:
+        raise UserError(
+            f"{reference}: the consent of {show(record.who)} is for another recording; {WRITE} for this one"
+        )
+    if purpose is not None and purpose != record.purpose:
+        raise UserError(
+            f"consent of {show(record.who)} is for {show(record.purpose)}, not for {show(purpose)}; {WRITE} for that"
+        )
+
+
+def refuse_overwriting(out: Path, *kept: Path) -> None:
+    """What somebody gave is never replaced by what is made of it."""
+    for path in kept:
+        if out.exists() and out.samefile(path):
+            raise UserError(f"{out}: this would replace {path}, which is read; give --out another name")
+
+
+def write_consent(
+    path: Path, who: str, purpose: str, until: str, reference: Path, today: date | None = None
+) -> Consent:
+    """The record of a person who agreed; `until` is the last day it holds."""
+    open_sound(reference).close()
+    refuse_overwriting(path, reference)
+    row = {"who": who, "purpose": purpose, "until": until, "reference": file_hash(reference)}
+    row["digest"] = _digest(row)
+    if reason := _fault(row):
+        raise UserError(f"consent record: {reason}; nothing was written")
+    today = today or date.today()
+    if today > date.fromisoformat(until):
+        raise UserError(
+            f"consent record: until {until} has passed (today is {today}); give a day to come, nothing was written"
+        )
+    with paths.replacing(path) as temporary:
+        temporary.write_text(json.dumps(row, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return Consent(**row)

@@ -1,0 +1,1 @@
+"""The text-speech LM: layout, sampling, fine-tuning, and the one training loop."""

@@ -1,0 +1,231 @@
+"""The text-speech LM: text in, speech tokens out; a small Qwen2 in CosyVoice2's layout, so that its weights fit as they are.
+
+    [sos] text [task] (style prefix: the speech tokens of a reference) speech [eos]
+
+sos and task are rows 0 and 1 of `llm_embedding`, text rows come from Qwen2's own `embed_tokens`, speech rows from
+`speech_embedding`; its last three are eos, an unused one and fill. `llm_decoder` reads the post-norm state. Style is on
+when the prefix is given and off when it is empty (Eq. 6-7); dropping prefixes in training is up to who makes the batches.
+
+Ours: with a `pace`, text and speech share one clock. The t-th speech token stands at the position of the character that is
+due by then, so that attention to the text needs to look only around itself; a model this small then learns to read from
+a third of the speech. Left out: the mix of text and speech for streaming, speaker embeddings (CosyVoice2's LM has none), dropout.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.fields import within
+from sebridge_lite.stack.layers import valid
+
+SOS, TASK = 0, 1
+STOPS = 3  # eos, unused, fill: the three rows after the speech vocabulary
+
+
+@dataclass(frozen=True)
+class LMConfig:
+    text_vocab: int = within(1)
+    speech_vocab: int = within(1)
+    hidden: int = within(1)
+    layers: int = within(1)
+    heads: int = within(1)
+    kv_heads: int = within(1)
+    ffn: int = within(1)
+    max_positions: int = within(4)
+    rope_theta: float = within(0, open_low=True)
+    pace: float = within(0)  # speech tokens a character on the common clock; 0: positions count on, as in CosyVoice2
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Right-padded rows. Padding is never read, whatever it holds."""
+
+    text: Tensor  # (B, X)
+    text_lengths: Tensor  # (B,)
+    prefix: Tensor  # (B, P), P may be 0
+    prefix_lengths: Tensor  # (B,)
+    speech: Tensor  # (B, S)
+    speech_lengths: Tensor  # (B,)
+
+    @property
+    def scored(self) -> int:
+        """The number of scored tokens, eos included."""
+        return int(self.speech_lengths.sum()) + len(self.speech_lengths)
+
+
+Example = tuple[Tensor, Tensor, Tensor]  # text, style prefix (empty: style off), speech: each (length,) long
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    parts = []
+    for rows in zip(*examples, strict=True):
+        parts += [pad_sequence(list(rows), batch_first=True).long(), torch.tensor([len(row) for row in rows])]
+    return Batch(*parts)
+
+
+class TextSpeechLM(nn.Module):
+    """Eq. 1 (Sec. 2): pi(y | x) as a product over speech tokens."""
+
+    def __init__(self, config: LMConfig):
+        from transformers import Qwen2Config, Qwen2Model  # two seconds, which who builds no LM need not wait
+
+        super().__init__()
+        if config.hidden % (2 * config.heads) or config.heads % config.kv_heads:
+            raise UserError(
+                f"LM of hidden {config.hidden}, {config.heads} heads, {config.kv_heads} KV heads: hidden must be an even "
+                "multiple of heads, and heads a multiple of KV heads"
+            )
+        self.config = config
+        self.llm = Qwen2Model(
+            Qwen2Config(
+                vocab_size=config.text_vocab,
+                hidden_size=config.hidden,
+                intermediate_size=config.ffn,
+                num_hidden_layers=config.layers,
+                num_attention_heads=config.heads,
+                num_key_value_heads=config.kv_heads,
+                max_position_embeddings=config.max_positions,
+                rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
+            )
+        )
+        rows = config.speech_vocab + STOPS
+        self.llm_embedding = nn.Embedding(2, config.hidden)
+        self.speech_embedding = nn.Embedding(rows, config.hidden)
+        self.llm_decoder = nn.Linear(config.hidden, rows)
+        for module in (self.llm_embedding, self.speech_embedding, self.llm_decoder):
+            nn.init.normal_(module.weight, std=self.llm.config.initializer_range)
+        nn.init.zeros_(self.llm_decoder.bias)
+
+    @property
+    def eos(self) -> int:
+        return self.config.speech_vocab
+
+    def check(self, batch: Batch) -> None:
+        parts = [
+            ("text", batch.text, batch.text_lengths, self.config.text_vocab),
+            ("style prefix", batch.prefix, batch.prefix_lengths, self.config.speech_vocab),
+            ("speech", batch.speech, batch.speech_lengths, self.config.speech_vocab),
+        ]
+        for name, ids, lengths, vocab in parts:
+            wrong = valid(lengths, ids.shape[1]) & ((ids < 0) | (ids >= vocab))
+            if wrong.any():
+                row, place = wrong.nonzero()[0].tolist()
+                raise UserError(
+                    f"{name} of row {row}, place {place}: token {int(ids[row, place])} is outside 0..{vocab - 1}; "
+                    "use tokens of this model's own vocabulary"
+                )
+        if (batch.text_lengths < 1).any():
+            raise UserError(f"text of row {int(batch.text_lengths.argmin())}: empty; every row needs a text")
+        total = batch.text_lengths + batch.prefix_lengths + batch.speech_lengths + 2
+        if total.max() > self.config.max_positions:
+            raise UserError(
+                f"row {int(total.argmax())}: {int(total.max()):,} tokens with its text, prefix and speech, the model has "
+                f"{self.config.max_positions:,} positions; shorten the text or the speech"
+            )
+
+    def embed(self, batch: Batch) -> Tensor:
+        """All inputs of all rows, (B, L, D): everything but eos, which is only predicted."""
+        self.check(batch)
+        x, p, s = batch.text_lengths, batch.prefix_lengths, batch.speech_lengths
+        width = int((2 + x + p + s).max())
+        head = self.llm_embedding.weight
+        out = head.new_zeros(len(x), width, self.config.hidden)
+        place = torch.arange(width, device=head.device) - x[:, None] - 1  # (B, L), 0 at [task]
+        out[:, 0] = head[SOS]
+        out[place == 0] = head[TASK]
+        # Boolean indexing reads and writes row by row, so lengths alone bring the parts to their places.
+        for mask, table, ids, lengths in (
+            ((place < 0) & (place >= -x[:, None]), self.llm.embed_tokens, batch.text, x),
+            ((place > 0) & (place <= p[:, None]), self.speech_embedding, batch.prefix, p),
+            ((place > p[:, None]) & (place <= (p + s)[:, None]), self.speech_embedding, batch.speech, s),
+        ):
+            out[mask] = table(ids[valid(lengths, ids.shape[1])])
+        return out
+
+    def first_position(self, batch: Batch) -> tuple[Tensor, float]:
+        """Where each row's first speech token stands (B,), and how far each next one is from the one before."""
+        if not self.config.pace:
+            return batch.text_lengths + batch.prefix_lengths + 2, 1.0
+        # [task], or the end of the prefix, stands beside the first character; a prefix lies before it.
+        return torch.full_like(batch.text_lengths, 1) + 1 / self.config.pace, 1 / self.config.pace
+
+    def run(self, batch: Batch, use_cache: bool = False):
+        """Qwen2's outputs for all inputs; states are (B, L, D)."""
+        embedded = self.embed(batch)
+        if not self.config.pace:
+            # No mask: attention is causal and padding is on the right, so nothing valid can see it.
+            return self.llm(inputs_embeds=embedded, use_cache=use_cache)
+        place = torch.arange(embedded.shape[1], device=embedded.device).expand(embedded.shape[:2])
+        first, step = self.first_position(batch)
+        late = place - (batch.text_lengths + batch.prefix_lengths + 2)[:, None]  # (B, L), 0 at the first speech token
+        position = torch.where(place <= batch.text_lengths[:, None], place, first[:, None] + late * step)
+        # A mask of ones hides nothing; without one, jumps in the positions would be taken for packed sequences.
+        return self.llm(
+            inputs_embeds=embedded, position_ids=position, attention_mask=torch.ones_like(place), use_cache=use_cache
+        )
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Logits (N, V + 3) and targets (N,) of the scored positions only, row after row: speech, then eos."""
+        states = self.run(batch).last_hidden_state
+        first = 1 + batch.text_lengths + batch.prefix_lengths  # the input that predicts the first speech token
+        scored = valid(first + batch.speech_lengths + 1, states.shape[1]) & ~valid(first, states.shape[1])
+        return self.llm_decoder(states[scored]), self.targets(batch)
+
+    def targets(self, batch: Batch) -> Tensor:
+        """(N,): what the scored positions should say."""
+        said = F.pad(batch.speech, (0, 1)).scatter(1, batch.speech_lengths[:, None], self.eos)
+        return said[valid(batch.speech_lengths + 1, said.shape[1])]
+
+
+def token_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:
+    """(B, S + 1): log pi(y_t | y_<t, x) of each speech token, then of eos; 0 after it."""
+    logits, targets = model(batch)
+    scored = valid(batch.speech_lengths + 1, batch.speech.shape[1] + 1)
+    out = torch.zeros(scored.shape, device=logits.device)
+    out[scored] = -F.cross_entropy(logits.float(), targets, reduction="none")
+    return out
+
+
+def sequence_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:
+    """(B,): log pi(y | x), summed over speech tokens and eos; text, prefix and padding are not scored."""
+    return token_logprobs(model, batch).sum(1)
+
+
+def loss(model: TextSpeechLM, batch: Batch, noise: float = 0.0) -> tuple[Tensor, int, dict]:
+    """Eq. 2 (Sec. 2): mean cross entropy over scored tokens, their number, and no further scalars (the loop's contract).
+
+    noise (ours): this share of the speech that is *read* is swapped for random tokens, so that a model which will read its own
+    slips learns to trust the text more.
+    """
+    heard = batch
+    if noise:
+        hit = torch.rand(batch.speech.shape, device=batch.speech.device) < noise
+        heard = replace(batch, speech=torch.where(hit, torch.randint_like(batch.speech, model.eos), batch.speech))
+    logits, targets = model(heard)[0], model.targets(batch)
+    return F.cross_entropy(logits.float(), targets), len(targets), {}
+
+
+def with_lora(model: TextSpeechLM, rank: int, alpha: float, targets: Sequence[str]) -> TextSpeechLM:
+    """`model` itself, with low-rank adapters on the modules named in `targets` (q_proj, ...); only they are trained."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    try:
+        return inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets)), model)
+    except ValueError as error:
+        raise UserError(f"LoRA targets {', '.join(targets)}: {error}") from None
+
+
+def merge_lora(model: TextSpeechLM) -> TextSpeechLM:
+    """`model` itself, with the adapters added to its weights and taken away; all weights are trained again."""
+    from peft.tuners.lora import LoraLayer
+
+    for name, module in list(model.named_modules()):
+        if isinstance(module, LoraLayer):
+            module.merge()
+            model.set_submodule(name, module.get_base_layer())
+    return model.requires_grad_(True)

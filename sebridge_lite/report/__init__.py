@@ -1,0 +1,1 @@
+"""What people read: report, README tables, listening page, notebook pages."""

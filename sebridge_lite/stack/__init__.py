@@ -1,0 +1,1 @@
+"""What the paper downloads: tokenizer, decoder, judges and speaker encoder, behind one set of protocols."""

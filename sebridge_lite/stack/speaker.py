@@ -1,0 +1,104 @@
+"""Who speaks: a small metric-learning net on mel, trained to tell studio people apart (AAM-softmax, Deng et al. 2019).
+
+It stands where the paper has CAM++ (the decoder's `e_timbre`) and WavLM (SIM). `embed` is the mean over time of one named
+layer, as Eq. 26 has it. Level is taken off by the mean over the whole recording, tilt and register stay: they are the
+voice. Left out: attentive pooling, a second stage of fine-tuning, score normalisation.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.fields import within
+from sebridge_lite.stack.layers import Block, Halve, masked_mean, valid
+
+SHORTEST = 25  # frames: half a second
+SILENT = -11.0  # log mel: nothing but the floor of the features
+
+
+@dataclass(frozen=True)
+class SpeakerConfig:
+    width: int = within(1)
+    blocks: int = within(1)
+    embedding: int = within(1)
+    speakers: int = within(2)  # of the training set
+    margin: float = within(0, 1)  # radians that the right speaker must win by
+    scale: float = within(0, open_low=True)
+
+
+class SpeakerEncoder(nn.Module):
+    """Layers: `block1` ... `blockN` at 25 Hz, then `timbre`, the last, as wide as `embedding`."""
+
+    def __init__(self, config: SpeakerConfig):
+        super().__init__()
+        self.config = config
+        self.halve = Halve(80, config.width)
+        self.blocks = nn.ModuleList(Block(config.width, dilation=1 + i % 2) for i in range(config.blocks))
+        self.timbre = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, config.embedding))
+        self.prototypes = nn.Parameter(torch.randn(config.speakers, config.embedding))
+
+    def layers(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Every layer's frames (B, S, D) by name, and their mask (B, S)."""
+        mask = valid(lengths, mel.shape[1])
+        level = masked_mean(mel, mask).mean(-1)[:, None, None]
+        x, lengths = self.halve((mel - level) / 3, lengths)
+        mask, found = valid(lengths, x.shape[1]), {}
+        for number, block in enumerate(self.blocks, 1):
+            x = found[f"block{number}"] = block(x, mask)
+        found["timbre"] = self.timbre(x)
+        return found, mask
+
+    def forward(self, mel: torch.Tensor, lengths: torch.Tensor, layer: str = "timbre") -> torch.Tensor:
+        """Mean over time of a layer, of length 1. (B, T, 80), (B,) -> (B, D)"""
+        found, mask = self.layers(mel, lengths)
+        if layer not in found:
+            raise UserError(f"speaker encoder: no layer '{layer}'; it has {', '.join(found)}")
+        return F.normalize(masked_mean(found[layer], mask).float(), dim=-1)
+
+
+@torch.no_grad()
+def embed(model: SpeakerEncoder, mel: torch.Tensor, lengths: torch.Tensor, layer: str = "timbre") -> torch.Tensor:
+    """`forward` for references that came from outside: too short or silent ones are named. -> (B, D)"""
+    for row, (frames, size) in enumerate(zip(mel, lengths.tolist(), strict=True), 1):
+        if size < SHORTEST:
+            raise UserError(f"reference {row}: {size / 50:.1f} s of speech; give at least {SHORTEST / 50:.1f} s")
+        if not frames[:size].isfinite().all():
+            raise UserError(f"reference {row}: the audio holds NaN or infinite samples; export it again")
+        if frames[:size].max() < SILENT:
+            raise UserError(f"reference {row}: silent; give a recording with speech")
+    return model.eval()(mel, lengths, layer)
+
+
+@dataclass(frozen=True, eq=False)
+class SpeakerBatch:
+    mel: torch.Tensor  # (B, T, 80)
+    lengths: torch.Tensor  # (B,)
+    speaker: torch.Tensor  # (B,) index
+
+
+def speaker_loss(model: SpeakerEncoder, batch: SpeakerBatch) -> tuple[torch.Tensor, int, dict]:
+    """AAM-softmax: cross entropy over cosines, the right one taken at `margin` more than its angle."""
+    cosine = model(batch.mel, batch.lengths) @ F.normalize(model.prototypes, dim=-1).T
+    right = F.one_hot(batch.speaker, cosine.shape[1]).bool()
+    angle = cosine.clamp(-1 + 1e-6, 1 - 1e-6).acos()
+    logits = model.config.scale * torch.where(right, (angle + model.config.margin).cos(), cosine)
+    accuracy = (cosine.argmax(1) == batch.speaker).float().mean()
+    return F.cross_entropy(logits, batch.speaker), len(logits), {"accuracy": accuracy}
+
+
+def eer(scores: np.ndarray, same: np.ndarray) -> float:
+    """Equal error rate of a verification trial: scores (N,), and whether both sides are one person (N,)."""
+    scores, same = np.asarray(scores, dtype=float), np.asarray(same, dtype=bool)
+    if same.all() or not same.any():
+        raise UserError("equal error rate: needs pairs of the same and of different speakers")
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # equal scores are accepted together
+    misses = np.append(1.0, 1 - np.cumsum(same[order])[last] / same.sum())
+    alarms = np.append(0.0, np.cumsum(~same[order])[last] / (~same).sum())
+    at = int(np.argmax(alarms >= misses))
+    gap, before = alarms[at] - misses[at], misses[at - 1] - alarms[at - 1]
+    return float(alarms[at - 1] + (alarms[at] - alarms[at - 1]) * before / (before + gap))

@@ -1,0 +1,167 @@
+"""The speech tokenizer, as S3 of CosyVoice2: mel -> encoder -> finite scalar quantisation (FSQ) at 25 Hz -> what to keep.
+
+What the tokens keep is set by two heads behind the bottleneck: phones and tones (CTC), and prosody relative to the
+speaker. The prosody head is *given* the speaker, so timbre buys it nothing; the mel is standardised per utterance, and an
+optional adversary that reads the tokens for the speaker pushes out the rest. CTC is on phones, not on letters: spelling
+would make the tokens orthographic, and one table of phones serves Thai, Lao and the backbone's language, whose letters sound
+otherwise. Tones are units of their own, a set for each language. Left out: attention, semantic pretraining.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.fields import within
+from sebridge_lite.stack.layers import Block, Halve, check_codes, ctc, masked_mean, standardise, valid
+from sebridge_lite.stack.units import UNITS
+
+STEPS = 2  # CTC outputs a token: a fast syllable has more units than tokens
+PROSODY = 3  # log F0 relative to the speaker, voicing, energy
+
+
+class FSQ(nn.Module):
+    """Finite scalar quantisation (Mentzer et al. 2023): each channel is squashed and rounded to one of few levels.
+
+    3^6 levels give 729 codes; the paper's tokenizer has 3^8 = 6,561. No codebook is learnt, so none can collapse.
+    """
+
+    def __init__(self, levels: Sequence[int]):
+        super().__init__()
+        if min(levels) < 2:
+            raise UserError(f"FSQ levels {list(levels)}: every channel needs at least 2")
+        self.codes = int(torch.tensor(levels).prod())
+        sizes = torch.tensor(levels, dtype=torch.float32)
+        self.register_buffer("levels", torch.tensor(levels), persistent=False)
+        self.register_buffer("reach", (sizes - 1) / 2, persistent=False)
+        basis = torch.cumprod(torch.tensor([1, *levels[:-1]]), 0)
+        self.register_buffer("basis", basis, persistent=False)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """Values in [-1, 1], each on its channel's grid; the gradient passes the rounding as if it were not there."""
+        place = (torch.tanh(z.float()) + 1) * self.reach  # 0 ... levels - 1
+        place = place + (place.round() - place).detach()
+        return place / self.reach - 1
+
+    def to_codes(self, values: torch.Tensor) -> torch.Tensor:
+        """(..., channels) on the grid -> (...) in [0, codes)."""
+        return (((values + 1) * self.reach).round().long() * self.basis).sum(-1)
+
+    def to_values(self, codes: torch.Tensor) -> torch.Tensor:
+        """The inverse of `to_codes`."""
+        check_codes(codes, self.codes, "this tokenizer")
+        return (codes[..., None] // self.basis % self.levels) / self.reach - 1
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    levels: tuple[int, ...]
+    width: int = within(1)
+    blocks: int = within(1)  # before the bottleneck
+    speaker_width: int = within(1)
+    speakers: int = within(0)  # that the adversary tells apart; 0 for no adversary
+
+
+class Tokenizer(nn.Module):
+    def __init__(self, config: TokenizerConfig):
+        super().__init__()
+        width = config.width
+        self.config = config
+        self.halve = Halve(80, width)
+        self.encoder = nn.ModuleList(Block(width, dilation=1 + i % 2) for i in range(config.blocks))
+        self.context = nn.ModuleList(nn.Linear(width, width) for _ in range(config.blocks))
+        self.squeeze = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(config.levels)))
+        self.fsq = FSQ(config.levels)
+        self.expand = nn.Linear(len(config.levels), width)
+        self.decoder = nn.ModuleList(Block(width) for _ in range(2))
+        self.phones = nn.Linear(width, STEPS * len(UNITS))
+        self.prosody = nn.Sequential(
+            nn.Linear(width + config.speaker_width, width), nn.SiLU(), nn.Linear(width, STEPS * PROSODY)
+        )
+        if config.speakers:
+            self.adversary = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, config.speakers))
+
+    def quantise(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, T, 80) -> values on the FSQ grid (B, S, channels), and their lengths (B,)."""
+        x, lengths = self.halve(standardise(mel, valid(lengths, mel.shape[1])), lengths)
+        mask = valid(lengths, x.shape[1])
+        for block, context in zip(self.encoder, self.context, strict=True):
+            x = block(x, mask, context(masked_mean(x, mask)))  # the mean tells whose voice it is, to be discounted
+        return self.fsq(self.squeeze(x)), lengths
+
+    @torch.no_grad()
+    def encode(self, mel: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(B, T, 80) at 50 Hz -> codes (B, S) at 25 Hz, S = ceil(T / 2); 0 beyond an utterance's end."""
+        values, lengths = self.quantise(mel, lengths)
+        return self.fsq.to_codes(values) * valid(lengths, values.shape[1])
+
+    def hidden(self, values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """What both heads read: quantised values with a little context. (B, S, channels) -> (B, S, width)"""
+        mask, x = valid(lengths, values.shape[1]), self.expand(values)
+        for block in self.decoder:
+            x = block(x, mask)
+        return x
+
+    def units(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities of phones and tones. (B, S, width) -> (B, 2 S, units)"""
+        return self.phones(hidden).view(len(hidden), -1, len(UNITS)).float().log_softmax(-1)
+
+    def contours(self, hidden: torch.Tensor, speaker: torch.Tensor) -> torch.Tensor:
+        """Log F0, voicing (a logit) and energy at 50 Hz, given the speaker. (B, S, width), (B, E) -> (B, 2 S, 3)"""
+        given = torch.cat([hidden, speaker[:, None].expand(-1, hidden.shape[1], -1)], -1)
+        return self.prosody(given).view(len(hidden), -1, PROSODY).float()
+
+
+@dataclass(frozen=True, eq=False)
+class TokenizerBatch:
+    mel: torch.Tensor  # (B, T, 80)
+    lengths: torch.Tensor  # (B,)
+    units: torch.Tensor  # (B, U), padded with 0
+    unit_lengths: torch.Tensor  # (B,)
+    pitch: torch.Tensor  # (B, T) log F0 over the speaker's median, in units of 3 semitones; anything where unvoiced
+    voiced: torch.Tensor  # (B, T) bool
+    energy: torch.Tensor  # (B, T) dB over the utterance's mean, in units of 10 dB
+    speaker: torch.Tensor  # (B, E) timbre
+    speaker_id: torch.Tensor  # (B,) for the adversary
+
+
+def tokenizer_loss(model: Tokenizer, batch: TokenizerBatch, prosody: float, adversary: float) -> tuple:
+    """Loss, weight and parts. `prosody` and `adversary` weigh the two beside CTC."""
+    values, lengths = model.quantise(batch.mel, batch.lengths)
+    hidden = model.hidden(values, lengths)
+    heard = ctc(model.units(hidden), STEPS * lengths, batch.units, batch.unit_lengths).mean()
+    pitch, voicing, energy = prosody_losses(model.contours(hidden, batch.speaker), batch)
+    loss = heard + prosody * (pitch + voicing + energy)
+    parts = {"ctc": heard, "pitch": pitch, "voicing": voicing, "energy": energy}
+    if model.config.speakers:
+        pooled = masked_mean(Reverse.apply(hidden, adversary), valid(lengths, hidden.shape[1]))
+        parts["adversary"] = F.cross_entropy(model.adversary(pooled).float(), batch.speaker_id)
+        loss = loss + parts["adversary"]
+    return loss, len(batch.mel), parts
+
+
+def prosody_losses(contours: torch.Tensor, batch: TokenizerBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean absolute errors of pitch (voiced frames) and energy, cross entropy of voicing."""
+    size = batch.mel.shape[1]
+    pitch, voicing, energy = contours[:, :size].unbind(-1)
+    inside = valid(batch.lengths, size)
+    voiced = batch.voiced & inside
+    pitch_error = (pitch - batch.pitch)[voiced].abs().sum() / voiced.sum().clamp(min=1)
+    voicing_error = F.binary_cross_entropy_with_logits(voicing[inside], batch.voiced[inside].float())
+    return pitch_error, voicing_error, (energy - batch.energy)[inside].abs().mean()
+
+
+class Reverse(torch.autograd.Function):
+    """Identity forwards, minus the gradient backwards: what helps the adversary harms the tokens (Ganin et al. 2016)."""
+
+    @staticmethod
+    def forward(ctx, x, strength):
+        ctx.strength = strength
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return -ctx.strength * grad, None

@@ -1,0 +1,141 @@
+"""Sentences to recordings: who says what, planned and rendered in chunks by several processes.
+
+A chunk is always the same sentences, whoever renders it, so any number of processes gives the same bytes.
+"""
+
+import itertools
+import multiprocessing
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sebridge_lite.core.seeds import rng_of, seed_of
+from sebridge_lite.data.manifest import RATE, Utterance
+from sebridge_lite.studio.lexicon import Word
+from sebridge_lite.studio.prosody import Plan, plan
+from sebridge_lite.studio.render import render
+from sebridge_lite.studio.voices import Voice
+
+CHUNK = 64  # utterances rendered at once
+AHEAD = 8  # chunks in flight: few, so that a limit in seconds wastes little
+
+
+class Recording(NamedTuple):
+    """An utterance (its path not yet known), its samples (N,) int16, and its true F0 every 10 ms, (N / 160,) or None."""
+
+    utterance: Utterance
+    samples: np.ndarray
+    f0: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One sentence for one voice. `text` is the transcript, which differs from `words` where it is wrong."""
+
+    id: str
+    words: tuple[Word, ...]
+    text: tuple[str, ...]
+    voice: Voice
+    lang: str
+    slip_rate: float
+
+
+def truth_of(spoken: Plan, line: Line) -> dict:
+    """What was really said, kept for measuring: words, phones with durations in 10 ms frames, tones, slips."""
+    return {
+        "words": [word.text for word in line.words],
+        "phones": list(spoken.phones),
+        "durations": list(spoken.durations),
+        "syllables": list(spoken.syllables),
+        "tones": list(spoken.tones),
+        "slips": [list(slip) for slip in spoken.slips],
+    }
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Rendering is many small steps: a second thread waits more than it works, and slows whoever shares the core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def record(lines: list[Line], seed: int) -> list[Recording]:
+    """One chunk: plan each line, render all at once."""
+    tone_lang = ["bb" if line.lang.startswith("bb") else line.lang for line in lines]
+    plans = [
+        plan(line.words, lang, line.voice, rng_of(seed, line.id, "prosody"), slip_rate=line.slip_rate)
+        for line, lang in zip(lines, tone_lang, strict=True)
+    ]
+    seeds = [seed_of(seed, line.id, "sound") for line in lines]
+    with one_thread():
+        sounds = render(plans, [line.voice for line in lines], seeds)
+    recordings = []
+    for line, spoken, samples in zip(lines, plans, sounds, strict=True):
+        engine = line.voice.id if line.voice.kind == "engine" else ""
+        utterance = Utterance(
+            line.id, "".join(line.text), line.text, line.lang, line.voice.id, line.voice.kind, engine,
+            path="", seconds=len(samples) / RATE, frames=len(samples), truth=truth_of(spoken, line),
+        )  # fmt: skip
+        recordings.append(Recording(utterance, samples, spoken.f0))
+    return recordings
+
+
+@contextmanager
+def crew(count: int) -> Iterator[ProcessPoolExecutor | None]:
+    """`count` rendering processes, or None for this one alone."""
+    if count == 1:
+        yield None
+        return
+    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    pool = ProcessPoolExecutor(count, mp_context=context)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def record_all(lines: Iterable[Line], seed: int, pool: ProcessPoolExecutor | None = None) -> Iterator[Recording]:
+    """Recordings in the order of `lines`, which may go on for ever: only what is read, and a little more, is rendered."""
+    lines = iter(lines)
+    chunks = iter(lambda: list(itertools.islice(lines, CHUNK)), [])
+    if pool is None:
+        for chunk in chunks:
+            yield from record(chunk, seed)
+        return
+    flight = deque(pool.submit(record, chunk, seed) for chunk in itertools.islice(chunks, AHEAD))
+    while flight:
+        done = flight.popleft().result()
+        flight.extend(pool.submit(record, chunk, seed) for chunk in itertools.islice(chunks, 1))
+        yield from done
+
+
+def mishear(words: list[Word], grammar_words: list[Word], rng: np.random.Generator) -> tuple[str, ...]:
+    """A wrong transcript as crowds write them: one word left out or another in its place."""
+    text = [word.text for word in words]
+    place = int(rng.integers(len(text)))
+    if rng.random() < 0.5 and len(text) > 1:
+        del text[place]
+    else:
+        text[place] = grammar_words[int(rng.integers(len(grammar_words)))].text
+    return tuple(text)
+
+
+def lines_of(
+    name: str, lang: str, sentences: Iterable[list[Word]], voices: list[Voice], seed: int, slip_rate: float = 0.0
+) -> Iterator[Line]:
+    """Sentence after sentence to the voices in turn, each round in a new order."""
+    rng = rng_of(seed, name, lang, "voices")
+    turns = itertools.chain.from_iterable(rng.permutation(len(voices)) for _ in itertools.count())
+    for index, (words, turn) in enumerate(zip(sentences, turns, strict=False)):
+        text = tuple(word.text for word in words)
+        yield Line(f"{lang}-{name}-{index:06d}", tuple(words), text, voices[turn], lang, slip_rate)

@@ -1,1 +1,0 @@
-"""The studio world: words, tone rules, voices, rendering, corpora, and your own recordings."""

@@ -133,7 +133,7 @@ def test_an_unknown_variant_gives_one_line_with_the_known_ones(name):
 @pytest.mark.parametrize("name", ["smoke", "lite", "full"])
 def test_every_profile_names_known_variants(name):
     params = load_params(ROOT / "params" / f"{name}.yaml")
-    assert [variant_of(variant, params.align) for variant in params.align.variants]
+    assert [variant_of(variant, params.align) for variant in params.cells.aligned]
 
 
 @pytest.mark.parametrize(

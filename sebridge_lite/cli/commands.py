@@ -76,7 +76,7 @@ def sft(options) -> None:
 
     params = active_params()
     with accounted(policy_folder(options.arm, options.seed)):
-        found = train_policy(load_bench(params.corpus.language), options.arm, options.seed, params)
+        found = train_policy(load_bench(params.roles.dgsa), options.arm, options.seed, params)
     print(
         f"{options.arm}, seed {options.seed}: {found['minutes']:.0f} min of speech, {found['epochs']:.1f} epochs, "
         f"{_figures(found)}"
@@ -88,7 +88,7 @@ def worlds(_options) -> None:
     from sebridge_lite.experiments.worlds import run_worlds
 
     params = active_params()
-    for row in run_worlds(load_bench(params.corpus.language), params).itertuples():
+    for row in run_worlds(load_bench(params.roles.dgsa), params).itertuples():
         print(
             f"{row.world}, {row.domain} texts: {row.height:+.3f} bit, peak {row.peak}; predicted at {row.predicted:.2f}"
         )
@@ -110,7 +110,7 @@ def pairs(options) -> None:
 
     params = active_params()
     with accounted(paths.artifacts("pairs", f"s{options.seed}")):
-        made = run_pairs(load_bench(params.corpus.language), options.seed, params)
+        made = run_pairs(load_bench(params.roles.dgsa), options.seed, params)
     for name, found in made.items():
         print(f"{name}: {found['pairs']} pairs from {found['real']} recordings")
 
@@ -121,7 +121,7 @@ def align(options) -> None:
 
     params = active_params()
     with accounted(paths.artifacts("align", f"{options.variant}-s{options.seed}")):
-        found = align_variant(load_bench(params.corpus.language), options.variant, options.seed, params)
+        found = align_variant(load_bench(params.roles.dgsa), options.variant, options.seed, params)
     print(
         f"{options.variant}, seed {options.seed}: {found['steps']} steps, T {found['temperature']}, {_figures(found)}"
     )

@@ -108,7 +108,7 @@ def build(section: type, tree: object, file: str, prefix: str = ""):
             values[name] = build(kind, value, file, f"{prefix}{name}.")
         elif isinstance(kind, types.GenericAlias):
             item = typing.get_args(kind)[0]
-            if not isinstance(value, list | tuple) or not value:
+            if not isinstance(value, list | tuple) or not (value or "may_be_empty" in spec.metadata):
                 raise UserError(f"{where}: {value!r} is not a list of values, each {allowed(spec, item)}")
             values[name] = tuple(check_value(v, spec, item, f"{where}[{i}]") for i, v in enumerate(value))
         else:

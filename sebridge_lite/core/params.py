@@ -8,9 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.erosion_params import ErosionParams, WorldsParams
 from sebridge_lite.core.fields import build, one_of, read_yaml, within
-from sebridge_lite.core.listening_params import ConfirmParams, ListeningParams, SiteParams
+from sebridge_lite.core.study_params import (
+    ConfirmParams,
+    DecoderParams,
+    ErosionParams,
+    JudgesParams,
+    ListeningParams,
+    ScalingParams,
+    SiteParams,
+    SpeechLMParams,
+    SystemsParams,
+    TokensParams,
+    WorldsParams,
+)
 
 PROFILES = ("smoke", "lite", "full")
 
@@ -19,13 +30,11 @@ PROFILES = ("smoke", "lite", "full")
 class CorpusParams:
     """What `01_world` builds (Sec. 2: a fixed amount of real speech, and synthetic speech added to it)."""
 
-    language: str
     real_source: str = one_of("studio", "folder")
     synthetic_source: str = one_of("studio", "folder", "espeak-ng")
     skip_bad: bool = field()
     real_minutes: float = within(0, 60_000, open_low=True)
     synthetic_minutes: float = within(0, 600_000)
-    second_language: str = one_of("lo", "none")
     second_synthetic_minutes: float = within(0, 600_000)
     dev_texts: int = within(1, 100_000)
     test_texts: int = within(1, 100_000)
@@ -81,41 +90,6 @@ class PretrainParams:
 
 
 @dataclass(frozen=True)
-class TokensParams:
-    """What `02_tokens` looks at."""
-
-    recordings: int = within(4, 10_000)
-    voices: int = within(2, 60)
-    each: int = within(4, 1_000)
-
-
-@dataclass(frozen=True)
-class SpeechLMParams:
-    """What `03_text_speech_lm` generates."""
-
-    texts: int = within(2, 10_000)
-    temperature: float = within(0, 3)
-    top_p: float = within(0, 1, open_low=True)
-
-
-@dataclass(frozen=True)
-class DecoderParams:
-    """What `04_flow_decoder` decodes."""
-
-    recordings: int = within(4, 10_000)
-    steps: tuple[int, ...] = within(1, 1_000)
-    noises: tuple[float, ...] = within(0, 1)
-
-
-@dataclass(frozen=True)
-class JudgesParams:
-    """What `05_judges_and_metrics` judges."""
-
-    recordings: int = within(4, 10_000)
-    texts: int = within(2, 10_000)
-
-
-@dataclass(frozen=True)
 class SFTParams:
     """How a policy is fine-tuned (Sec. 2, Table 11)."""
 
@@ -131,10 +105,8 @@ class SFTParams:
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """The one sampler of all evaluation."""
+    """What holds whenever a policy speaks: how repeats are redrawn, and how long speech may be."""
 
-    temperature: float = within(0, 3)
-    top_p: float = within(0, 1, open_low=True)
     window: int = within(0, 1_000)
     tau: float = within(0, 1)
     min_ratio: float = within(0, 100)
@@ -142,12 +114,37 @@ class SamplingParams:
 
 
 @dataclass(frozen=True)
-class ScalingParams:
-    """What `06_scaling` shows: policies, each from one mix of real and synthetic speech, and seeds of their training."""
+class ScoreParams:
+    """How a policy speaks when it is scored; nothing that is trained depends on it."""
 
-    arms: tuple[str, ...] = field()
+    temperature: float = within(0, 3)
+    top_p: float = within(0, 1, open_low=True)
+
+
+@dataclass(frozen=True)
+class RolesParams:
+    """Which language plays which part; it may be the same one."""
+
+    dgsa: str
+    tdsc: str
+
+
+@dataclass(frozen=True)
+class CellsParams:
+    """What is trained, and what is only decoded: the lists of names that the matrices of dvc.yaml take."""
+
     seeds: tuple[int, ...] = within(0, 2**31)
-    temperatures: tuple[float, ...] = within(0, 3, open_low=True)
+    arms: tuple[str, ...] = field()
+    align: tuple[str, ...] = field()
+    align_decoded: tuple[str, ...] = field(metadata={"may_be_empty": True})
+    critique: tuple[str, ...] = field()
+    critique_decoded: tuple[str, ...] = field(metadata={"may_be_empty": True})
+    worlds: tuple[str, ...] = one_of("studio", "flat", "lively", "one", "narrow", "none")
+
+    @property
+    def aligned(self) -> tuple[str, ...]:
+        """All systems of Tables 3 and 7."""
+        return (*self.align_decoded, *self.align)
 
 
 @dataclass(frozen=True)
@@ -175,8 +172,6 @@ class ClaimsParams:
 class AlignParams:
     """DGSA, what it is compared with, and its ablations (Sec. 3, Tables 3 and 7)."""
 
-    variants: tuple[str, ...] = field()
-    seeds: tuple[int, ...] = within(0, 2**31)
     arm: str = field()
     alpha_star: float = within(0, 0.99)
     real_error: float = within(0, 1)
@@ -207,8 +202,6 @@ class AlignParams:
 class TdscParams:
     """TDSC, what it is compared with, and its ablations (Sec. 4, Tables 4, 8, 9 and 12)."""
 
-    variants: tuple[str, ...] = field()
-    seeds: tuple[int, ...] = within(0, 2**31)
     start_steps: int = within(1, 10_000_000)
     iterations: int = within(0, 100)
     texts: int = within(1, 1_000_000)
@@ -243,22 +236,11 @@ class TdscParams:
 
 
 @dataclass(frozen=True)
-class SystemsParams:
-    """What `11_systems_and_cloning` compares (Sec. 5.5, Tables 5 and 6)."""
-
-    seeds: tuple[int, ...] = within(0, 2**31)
-    texts: int = within(2, 100_000)
-    seconds: tuple[float, ...] = within(0.5, 30)
-    reference: float = within(0.5, 30)
-    two_voices: float = within(-1, 1)
-    marks: int = within(2, 100_000)
-    cut: float = within(0.1, 30)
-
-
-@dataclass(frozen=True)
 class Params:
     profile: str = one_of(*PROFILES)
     seed: int = within(0, 2**31)
+    roles: RolesParams = field()
+    cells: CellsParams = field()
     corpus: CorpusParams = field()
     pretrain: PretrainParams = field()
     tokens: TokensParams = field()
@@ -267,6 +249,7 @@ class Params:
     judges: JudgesParams = field()
     sft: SFTParams = field()
     sampling: SamplingParams = field()
+    score: ScoreParams = field()
     scaling: ScalingParams = field()
     erosion: ErosionParams = field()
     worlds: WorldsParams = field()

@@ -48,8 +48,8 @@ def grid(lang: str, params: Params) -> list[Clone]:
     p, (start, aligned) = params.systems, pair_of(lang, params)
     found = [Clone(name, style, p.reference, lang) for name in (start, aligned) for style in (True, False)]
     found += [Clone(aligned, True, seconds, lang) for seconds in p.seconds]
-    if lang != params.corpus.language:
-        found.append(Clone(aligned, True, p.reference, params.corpus.language))
+    if lang != params.roles.dgsa:
+        found.append(Clone(aligned, True, p.reference, params.roles.dgsa))
     return list(dict.fromkeys(found))
 
 

@@ -79,7 +79,7 @@ def aligned(bench: Bench, params: Params) -> dict[str, list[Scores]]:
             f"params.yaml: confirm.align: {', '.join(styled)} needs tokens of the recordings, and fresh ones have none"
         )
     again = fresh(bench, params)
-    for name, seed in progress(list(product(params.confirm.align, params.align.seeds)), "aligned", "system"):
+    for name, seed in progress(list(product(params.confirm.align, params.cells.seeds)), "aligned", "system"):
         heat = alignment.system(bench, name, seed, params)[1]["temperature"]
         model = load_policy(paths.artifacts("align", f"{name}-s{seed}"), bench)
         speak = partial(scored, again, model, name, seed, params, heat, "test")
@@ -103,13 +103,13 @@ def criticised(bench: Bench, params: Params) -> tuple[dict[str, list[Scores]], s
     """Each at the study's temperature, unfiltered; and TDSC at T13's, with the name that it has there."""
     found: dict[str, list[Scores]] = {}
     again, jobs, hotter = fresh(bench, params), [], "tdsc at some T"
-    for name, seed in product(params.confirm.tdsc, params.tdsc.seeds):
+    for name, seed in product(params.confirm.tdsc, params.cells.seeds):
         critique.system(bench, name, seed, params)
-        jobs.append((name, seed, params.sampling.temperature, name))
+        jobs.append((name, seed, params.score.temperature, name))
     if {START, "tdsc"} <= set(params.confirm.tdsc):
         heat = hottest(bench, params)
         hotter = f"tdsc at T = {heat:g}"
-        jobs += [("tdsc", seed, heat, hotter) for seed in params.tdsc.seeds]
+        jobs += [("tdsc", seed, heat, hotter) for seed in params.cells.seeds]
     for name, seed, heat, label in progress(jobs, "criticised", "system"):
         model = load_policy(critique.last_policy(name, seed), bench)
         speak = partial(best_at_inference if name == BEST else unfiltered, again, model, params, seed)

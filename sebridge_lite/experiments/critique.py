@@ -43,7 +43,7 @@ OF_START = ("start_steps", "max_wer", "max_rep", "shortest", "longest", "tempera
 
 def second_bench(params: Params) -> Bench:
     """The bench of the language that has synthetic speech alone; corpus and tokens are made where no stage has made them."""
-    lang = params.corpus.second_language
+    lang = params.roles.tdsc
     if lang == "none":
         raise UserError("params.yaml: corpus.second_language: none; TDSC needs a language, such as lo")
     if not paths.artifacts("speech_tokens", lang).is_dir():
@@ -176,7 +176,7 @@ def curve_of(bench: Bench, name: str, seed: int, params: Params) -> dict[float, 
     """A system's last policy on the first texts of the test set, by temperature."""
     folders = sorted(system_folder(name, seed).glob("T*"))
     found = {float(path.name[1:]): load_scores(path, bench.stack.codes)[0] for path in folders}
-    if (heat := params.sampling.temperature) in params.tdsc.temperatures:
+    if (heat := params.score.temperature) in params.tdsc.temperatures:
         (found[heat],) = first({name: [history(bench, name, seed)[-1][0]]}, params.tdsc.curve_texts)[name]
     return dict(sorted(found.items()))
 

@@ -59,7 +59,7 @@ def filtered(bench: Bench, scores: Scores, params: Params) -> dict:
     would give."""
     words = [utterance.words for utterance in bench.sets["test"]]
     groups = [[row] for row in scores.codes]
-    table = judged(groups, words, [params.sampling.temperature], length_of(bench), reads(bench))
+    table = judged(groups, words, [params.score.temperature], length_of(bench), reads(bench))
     good = ~decide(table, params.tdsc).any(axis=1).to_numpy()
     scores.table["accepted"] = good.astype(int)
     found: dict = {"test_pass_rate": round(float(good.mean()), 4), "filtered_texts": int(good.sum())}
@@ -99,5 +99,5 @@ def best_at_inference(bench: Bench, model: TextSpeechLM, params: Params, seed: i
 def curve(bench: Bench, model: TextSpeechLM, params: Params, seed: int) -> dict[float, Scores]:
     """The first texts of the test set at each other temperature than the study's, at which a system is scored anyway."""
     few = bench._replace(sets=bench.sets | {"test": bench.sets["test"][: params.tdsc.curve_texts]})
-    others = [heat for heat in params.tdsc.temperatures if heat != params.sampling.temperature]
+    others = [heat for heat in params.tdsc.temperatures if heat != params.score.temperature]
     return {heat: unfiltered(few, model, params, seed, heat) for heat in others}

@@ -128,7 +128,7 @@ def prepared(params: Params) -> Bench:
         build_corpus(params.corpus, params.seed, paths.artifacts("corpus"))
     if not paths.artifacts("speech_tokens").is_dir():
         run_encode(params)
-    return load_bench(params.corpus.language)
+    return load_bench(params.roles.dgsa)
 
 
 def policy_folder(arm: str, seed: int) -> Path:

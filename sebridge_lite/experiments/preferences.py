@@ -51,7 +51,7 @@ def make_pairs(bench: Bench, arm: str, kind: str, seed: int, params: Params) -> 
         modes(rows, triplets, codes).to_csv(temporary / "modes.csv", index=False)
         premise(rows, triplets, codes).to_csv(temporary / "premise.csv", index=False)
         if kind == "own":
-            start = scored(bench, model, "sft", seed, params, params.sampling.temperature, "dev", p.dev_texts)
+            start = scored(bench, model, "sft", seed, params, params.score.temperature, "dev", p.dev_texts)
             (temporary / "dev.json").write_text(json.dumps(plain(start.summary), indent=1) + "\n", encoding="utf-8")
     return {"pairs": len(triplets), "real": len(real)}
 
@@ -66,6 +66,6 @@ def pairs(bench: Bench, arm: str, kind: str, seed: int, params: Params) -> list[
 
 def run_pairs(bench: Bench, seed: int, params: Params) -> dict[str, dict]:
     """All that the variants of this profile will ask for."""
-    wanted = [variant_of(name, params.align) for name in params.align.variants]
+    wanted = [variant_of(name, params.align) for name in params.cells.aligned]
     needed = dict.fromkeys((arm, kind) for v, arm in wanted for kind in ("own", v.pairs))
     return {f"{arm}-{kind}": make_pairs(bench, arm, kind, seed, params) for arm, kind in needed}

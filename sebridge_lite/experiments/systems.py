@@ -33,19 +33,19 @@ NOT_RUN = {"open": f"its weights are not here; {EXPORT}", "commercial": f"a paid
 
 def pair_of(lang: str, params: Params) -> tuple[str, str]:
     """The start and the aligned policy of a language."""
-    return BASE["first" if lang == params.corpus.language else "second"]
+    return BASE["first" if lang == params.roles.dgsa else "second"]
 
 
 def wanted_arms(params: Params) -> list[str]:
     """SFT nearest to alpha*, at the alpha of Table 3, and at 1: those that this profile has."""
-    additive = [name for name in params.scaling.arms if arm_of(name).design == "additive"]
+    additive = [name for name in params.cells.arms if arm_of(name).design == "additive"]
     nearest = min(additive, key=lambda name: abs(arm_of(name).alpha - params.align.alpha_star))
     return [name for name in dict.fromkeys((nearest, params.align.arm, "additive-1.00")) if name in additive]
 
 
 def policies(bench: Bench, params: Params) -> dict[str, list[Scores]]:
     """Our own systems on the test set, a Scores a seed."""
-    seeds, names = params.systems.seeds, pair_of(bench.lang, params)
+    seeds, names = params.cells.seeds, pair_of(bench.lang, params)
     if names == BASE["second"]:
         made = [critique.system(bench, "tdsc", seed, params) for seed in seeds]
         return {"start": [own[0][0] for own in made], "tdsc": [own[-1][0] for own in made]}

@@ -56,7 +56,7 @@ from sebridge_lite.studio.voices import Voice, engines, people
 def kinds_of(params: Params) -> list[str]:
     """The worlds of this profile; none where the speech is your own, for whose engines nothing can stand in."""
     studio = params.corpus.real_source == params.corpus.synthetic_source == "studio"
-    return [kind for kind in params.worlds.kinds if kind != "none" and studio]
+    return [kind for kind in params.cells.worlds if kind != "none" and studio]
 
 
 def stand_ins(kind: str, params: Params) -> dict[str, Voice]:

@@ -32,7 +32,7 @@ def spoken(
     stack: Stack, text: str, reference: torch.Tensor, name: str, style: bool, seed: int, params: Params
 ) -> torch.Tensor:
     """(N,) at 16 kHz: the text by a policy, in the voice of the reference."""
-    weights, report = policy_weights(name, params.systems.seeds[0])
+    weights, report = policy_weights(name, params.cells.seeds[0])
     model = load_model(TextSpeechLM, LMConfig, weights).to(stack.device)
     sampler = sampler_of(params.sampling, seed, report.get("temperature"))
     prefix = stack.tokens([reference])[0][: params.sft.style_tokens if style else 0]

@@ -112,8 +112,8 @@ def said(
 
 def erosion(bench: Bench, places: Sequence[int], params: Params) -> tuple[list[Group], list[str]]:
     """One sentence by the policy of each alpha; and the paper's ratios that this run has not."""
-    seed, codes = params.scaling.seeds[0], bench.stack.codes
-    arms = sorted((arm_of(name).alpha, name) for name in params.scaling.arms if arm_of(name).design == "additive")
+    seed, codes = params.cells.seeds[0], bench.stack.codes
+    arms = sorted((arm_of(name).alpha, name) for name in params.cells.arms if arm_of(name).design == "additive")
     takes, key = [], key_of(params.sft, params.sampling)
     for alpha, name in arms:
         folder = policy_folder(name, seed)
@@ -127,7 +127,7 @@ def erosion(bench: Bench, places: Sequence[int], params: Params) -> tuple[list[G
 
 def aligned(bench: Bench, places: Sequence[int], params: Params) -> tuple[list[Group], list[str]]:
     """Each sentence by SFT and what became of it, beside the recording."""
-    seed, key = params.align.seeds[0], alignment.settings_key(params)
+    seed, key = params.cells.seeds[0], alignment.settings_key(params)
     by_place, absent = [recordings(bench, place)[:1] for place in places], []
     for name, label in ALIGNED.items():
         folder = paths.artifacts("align", f"{name}-s{seed}")
@@ -142,7 +142,7 @@ def aligned(bench: Bench, places: Sequence[int], params: Params) -> tuple[list[G
 
 def criticised(bench: Bench, places: Sequence[int], params: Params) -> tuple[list[Group], list[str]]:
     """Each sentence after 0, 1, ... iterations of TDSC, beside recordings."""
-    seed, by_place = params.tdsc.seeds[0], [recordings(bench, place) for place in places]
+    seed, by_place = params.cells.seeds[0], [recordings(bench, place) for place in places]
     if not critique.made("tdsc", seed, params):
         return [], ["TDSC"]
     for k, (scores, _) in enumerate(critique.history(bench, "tdsc", seed)):
@@ -172,7 +172,7 @@ def people_of(texts: Sequence[Utterance], wanted: Sequence[str] | int, least_wor
 def cloned(bench: Bench, voice: str, wanted: Sequence[str] | int, params: Params) -> list[Group]:
     """For each person: the reference in `voice`'s language, their own recording, and the clone. Whether clones on disk are of
     these weights the systems stage has checked; to do so again takes every reference of the test set."""
-    p, seed = params.systems, params.systems.seeds[0]
+    p, seed = params.systems, params.cells.seeds[0]
     clone = Clone(pair_of(bench.lang, params)[1], True, p.reference, voice)
     folder = paths.artifacts("cloning", bench.lang, f"{clone.name}-s{seed}")
     if not (folder / "summary.json").is_file():
@@ -204,12 +204,12 @@ def cloned(bench: Bench, voice: str, wanted: Sequence[str] | int, params: Params
 
 def collect(params: Params) -> Heard:
     """All of it, from the run whose parameters these are."""
-    p, first = params.site, load_bench(params.corpus.language)
+    p, first = params.site, load_bench(params.roles.dgsa)
     places = chosen(first.sets["test"], p.texts, p.least_words)
     scale, no_scale = erosion(first, places, params)
     repair, no_repair = aligned(first, places, params)
     people, loop, no_loop = cloned(first, first.lang, p.people, params), [], ["a second language"]
-    if params.corpus.second_language != "none":
+    if params.roles.tdsc != "none":
         second = critique.second_bench(params)
         loop, no_loop = criticised(second, chosen(second.sets["test"], p.texts, p.least_words), params)
         names = [group.person for group in people]

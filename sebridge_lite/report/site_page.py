@@ -57,7 +57,7 @@ def repair(facts: Facts) -> list[Element]:
     rows = sorted(facts.table("table1"), key=lambda row: row["alpha"])
     by_name = {row["variant"]: row for row in facts.table("table3")}
     beside = {ALIGNED[name]: by_name[name] for name in BESIDE if name in by_name}
-    levels = {row["variant"]: row for row in facts.table("table5") if row["language"] == facts.params.corpus.language}
+    levels = {row["variant"]: row for row in facts.table("table5") if row["language"] == facts.params.roles.dgsa}
     records = {kind: levels[name] for kind, (name, _) in RECORDS.items() if name in levels}
     panels = []
     for measure, label, by in MEASURES:

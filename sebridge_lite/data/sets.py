@@ -1,0 +1,27 @@
+"""The sets of a corpus on disk: `real` and `synthetic` speech to train on, `dev` to choose on, `test` to score on.
+
+They lie in folders of their own (artifacts/corpus/train, dev, test), so that a larger test set trains nothing again.
+"""
+
+from pathlib import Path
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.manifest import Utterance, read_manifest
+
+PLACES = {"real": "train", "synthetic": "train", "dev": "dev", "test": "test"}
+
+
+def set_folder(name: str, lang: str) -> Path:
+    """The folder of a set's manifest and sound."""
+    return paths.artifacts("corpus", PLACES[name], lang)
+
+
+def load_set(name: str, lang: str) -> list[Utterance]:
+    """The utterances of a set; none of `real` where a language has no real speech."""
+    path = set_folder(name, lang) / f"{name}.jsonl"
+    if name == "real" and path.parent.is_dir() and not path.is_file():
+        return []
+    if not path.is_file():
+        raise UserError(f"{path}: not there; `dvc repro corpus` makes it")
+    return read_manifest(path)

@@ -1,0 +1,114 @@
+"""What policies are trained from and scored on, each part loaded when it is first asked for.
+
+A stage opens only what it uses, so what it lists as its inputs in dvc.yaml is the whole truth.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from torch import Tensor
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params
+from sebridge_lite.data.codes import codes_for, read_codes
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.data.sets import PLACES, load_set, set_folder
+from sebridge_lite.experiments.train_parts import DECODING
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
+from sebridge_lite.lm.sampling import SamplerConfig
+from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.measure.saved import load_scores
+from sebridge_lite.measure.scoring import References, load_references
+from sebridge_lite.stack.stack import Stack, load_stack, pretrained_folder
+from sebridge_lite.stack.weights import load_model
+
+
+def read_json(path: Path, stage: str) -> dict:
+    """A JSON file that `stage` has written."""
+    if not path.is_file():
+        raise UserError(f"{path}: not there; `dvc repro {stage}` makes it")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@dataclass(eq=False)
+class Bench:
+    """One language: its speech, its stack, and what the judges make of recordings."""
+
+    params: Params
+    lang: str
+    sets: dict[str, tuple[list[Utterance], Path]] = field(
+        default_factory=dict
+    )  # name: utterances, folder of their sound
+    tracked: dict[tuple, References] = field(default_factory=dict)
+
+    @cached_property
+    def stack(self) -> Stack:
+        return load_stack(pretrained_folder(), [self.lang], DECODING)
+
+    def utterances(self, name: str) -> list[Utterance]:
+        """The utterances of a set: real, synthetic, dev or test."""
+        if name not in self.sets:
+            self.sets[name] = load_set(name, self.lang), set_folder(name, self.lang)
+        return self.sets[name][0]
+
+    def folder(self, name: str) -> Path:
+        """Where the sound of a set lies."""
+        self.utterances(name)
+        return self.sets[name][1]
+
+    def tokens(self, name: str) -> list[Tensor]:
+        """The speech tokens of a set, in the order of its utterances."""
+        utterances = self.utterances(name)
+        path = paths.artifacts("tokens", PLACES[name], self.lang, f"{name}.safetensors")
+        return codes_for(utterances, read_codes(path)) if utterances else []
+
+    @cached_property
+    def silence(self) -> list[int]:
+        """Tokens that stand for pauses."""
+        return read_json(paths.artifacts("floors", self.lang, "silence.json"), "floors")
+
+    @cached_property
+    def floor(self) -> float:
+        """The scoring judge's word error on people's recordings of the test set."""
+        return read_json(paths.artifacts("floors", self.lang, "people-recorded", "summary.json"), "floors")["wer"]
+
+    def references(self, name: str, texts: int | None = None) -> References:
+        """The recordings of (the first `texts` of) a set and their tracks, worked out once."""
+        utterances = self.utterances(name)[:texts]
+        key = name, len(utterances)
+        if key not in self.tracked:
+            self.tracked[key] = load_references(self.stack, utterances, self.folder(name), self.lang)
+        return self.tracked[key]
+
+    def with_set(self, name: str, utterances: Sequence[Utterance], folder: Path) -> "Bench":
+        """The same bench with other speech as one of its sets; the stack is shared."""
+        other = replace(self, sets=self.sets | {name: (list(utterances), folder)}, tracked={})
+        other.__dict__ |= {part: self.__dict__[part] for part in ("stack", "silence", "floor") if part in self.__dict__}
+        return other
+
+    def sampler(self, seed: int, temperature: float | None = None) -> SamplerConfig:
+        """The one sampler of all evaluation, at its temperature if at no other."""
+        p = self.params.sampling
+        heat = p.temperature if temperature is None else temperature
+        return SamplerConfig(heat, p.top_p, 0, p.window, p.tau, p.min_ratio, p.max_ratio, seed)
+
+    def policy(self, folder: Path, stage: str) -> TextSpeechLM:
+        """The weights that a stage has left in `folder`."""
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no policy; `dvc repro {stage}` trains it")
+        return load_model(TextSpeechLM, LMConfig, folder / "model").to(self.stack.device)
+
+    def scores(self, folder: Path, stage: str) -> tuple[Scores, dict]:
+        """What a stage has measured of a policy, and all that it wrote down of it."""
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no scores; `dvc repro {stage}` makes them")
+        return load_scores(folder, self.stack.codes)
+
+
+def load_bench(params: Params, lang: str | None = None) -> Bench:
+    """The bench of a language, or of the one that has real speech."""
+    return Bench(params, lang or params.roles.dgsa)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from sebridge_lite.experiments.policies import Bench, policy_folder
 
 from sebridge_lite.align.baselines import best_of
 from sebridge_lite.core import paths
@@ -16,7 +17,6 @@ from sebridge_lite.core.params import ConfirmParams, load_params
 from sebridge_lite.experiments import alignment, confirm
 from sebridge_lite.experiments.alignment import align_variant, choose, curve_of, points, pooled, system
 from sebridge_lite.experiments.corpus import write_set
-from sebridge_lite.experiments.policies import Bench, policy_folder
 from sebridge_lite.experiments.preferences import pairs_folder, run_pairs
 from sebridge_lite.experiments.variants import VARIANTS, scored, variant_of
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM

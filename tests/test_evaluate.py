@@ -17,7 +17,7 @@ from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, token_logprobs
 from sebridge_lite.lm.sampling import SamplerConfig
 from sebridge_lite.measure.entropy import prosodic_entropy, rarefied
 from sebridge_lite.measure.evaluate import RATES, chances, evaluate, floors, rate, surprisal
-from sebridge_lite.measure.scoring import load_sounds, silence_codes, unless_empty
+from sebridge_lite.measure.scoring import load_references, load_sounds, silence_codes, unless_empty
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.flow import DecodeConfig, Flow, FlowConfig
 from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
@@ -106,7 +106,9 @@ def always(model, token):
 
 
 def run(model, stack, recorded, sampler=SAMPLER, silence=(), seed=0, **kwargs):
-    return evaluate(model, stack, *recorded, "th", sampler, silence=silence, seed=seed, **kwargs)
+    return evaluate(
+        model, stack, load_references(stack, *recorded, "th"), sampler, silence=silence, seed=seed, **kwargs
+    )
 
 
 def hearing(stack, function):
@@ -140,7 +142,7 @@ def test_the_selecting_judge_never_scores(model, stack, recorded):
         with pytest.raises(AssertionError):  # the trap works
             stack.select_judge(torch.zeros(1, 4, dtype=torch.long), torch.tensor([4]))
         run(model, deaf, recorded, candidates=2)
-        floors(deaf, *recorded, "th", silence=(), seed=0)
+        floors(deaf, load_references(deaf, *recorded, "th"), silence=(), seed=0)
     finally:
         handle.remove()
 
@@ -216,7 +218,7 @@ def test_similarity_is_to_the_voice_that_was_asked_for(model, stack, recorded):
 def test_bad_input_is_one_clear_line(model, stack, recorded):
     test, folder = recorded
     with pytest.raises(UserError, match="language 'lo'"):
-        evaluate(model, stack, test, folder, "lo", SAMPLER, silence=(), seed=0)
+        evaluate(model, stack, load_references(stack, test, folder, "lo"), SAMPLER, silence=(), seed=0)
     with pytest.raises(UserError, match=rf"{test[1].id}.*not segmented"):
         run(model, stack, ([test[0], replace(test[1], words=())], folder))
     with pytest.raises(UserError, match="no utterances"):
@@ -272,7 +274,7 @@ def test_words_outside_the_lexicon_count_as_words_but_not_as_tones(model, stack,
 
 
 def test_recordings_agree_with_themselves(stack, recorded):
-    found = floors(stack, *recorded, "th", silence=(), seed=0)
+    found = floors(stack, load_references(stack, *recorded, "th"), silence=(), seed=0)
     own, again = found["recorded"], found["resynthesised"]
     for name, value in (("f0_corr", 1), ("f0_rmse", 0), ("sim", 1), ("length_ratio", 1)):
         assert own.summary[name].mean == pytest.approx(value, abs=1e-5)

@@ -14,15 +14,13 @@ from torch import Tensor
 
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import TextSpeechLM, collate, loss
 from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.lm.train import TrainConfig, Trained, train
-from sebridge_lite.measure.evaluate import Scores, scores_of, speak
+from sebridge_lite.measure.evaluate import Scores, scores_of_codes
 from sebridge_lite.measure.metrics import word_errors
-from sebridge_lite.measure.scoring import References, load_references, score
-from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.measure.scoring import References
 from sebridge_lite.stack.stack import Stack
 
 
@@ -37,49 +35,24 @@ def best_of(stack: Stack, groups: Sequence[Sequence[Tensor]], said: Sequence[Seq
 def rejection_scores(
     model: TextSpeechLM,
     stack: Stack,
-    test: Sequence[Utterance],
-    folder: Path,
-    lang: str,
+    references: References,
     sampler: SamplerConfig,
     *,
     candidates: int,
     silence: Sequence[int],
     seed: int,
     floor: float | None = None,
-    references: References | None = None,
 ) -> Scores:
-    """As `evaluate`, of the best of `candidates`; the first of them is the sample that `evaluate` takes.
+    """Scores as `evaluate` has them, of the best of `candidates`; the first of them is the sample that `evaluate` takes.
 
-    No `h_cond`: what was chosen among is no longer drawn from the policy.
+    There is no `h_cond`: what was chosen among is no longer drawn from the policy.
     """
-    texts = [CharVocab().encode(utterance.text) for utterance in test]
-    own = [seed_of(seed, "tokens", utterance.id) for utterance in test]
-    groups = generate(model, texts, [text[:0] for text in texts], sampler, candidates, row_seeds=own)
-    codes = best_of(stack, groups, [utterance.words for utterance in test], lang)
-    return scores_of_codes(
-        stack, test, folder, lang, codes, silence=silence, seed=seed, floor=floor, references=references
-    )
-
-
-def scores_of_codes(
-    stack: Stack,
-    test: Sequence[Utterance],
-    folder: Path,
-    lang: str,
-    codes: Sequence[Tensor],
-    *,
-    silence: Sequence[int],
-    seed: int,
-    floor: float | None = None,
-    references: References | None = None,
-) -> Scores:
-    """Given tokens, one row a test text, decoded and scored as `evaluate` does it."""
-    references = references or load_references(stack, test, folder, lang)
-    noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in test]
-    sounds = speak(stack, codes, references.timbres, noises)
-    table = score(stack, references, np.arange(len(test)), codes, sounds, references.timbres, silence)
-    table.insert(1, "sample", 0)
-    return scores_of(table, list(codes), stack, references, floor, seed)
+    test = references.utterances
+    texts = [stack.text.encode(utterance.text) for utterance in test]
+    row_seeds = [seed_of(seed, "tokens", utterance.id) for utterance in test]
+    groups = generate(model, texts, [text[:0] for text in texts], sampler, candidates, row_seeds=row_seeds)
+    codes = best_of(stack, groups, [utterance.words for utterance in test], references.lang)
+    return scores_of_codes(stack, references, codes, silence=silence, seed=seed, floor=floor)
 
 
 def continue_sft(

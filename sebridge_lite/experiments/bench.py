@@ -23,7 +23,7 @@ from sebridge_lite.lm.sampling import SamplerConfig
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import load_scores
 from sebridge_lite.measure.scoring import References, load_references
-from sebridge_lite.stack.stack import Stack, load_stack, pretrained_folder
+from sebridge_lite.stack.stack import Stack, load_part, load_stack, pretrained_folder
 from sebridge_lite.stack.weights import load_model
 
 
@@ -63,8 +63,15 @@ class Bench:
     def tokens(self, name: str) -> list[Tensor]:
         """The speech tokens of a set, in the order of its utterances."""
         utterances = self.utterances(name)
-        path = paths.artifacts("tokens", PLACES[name], self.lang, f"{name}.safetensors")
-        return codes_for(utterances, read_codes(path)) if utterances else []
+        return codes_for(utterances, self._codes(name)) if utterances else []
+
+    def tokens_of(self, utterances: Sequence[Utterance]) -> list[Tensor]:
+        """The speech tokens of any training utterances, in their order."""
+        codes = self._codes("synthetic") | (self._codes("real") if self.utterances("real") else {})
+        return codes_for(utterances, codes)
+
+    def _codes(self, name: str) -> dict[str, Tensor]:
+        return read_codes(paths.artifacts("tokens", PLACES[name], self.lang, f"{name}.safetensors"))
 
     @cached_property
     def silence(self) -> list[int]:
@@ -90,11 +97,15 @@ class Bench:
         other.__dict__ |= {part: self.__dict__[part] for part in ("stack", "silence", "floor") if part in self.__dict__}
         return other
 
+    def backbone(self) -> TextSpeechLM:
+        """The text-speech LM before any fine-tuning."""
+        return load_part("backbone", pretrained_folder())
+
     def sampler(self, seed: int, temperature: float | None = None) -> SamplerConfig:
         """The one sampler of all evaluation, at its temperature if at no other."""
-        p = self.params.sampling
-        heat = p.temperature if temperature is None else temperature
-        return SamplerConfig(heat, p.top_p, 0, p.window, p.tau, p.min_ratio, p.max_ratio, seed)
+        p, score = self.params.sampling, self.params.score
+        heat = score.temperature if temperature is None else temperature
+        return SamplerConfig(heat, score.top_p, 0, p.window, p.tau, p.min_ratio, p.max_ratio, seed)
 
     def policy(self, folder: Path, stage: str) -> TextSpeechLM:
         """The weights that a stage has left in `folder`."""

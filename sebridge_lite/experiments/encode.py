@@ -1,9 +1,9 @@
-"""`sebridge encode`: the corpus as tokens, which of them are pauses, and how studio people and engines themselves score.
+"""The stages `encode` and `floors`: the corpus as speech tokens, and what the scoring judge makes of recordings.
 
-artifacts/speech_tokens/LANG/SET.safetensors      tokens of every utterance
-artifacts/speech_tokens/LANG/silence.json         codes that are pauses
-artifacts/speech_tokens/LANG/people/, engines/    scores of recordings of the test sentences: the judge's floors, and the
-                                                  corners of every figure; engines only where the studio's spoke
+artifacts/tokens/{train,dev,test}/LANG/SET.safetensors   tokens of every utterance
+artifacts/floors/LANG/silence.json                       tokens that stand for pauses
+artifacts/floors/LANG/{people,engines}-{recorded,resynthesised}/   scores of recordings of the test sentences: the judge's
+                                                         floors, and the corners of every figure
 """
 
 import json
@@ -11,74 +11,89 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
-from sebridge_lite.core.workers import workers
+from sebridge_lite.core.workers import in_pool, workers
 from sebridge_lite.data.codes import write_codes
 from sebridge_lite.data.manifest import Utterance
-from sebridge_lite.experiments.corpus import SPEED, load_sets, write_set
-from sebridge_lite.experiments.train_parts import DECODING
+from sebridge_lite.data.sets import PLACES
+from sebridge_lite.experiments.bench import Bench, load_bench
+from sebridge_lite.experiments.corpus import SPEED, write_set
 from sebridge_lite.measure.evaluate import floors
 from sebridge_lite.measure.saved import save_scores
-from sebridge_lite.measure.scoring import load_sounds, silence_codes
-from sebridge_lite.stack.stack import Stack, load_stack, pretrained_folder
+from sebridge_lite.measure.scoring import load_references, load_sounds, silence_codes
 from sebridge_lite.studio.studio import crew, lines_of, record_all
 from sebridge_lite.studio.texts import load_language
 from sebridge_lite.studio.voices import engines
 
 AT_ONCE = 512  # utterances whose sound is in memory
-HEARD = 200  # training recordings that show which codes are pauses
+HEARD = 200  # training recordings that show which tokens are pauses
 
 
-def encode_set(stack: Stack, name: str, utterances: Sequence[Utterance], folder: Path, out: Path) -> None:
-    codes = []
-    with progress(None, f"tokens of {name}", "utterance", len(utterances)) as bar:
+def languages(params: Params) -> list[str]:
+    """The languages of a run, each once."""
+    return list(dict.fromkeys(lang for lang in (params.roles.dgsa, params.roles.tdsc) if lang != "none"))
+
+
+def encode_set(bench: Bench, name: str, out: Path) -> None:
+    """Writes the tokens of a set."""
+    utterances, folder, codes = bench.utterances(name), bench.folder(name), []
+    with progress(None, f"tokens of {bench.lang} {name}", "utterance", len(utterances)) as bar:
         for first in range(0, len(utterances), AT_ONCE):
-            some = utterances[first : first + AT_ONCE]
-            codes += stack.tokens(load_sounds(some, folder))
-            bar.update(len(some))
-    write_codes(out / f"{name}.safetensors", [utterance.id for utterance in utterances], codes)
+            chunk = utterances[first : first + AT_ONCE]
+            codes += bench.stack.tokens(load_sounds(chunk, folder))
+            bar.update(len(chunk))
+    if utterances:
+        write_codes(out / f"{name}.safetensors", [utterance.id for utterance in utterances], codes)
 
 
-def by_engines(test: Sequence[Utterance], lang: str, count: int, seed: int, folder: Path) -> list[Utterance]:
-    """The test sentences as the engines say them."""
+def run_encode(params: Params) -> None:
+    """Writes the tokens of the whole corpus."""
+    for place in dict.fromkeys(PLACES.values()):
+        with paths.replacing(paths.artifacts("tokens", place)) as temporary:
+            for lang in languages(params):
+                (temporary / lang).mkdir(parents=True)
+                for name in (name for name in PLACES if PLACES[name] == place):
+                    encode_set(load_bench(params, lang), name, temporary / lang)
+
+
+def engines_say(test: Sequence[Utterance], lang: str, params: Params, folder: Path) -> list[Utterance]:
+    """The test sentences as the study's engines say them, recorded into `folder`."""
     lexicon = load_language(lang).lexicon
     said = ([lexicon[word] for word in utterance.words] for utterance in test)
-    lines = lines_of("engine-test", lang, said, engines("main", count), seed)
+    lines = lines_of("engine-test", lang, said, engines("main", params.corpus.engines), params.seed)
     with crew(workers(sum(utterance.seconds for utterance in test) / SPEED)) as pool:
-        return write_set(folder, "engine-test", record_all(lines, seed, pool))
+        return write_set(folder, "engine-test", record_all(lines, params.seed, pool))
 
 
-def encode_language(stack: Stack, lang: str, params: Params, folder: Path, out: Path) -> dict:
-    """All of a language into `out`; returns the floors."""
-    sets, seed = load_sets(folder), params.seed
-    for name, utterances in sets.items():
-        encode_set(stack, name, utterances, folder, out)
-    teach, test = sets.get("real") or sets["synthetic"], sets["test"]
-    silence = silence_codes(stack, load_sounds(teach[:HEARD], folder))
-    (out / "silence.json").write_text(json.dumps([int(code) for code in silence]), encoding="utf-8")
-    kinds = {"people": (test, folder)}
-    if params.corpus.synthetic_source == "studio" and params.corpus.real_source == "studio":
-        kinds["engines"] = (by_engines(test, lang, params.corpus.engines, seed, out), out)
-    found = {}
-    for kind, (utterances, where) in kinds.items():
-        for what, scores in floors(stack, utterances, where, lang, silence=silence, seed=seed).items():
+def _floors(job: tuple[Params, str, Path]) -> dict[str, float]:
+    params, lang, out = job
+    bench = load_bench(params, lang)
+    out.mkdir(parents=True)
+    teacher = "real" if bench.utterances("real") else "synthetic"
+    heard = load_sounds(bench.utterances(teacher)[:HEARD], bench.folder(teacher))
+    silence = [int(code) for code in silence_codes(bench.stack, heard)]
+    (out / "silence.json").write_text(json.dumps(silence), encoding="utf-8")
+    groups: dict[str, tuple[Sequence[Utterance], Path]] = {"people": (bench.utterances("test"), bench.folder("test"))}
+    if params.corpus.synthetic_source == params.corpus.real_source == "studio":
+        groups["engines"] = engines_say(bench.utterances("test"), lang, params, out), out
+    errors = {}
+    for kind, (utterances, folder) in groups.items():
+        references = load_references(bench.stack, utterances, folder, lang)
+        for what, scores in floors(bench.stack, references, silence=silence, seed=params.seed).items():
             save_scores(out / f"{kind}-{what}", scores)
-            found[f"{lang}_{kind}_{what}_wer"] = scores.summary["wer"].mean
-            found[f"{lang}_{kind}_{what}_hp"] = scores.summary["hp"].mean
-    return found
+            errors[f"{lang}_{kind}_{what}"] = scores.summary["wer"].mean
+    return errors
 
 
-def run_encode(params: Params) -> dict:
-    corpus, target = paths.artifacts("corpus"), paths.artifacts("speech_tokens")
-    if not corpus.is_dir():
-        raise UserError(f"{corpus}: no corpus; `dvc repro corpus` builds it")
-    languages = sorted(path.name for path in corpus.iterdir())
-    stack = load_stack(pretrained_folder(), languages, DECODING)
-    found: dict = {}
-    with paths.replacing(target) as temporary:
-        for lang in languages:
-            (temporary / lang).mkdir(parents=True)
-            found |= encode_language(stack, lang, params, corpus / lang, temporary / lang)
-    return found
+def run_floors(params: Params) -> dict[str, float]:
+    """The scoring judge's word error on recordings, by language, kind of speaker, and recorded or resynthesised."""
+    with paths.replacing(paths.artifacts("floors")) as temporary:
+        jobs = [(params, lang, temporary / lang) for lang in languages(params)]
+        return {name: value for errors in in_pool(_floors, jobs, "floors") for name, value in errors.items()}
+
+
+def floor_scores(bench: Bench, kind: str) -> tuple | None:
+    """Scores of recordings, such as people-recorded, and what is known of them; None where nobody of that kind spoke."""
+    folder = paths.artifacts("floors", bench.lang, kind)
+    return bench.scores(folder, "floors") if folder.is_dir() else None

@@ -7,7 +7,6 @@ utterance's name, so a part of the test set scores as it does within the whole. 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from torch.nn import functional as F
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.lm.lm import STOPS, TextSpeechLM, collate, valid
 from sebridge_lite.lm.sampling import SamplerConfig, generate, length_bounds
 from sebridge_lite.measure.entropy import (
@@ -29,12 +27,10 @@ from sebridge_lite.measure.entropy import (
     token_counts,
 )
 from sebridge_lite.measure.metrics import calibrated
-from sebridge_lite.measure.scoring import References, load_references, score, unless_empty
+from sebridge_lite.measure.scoring import References, score, unless_empty
 from sebridge_lite.measure.stats import Interval, mean_interval
-from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.stack import Stack, in_batches
 
-VOCAB = CharVocab()
 SORTED = 4_000  # tokens at once whose whole distributions are sorted: 100 kB each at 6,561 codes
 RATES = {  # name: the table's column and what it is counted out of (None: a plain mean over utterances)
     "wer": ("words_wrong", "words"),
@@ -107,9 +103,7 @@ def scores_of(
 def evaluate(
     model: TextSpeechLM,
     stack: Stack,
-    test: Sequence[Utterance],
-    folder: Path,
-    lang: str,
+    references: References,
     sampler: SamplerConfig,
     *,
     silence: Sequence[int],
@@ -118,25 +112,23 @@ def evaluate(
     prefixes: Sequence[torch.Tensor] | None = None,
     timbres: torch.Tensor | None = None,
     floor: float | None = None,
-    vocab=VOCAB,
-    references: References | None = None,
+    mark: str = "",
 ) -> Scores:
-    """`candidates` samples of each text of `test`, scored against its recording in `folder`.
+    """Scores of `candidates` samples of each text of `references`, each against its recording.
 
     silence: codes that are pauses (`silence_codes` of training recordings). prefixes: a style prefix a text; None is style
     off. timbres (U, E): another voice than the recording's. floor: the judge's own error, for `wer_cal`. seed: of tokens
-    (beside the sampler's), decoder noise and bootstrap. references: of `test`, by who has them loaded.
+    (beside the sampler's), decoder noise and bootstrap. mark: stands before each text that the model reads.
     """
     if model.config.speech_vocab != stack.codes:
         raise UserError(
-            f"LM of {model.config.speech_vocab} speech tokens, tokenizer of {stack.codes}: train it on "
-            "this tokenizer's tokens"
+            f"LM of {model.config.speech_vocab} speech tokens, tokenizer of {stack.codes}: train it on this tokenizer's tokens"
         )
-    references = references or load_references(stack, test, folder, lang)
-    texts = [vocab.encode(utterance.text) for utterance in test]
+    test = references.utterances
+    texts = [stack.text.encode(mark + utterance.text) for utterance in test]
     prefixes = [text[:0] for text in texts] if prefixes is None else prefixes
-    own = [seed_of(seed, "tokens", utterance.id) for utterance in test]
-    groups = generate(model, texts, prefixes, sampler, candidates, row_seeds=own)
+    row_seeds = [seed_of(seed, "tokens", utterance.id) for utterance in test]
+    groups = generate(model, texts, prefixes, sampler, candidates, row_seeds=row_seeds)
     codes = [row for group in groups for row in group]
     rows = np.repeat(np.arange(len(test)), candidates)
     samples = np.tile(np.arange(candidates), len(test))
@@ -151,6 +143,23 @@ def evaluate(
     return scores
 
 
+def scores_of_codes(
+    stack: Stack,
+    references: References,
+    codes: Sequence[torch.Tensor],
+    *,
+    silence: Sequence[int],
+    seed: int,
+    floor: float | None = None,
+) -> Scores:
+    """Scores of given tokens, one row a text of `references`, decoded and scored as `evaluate` does it."""
+    noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in references.utterances]
+    sounds = speak(stack, codes, references.timbres, noises)
+    table = score(stack, references, np.arange(len(codes)), codes, sounds, references.timbres, silence)
+    table.insert(1, "sample", 0)
+    return scores_of(table, list(codes), stack, references, floor, seed)
+
+
 def speak(
     stack: Stack, codes: Sequence[torch.Tensor], timbres: torch.Tensor, seeds: Sequence[int]
 ) -> list[torch.Tensor]:
@@ -162,23 +171,20 @@ def speak(
     return unless_empty(some, codes, torch.zeros(0))
 
 
-def floors(
-    stack: Stack, recordings: Sequence[Utterance], folder: Path, lang: str, *, silence: Sequence[int], seed: int
-) -> dict[str, Scores]:
-    """What is lost before any LM: recordings as they are, and their tokens decoded in their own voice.
+def floors(stack: Stack, references: References, *, silence: Sequence[int], seed: int) -> dict[str, Scores]:
+    """Scores of what is lost before any LM: recordings as they are, and their tokens decoded in their own voice.
 
     `wer` of the first is the judge's floor: of people's recordings, and of engines' apart.
     """
-    references = load_references(stack, recordings, folder, lang)
-    rows, codes = np.arange(len(recordings)), stack.tokens(references.sounds)
-    noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in recordings]
-    found = {}
+    rows, codes = np.arange(len(references.utterances)), stack.tokens(references.sounds)
+    noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in references.utterances]
+    scores = {}
     for name in ("recorded", "resynthesised"):
         recorded = name == "recorded"
         sounds = references.sounds if recorded else speak(stack, codes, references.timbres, noises)
         table = score(stack, references, rows, codes, sounds, references.timbres, silence)
-        found[name] = scores_of(table, codes, stack, references, None, seed)
-    return found
+        scores[name] = scores_of(table, codes, stack, references, None, seed)
+    return scores
 
 
 def chances(probs: torch.Tensor, recent: torch.Tensor, sampler: SamplerConfig) -> torch.Tensor:

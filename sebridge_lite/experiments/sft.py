@@ -1,0 +1,173 @@
+"""The stages `sft` and `score sft`: one policy for each mix of real and synthetic speech, trained, then scored.
+
+An arm is a design and its alpha, such as `additive-0.80`:
+    additive       Sec. 2, Table 1: the real speech, and synthetic speech until alpha; at 1.00 the real speech is left out
+    kept           ours: as additive-1.00, with the real speech kept
+    substitution   ours: the same seconds for every alpha
+    upsampled      ours: the mix, with real speech repeated until it is half
+    tagged         ours: the mix, each text marked with its source, and decoded under the mark of real speech
+
+artifacts/sft/sSEED/ARM/          model, loss.csv, about.json
+artifacts/scores/sft/sSEED/ARM/   scores.csv, codes.safetensors, summary.json
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params
+from sebridge_lite.core.work import working
+from sebridge_lite.core.workers import in_pool
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, upsampled
+from sebridge_lite.experiments.bench import Bench, load_bench, read_json
+from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.lm.sft import fine_tune
+from sebridge_lite.measure.evaluate import Scores, evaluate
+from sebridge_lite.measure.saved import save_scores
+from sebridge_lite.measure.scaling import Study, study
+from sebridge_lite.stack.weights import save_model
+
+DESIGNS = ("additive", "kept", "substitution", "upsampled", "tagged")
+REAL, SYNTHETIC = "1", "0"  # marks of the source; the texts of the studio world hold no digits
+
+
+class Arm(NamedTuple):
+    design: str
+    alpha: float
+
+    @property
+    def mark(self) -> str:
+        """What stands before each text when the policy speaks."""
+        return REAL if self.design == "tagged" else ""
+
+
+def arm_of(name: str) -> Arm:
+    """The design and the alpha that a name such as additive-0.80 stands for."""
+    design, _, alpha = name.partition("-")
+    try:
+        arm = Arm(design, float(alpha))
+    except ValueError:
+        arm = Arm("", 2.0)
+    if arm.design not in DESIGNS or not 0 <= arm.alpha <= 1 or name != f"{design}-{arm.alpha:.2f}":
+        raise UserError(f"arm '{name}': not DESIGN-ALPHA, as in additive-0.80; designs: {', '.join(DESIGNS)}")
+    return arm
+
+
+def mixed(arm: Arm, real: Sequence[Utterance], synthetic: Sequence[Utterance], seed: int) -> list[Utterance]:
+    """What the arm's policy learns from; an utterance may stand in it more than once."""
+    if arm.design == "substitution":
+        return substitute(real, synthetic, arm.alpha, seed)
+    if arm.design == "upsampled":
+        return upsampled(real, synthetic, arm.alpha, seed)
+    utterances = mix(real, synthetic, arm.alpha, seed)
+    return [*real, *utterances] if arm.design == "kept" and arm.alpha == 1 else utterances
+
+
+def texts_for(arm: Arm, utterances: Sequence[Utterance]) -> list[str]:
+    """The texts as the arm's policy reads them."""
+    if arm.design != "tagged":
+        return [utterance.text for utterance in utterances]
+    return [(SYNTHETIC if utterance.kind == "engine" else REAL) + utterance.text for utterance in utterances]
+
+
+def examples_of(bench: Bench, texts: Sequence[str], codes: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """(text, speech tokens) of each utterance, as ids."""
+    return [(bench.stack.text.encode(text), row) for text, row in zip(texts, codes, strict=True)]
+
+
+def policy_folder(arm: str, seed: int) -> Path:
+    return paths.artifacts("sft", f"s{seed}", arm)
+
+
+def scores_folder(arm: str, seed: int) -> Path:
+    return paths.artifacts("scores", "sft", f"s{seed}", arm)
+
+
+def train_sft(params: Params, name: str, seed: int) -> dict:
+    """What is known of a policy's training, which leaves its weights; a killed run goes on where it was."""
+    arm, out, bench = arm_of(name), policy_folder(name, seed), load_bench(params)
+    real, synthetic = bench.utterances("real"), bench.utterances("synthetic")
+    utterances = mixed(arm, real, synthetic, seed)
+    examples = examples_of(bench, texts_for(arm, utterances), bench.tokens_of(utterances))
+    model = bench.backbone()
+    with working(out) as work, paths.replacing(out) as temporary:
+        trained = fine_tune(model, examples, [u.speaker for u in utterances], params.sft, seed, work, name)
+        about = {
+            "arm": name,
+            "alpha": arm.alpha,
+            "alpha_measured": round(alpha_of(utterances), 4),
+            "seed": seed,
+            "minutes": round(seconds_of(utterances) / 60, 2),
+            "steps": trained.steps,
+            "epochs": round(trained.epochs, 2),
+            "loss": round(trained.loss, 4),
+        }
+        temporary.mkdir(parents=True)
+        save_model(model, model.config, temporary / "model", half=True)
+        (temporary / "loss.csv").write_bytes((work / "loss.csv").read_bytes())
+        (temporary / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return about
+
+
+def score_policy(
+    bench: Bench,
+    model: TextSpeechLM,
+    seed: int,
+    split: str = "test",
+    texts: int | None = None,
+    temperature: float | None = None,
+    mark: str = "",
+    **how,
+) -> Scores:
+    """Scores of a policy on (the first `texts` of) a set, at the temperature of all scoring if at no other.
+
+    mark: stands before each text that the policy reads. how: as in `evaluate`.
+    """
+    references = bench.references(split, texts)
+    return evaluate(
+        model,
+        bench.stack,
+        references,
+        bench.sampler(seed, temperature),
+        silence=bench.silence,
+        seed=seed,
+        floor=bench.floor,
+        mark=mark,
+        **how,
+    )
+
+
+def _score(job: tuple[Params, str, int]) -> None:
+    params, name, seed = job
+    bench, folder = load_bench(params), policy_folder(name, seed)
+    scores = score_policy(bench, bench.policy(folder, "sft"), seed, mark=arm_of(name).mark)
+    with paths.replacing(scores_folder(name, seed)) as temporary:
+        save_scores(temporary, scores, **read_json(folder / "about.json", "sft"))
+
+
+def score_sft(params: Params, seed: int) -> None:
+    """Scores every policy of a seed on the test set."""
+    in_pool(_score, [(params, name, seed) for name in params.cells.arms], f"sft s{seed}")
+
+
+def sft_scores(bench: Bench, name: str, seed: int) -> tuple[Scores, dict]:
+    """A policy's scores on the test set, and what is known of its training."""
+    return bench.scores(scores_folder(name, seed), "score_sft")
+
+
+def sft_policy(bench: Bench, name: str, seed: int) -> TextSpeechLM:
+    """A trained policy."""
+    return bench.policy(policy_folder(name, seed), "sft")
+
+
+def study_of(bench: Bench, design: str = "additive") -> Study:
+    """The policies of a design as curves over alpha."""
+    cells = bench.params.cells
+    names = [name for name in cells.arms if arm_of(name).design == design]
+    return study({arm_of(name).alpha: [sft_scores(bench, name, seed)[0] for seed in cells.seeds] for name in names})

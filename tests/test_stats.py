@@ -4,12 +4,16 @@ from scipy.stats import binomtest, false_discovery_control
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.stats import (
+    Interval,
+    columns,
     holm,
     mean_interval,
     normal_interval,
     paired_difference,
     paired_tests,
+    row_range,
     share_interval,
+    value_range,
 )
 
 
@@ -141,3 +145,11 @@ def test_the_interval_of_a_share_is_scipys_wilson_and_stays_within_0_and_1(count
 def test_what_is_no_share_is_refused(count, n):
     with pytest.raises(UserError, match="is no share"):
         share_interval(count, n)
+
+
+def test_a_value_is_written_with_its_unit_and_interval():
+    assert value_range(0.1234, 0.1, 0.2, "%", ".1f", 100) == "12.3 % (10.0 to 20.0)"
+    assert value_range(0.5, None, None, spec="+.2f") == "+0.50" and value_range(float("nan"), 0, 1) == "-"
+    row = columns("hp", Interval(10.4, 10.2, float("nan"), 5, 1))
+    assert list(row) == ["hp", "hp_low", "hp_high"] and row_range(row, "hp", "bits") == "10.4 bits"
+    assert row_range(row, "wer") == "-"

@@ -4,6 +4,8 @@ Texts are the units that were sampled: candidates or repeats of one text move to
 seed. Left out: BCa, mixed models. With S seeds, resampling them understates their share of the variance by (S - 1) / S.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -24,6 +26,34 @@ class Interval:
     high: float
     n: int
     seeds: int
+
+
+ENDS = ("", "_low", "_high")
+
+
+def columns(name: str, interval: Interval) -> dict[str, float]:
+    """The three columns of a measure in our tables: NAME, NAME_low and NAME_high."""
+    return dict(zip((name + end for end in ENDS), (interval.mean, interval.low, interval.high), strict=True))
+
+
+def value_range(mean, low, high, unit: str = "", spec: str = ".3g", by: float = 1.0) -> str:
+    """A value with its interval in words, `10.4 bits (10.2 to 10.6)`; without what is None or NaN.
+
+    spec: of each number, such as `.1f` or `+.2f`; by: what all three are multiplied with (100 for per cent).
+    """
+    if _missing(mean):
+        return "-"
+    text = f"{by * mean:{spec}}{unit and ' ' + unit}"
+    return text if _missing(low) or _missing(high) else f"{text} ({by * low:{spec}} to {by * high:{spec}})"
+
+
+def row_range(row: Mapping, name: str, unit: str = "", spec: str = ".3g", by: float = 1.0) -> str:
+    """`value_range` of a measure in a row of our tables; `-` where the row lacks it."""
+    return value_range(*(row.get(name + end) for end in ENDS), unit, spec, by)
+
+
+def _missing(value) -> bool:
+    return value is None or math.isnan(value)
 
 
 def _by_cluster(values: np.ndarray, weights: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

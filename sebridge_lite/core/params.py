@@ -138,8 +138,11 @@ class CellsParams:
     align: tuple[str, ...] = field()
     align_decoded: tuple[str, ...] = field(metadata={"may_be_empty": True})
     critique: tuple[str, ...] = field()
+    oracle: tuple[str, ...] = field(metadata={"may_be_empty": True})
     critique_decoded: tuple[str, ...] = field(metadata={"may_be_empty": True})
-    worlds: tuple[str, ...] = one_of("studio", "flat", "lively", "one", "narrow", "none")
+    worlds: tuple[str, ...] = field(
+        metadata={"may_be_empty": True, "choices": ("studio", "flat", "lively", "one", "narrow")}
+    )
 
     @property
     def aligned(self) -> tuple[str, ...]:

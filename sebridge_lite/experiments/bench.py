@@ -1,6 +1,7 @@
 """What policies are trained from and scored on, each part loaded when it is first asked for.
 
-A stage opens only what it uses, so what it lists as its inputs in dvc.yaml is the whole truth.
+A stage opens only what it uses, so what it lists as its inputs in dvc.yaml is the whole truth. For the same reason the measures
+are imported where they are used: who trains does not depend on them.
 """
 
 import json
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -20,11 +22,12 @@ from sebridge_lite.data.sets import PLACES, load_set, set_folder
 from sebridge_lite.experiments.train_parts import DECODING
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.sampling import SamplerConfig
-from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.saved import load_scores
-from sebridge_lite.measure.scoring import References, load_references
 from sebridge_lite.stack.stack import Stack, load_part, load_stack, pretrained_folder
 from sebridge_lite.stack.weights import load_model
+
+if TYPE_CHECKING:
+    from sebridge_lite.measure.evaluate import Scores
+    from sebridge_lite.measure.scoring import References
 
 
 def read_json(path: Path, stage: str) -> dict:
@@ -43,7 +46,7 @@ class Bench:
     sets: dict[str, tuple[list[Utterance], Path]] = field(
         default_factory=dict
     )  # name: utterances, folder of their sound
-    tracked: dict[tuple, References] = field(default_factory=dict)
+    tracked: dict[tuple, "References"] = field(default_factory=dict)
 
     @cached_property
     def stack(self) -> Stack:
@@ -83,8 +86,10 @@ class Bench:
         """The scoring judge's word error on people's recordings of the test set."""
         return read_json(paths.artifacts("floors", self.lang, "people-recorded", "summary.json"), "floors")["wer"]
 
-    def references(self, name: str, texts: int | None = None) -> References:
+    def references(self, name: str, texts: int | None = None) -> "References":
         """The recordings of (the first `texts` of) a set and their tracks, worked out once."""
+        from sebridge_lite.measure.scoring import load_references
+
         utterances = self.utterances(name)[:texts]
         key = name, len(utterances)
         if key not in self.tracked:
@@ -113,8 +118,10 @@ class Bench:
             raise UserError(f"{folder}: no policy; `dvc repro {stage}` trains it")
         return load_model(TextSpeechLM, LMConfig, folder / "model").to(self.stack.device)
 
-    def scores(self, folder: Path, stage: str) -> tuple[Scores, dict]:
+    def scores(self, folder: Path, stage: str) -> "tuple[Scores, dict]":
         """What a stage has measured of a policy, and all that it wrote down of it."""
+        from sebridge_lite.measure.saved import load_scores
+
         if not folder.is_dir():
             raise UserError(f"{folder}: no scores; `dvc repro {stage}` makes them")
         return load_scores(folder, self.stack.codes)
@@ -123,3 +130,8 @@ class Bench:
 def load_bench(params: Params, lang: str | None = None) -> Bench:
     """The bench of a language, or of the one that has real speech."""
     return Bench(params, lang or params.roles.dgsa)
+
+
+def languages(params: Params) -> list[str]:
+    """The languages of a run, each once."""
+    return list(dict.fromkeys(lang for lang in (params.roles.dgsa, params.roles.tdsc) if lang != "none"))

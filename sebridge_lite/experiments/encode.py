@@ -1,38 +1,16 @@
-"""The stages `encode` and `floors`: the corpus as speech tokens, and what the scoring judge makes of recordings.
+"""The stage `encode`: the corpus as speech tokens, in artifacts/tokens/{train,dev,test}/LANG/SET.safetensors."""
 
-artifacts/tokens/{train,dev,test}/LANG/SET.safetensors   tokens of every utterance
-artifacts/floors/LANG/silence.json                       tokens that stand for pauses
-artifacts/floors/LANG/{people,engines}-{recorded,resynthesised}/   scores of recordings of the test sentences: the judge's
-                                                         floors, and the corners of every figure
-"""
-
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
-from sebridge_lite.core.workers import in_pool, workers
 from sebridge_lite.data.codes import write_codes
-from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.sets import PLACES
-from sebridge_lite.experiments.bench import Bench, load_bench
-from sebridge_lite.experiments.corpus import SPEED, write_set
-from sebridge_lite.measure.evaluate import floors
-from sebridge_lite.measure.saved import save_scores
-from sebridge_lite.measure.scoring import load_references, load_sounds, silence_codes
-from sebridge_lite.studio.studio import crew, lines_of, record_all
-from sebridge_lite.studio.texts import load_language
-from sebridge_lite.studio.voices import engines
+from sebridge_lite.experiments.bench import Bench, languages, load_bench
+from sebridge_lite.measure.scoring import load_sounds
 
 AT_ONCE = 512  # utterances whose sound is in memory
-HEARD = 200  # training recordings that show which tokens are pauses
-
-
-def languages(params: Params) -> list[str]:
-    """The languages of a run, each once."""
-    return list(dict.fromkeys(lang for lang in (params.roles.dgsa, params.roles.tdsc) if lang != "none"))
 
 
 def encode_set(bench: Bench, name: str, out: Path) -> None:
@@ -55,45 +33,3 @@ def run_encode(params: Params) -> None:
                 (temporary / lang).mkdir(parents=True)
                 for name in (name for name in PLACES if PLACES[name] == place):
                     encode_set(load_bench(params, lang), name, temporary / lang)
-
-
-def engines_say(test: Sequence[Utterance], lang: str, params: Params, folder: Path) -> list[Utterance]:
-    """The test sentences as the study's engines say them, recorded into `folder`."""
-    lexicon = load_language(lang).lexicon
-    said = ([lexicon[word] for word in utterance.words] for utterance in test)
-    lines = lines_of("engine-test", lang, said, engines("main", params.corpus.engines), params.seed)
-    with crew(workers(sum(utterance.seconds for utterance in test) / SPEED)) as pool:
-        return write_set(folder, "engine-test", record_all(lines, params.seed, pool))
-
-
-def _floors(job: tuple[Params, str, Path]) -> dict[str, float]:
-    params, lang, out = job
-    bench = load_bench(params, lang)
-    out.mkdir(parents=True)
-    teacher = "real" if bench.utterances("real") else "synthetic"
-    heard = load_sounds(bench.utterances(teacher)[:HEARD], bench.folder(teacher))
-    silence = [int(code) for code in silence_codes(bench.stack, heard)]
-    (out / "silence.json").write_text(json.dumps(silence), encoding="utf-8")
-    groups: dict[str, tuple[Sequence[Utterance], Path]] = {"people": (bench.utterances("test"), bench.folder("test"))}
-    if params.corpus.synthetic_source == params.corpus.real_source == "studio":
-        groups["engines"] = engines_say(bench.utterances("test"), lang, params, out), out
-    errors = {}
-    for kind, (utterances, folder) in groups.items():
-        references = load_references(bench.stack, utterances, folder, lang)
-        for what, scores in floors(bench.stack, references, silence=silence, seed=params.seed).items():
-            save_scores(out / f"{kind}-{what}", scores)
-            errors[f"{lang}_{kind}_{what}"] = scores.summary["wer"].mean
-    return errors
-
-
-def run_floors(params: Params) -> dict[str, float]:
-    """The scoring judge's word error on recordings, by language, kind of speaker, and recorded or resynthesised."""
-    with paths.replacing(paths.artifacts("floors")) as temporary:
-        jobs = [(params, lang, temporary / lang) for lang in languages(params)]
-        return {name: value for errors in in_pool(_floors, jobs, "floors") for name, value in errors.items()}
-
-
-def floor_scores(bench: Bench, kind: str) -> tuple | None:
-    """Scores of recordings, such as people-recorded, and what is known of them; None where nobody of that kind spoke."""
-    folder = paths.artifacts("floors", bench.lang, kind)
-    return bench.scores(folder, "floors") if folder.is_dir() else None

@@ -1,4 +1,4 @@
-"""The stages `sft` and `score sft`: one policy for each mix of real and synthetic speech, trained, then scored.
+"""The stage `sft`: one policy for each mix of real and synthetic speech.
 
 An arm is a design and its alpha, such as `additive-0.80`:
     additive       Sec. 2, Table 1: the real speech, and synthetic speech until alpha; at 1.00 the real speech is left out
@@ -7,8 +7,7 @@ An arm is a design and its alpha, such as `additive-0.80`:
     upsampled      ours: the mix, with real speech repeated until it is half
     tagged         ours: the mix, each text marked with its source, and decoded under the mark of real speech
 
-artifacts/sft/sSEED/ARM/          model, loss.csv, about.json
-artifacts/scores/sft/sSEED/ARM/   scores.csv, codes.safetensors, summary.json
+artifacts/sft/sSEED/ARM/ gets model, loss.csv and about.json.
 """
 
 import json
@@ -22,15 +21,11 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.work import working
-from sebridge_lite.core.workers import in_pool
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, upsampled
-from sebridge_lite.experiments.bench import Bench, load_bench, read_json
+from sebridge_lite.experiments.bench import Bench, load_bench
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sft import fine_tune
-from sebridge_lite.measure.evaluate import Scores, evaluate
-from sebridge_lite.measure.saved import save_scores
-from sebridge_lite.measure.scaling import Study, study
 from sebridge_lite.stack.weights import save_model
 
 DESIGNS = ("additive", "kept", "substitution", "upsampled", "tagged")
@@ -85,10 +80,6 @@ def policy_folder(arm: str, seed: int) -> Path:
     return paths.artifacts("sft", f"s{seed}", arm)
 
 
-def scores_folder(arm: str, seed: int) -> Path:
-    return paths.artifacts("scores", "sft", f"s{seed}", arm)
-
-
 def train_sft(params: Params, name: str, seed: int) -> dict:
     """What is known of a policy's training, which leaves its weights; a killed run goes on where it was."""
     arm, out, bench = arm_of(name), policy_folder(name, seed), load_bench(params)
@@ -115,59 +106,6 @@ def train_sft(params: Params, name: str, seed: int) -> dict:
     return about
 
 
-def score_policy(
-    bench: Bench,
-    model: TextSpeechLM,
-    seed: int,
-    split: str = "test",
-    texts: int | None = None,
-    temperature: float | None = None,
-    mark: str = "",
-    **how,
-) -> Scores:
-    """Scores of a policy on (the first `texts` of) a set, at the temperature of all scoring if at no other.
-
-    mark: stands before each text that the policy reads. how: as in `evaluate`.
-    """
-    references = bench.references(split, texts)
-    return evaluate(
-        model,
-        bench.stack,
-        references,
-        bench.sampler(seed, temperature),
-        silence=bench.silence,
-        seed=seed,
-        floor=bench.floor,
-        mark=mark,
-        **how,
-    )
-
-
-def _score(job: tuple[Params, str, int]) -> None:
-    params, name, seed = job
-    bench, folder = load_bench(params), policy_folder(name, seed)
-    scores = score_policy(bench, bench.policy(folder, "sft"), seed, mark=arm_of(name).mark)
-    with paths.replacing(scores_folder(name, seed)) as temporary:
-        save_scores(temporary, scores, **read_json(folder / "about.json", "sft"))
-
-
-def score_sft(params: Params, seed: int) -> None:
-    """Scores every policy of a seed on the test set."""
-    in_pool(_score, [(params, name, seed) for name in params.cells.arms], f"sft s{seed}")
-
-
-def sft_scores(bench: Bench, name: str, seed: int) -> tuple[Scores, dict]:
-    """A policy's scores on the test set, and what is known of its training."""
-    return bench.scores(scores_folder(name, seed), "score_sft")
-
-
 def sft_policy(bench: Bench, name: str, seed: int) -> TextSpeechLM:
     """A trained policy."""
     return bench.policy(policy_folder(name, seed), "sft")
-
-
-def study_of(bench: Bench, design: str = "additive") -> Study:
-    """The policies of a design as curves over alpha."""
-    cells = bench.params.cells
-    names = [name for name in cells.arms if arm_of(name).design == design]
-    return study({arm_of(name).alpha: [sft_scores(bench, name, seed)[0] for seed in cells.seeds] for name in names})

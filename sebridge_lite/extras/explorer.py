@@ -33,7 +33,8 @@ def voice_explorer(sentences: dict[str, list[Word]], lang: str, voices: dict[str
     from IPython.display import display
 
     from sebridge_lite.experiments.notebook import clip, interactive
-    from sebridge_lite.paper.figures import ENGINE, PEOPLE, pitch_track
+    from sebridge_lite.paper.figures import ENGINE, PEOPLE
+    from sebridge_lite.paper.pictures import pitch_track
 
     controls = {
         "text": widgets.Dropdown(options=list(sentences), description="text"),

@@ -1,101 +1,270 @@
-"""Figures: one look for all, letters of Thai and Lao that are really drawn, colours that colour-blind readers can tell."""
+"""Figures of tables: curves, effects with intervals, trade-offs. Sounds and maps are in `pictures`.
 
+A table has a row for each point and the columns NAME, NAME_low and NAME_high of a measure; a point without an interval
+has no bar. Names, units and colours come from `labels`. Each function returns the Figure.
+"""
+
+import itertools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import matplotlib.font_manager
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
-PEOPLE, ENGINE, OURS, PAPER = "#0072B2", "#D55E00", "#009E73", "0.55"  # Okabe-Ito
-FONTS = ("NotoSansThai-Regular.ttf", "NotoSansLao-Regular.ttf")
-FONT_FOLDER = Path(__file__).with_name("fonts")
-RATE = 16_000
+from sebridge_lite.paper.labels import ENGINE, FONT_FOLDER, FONTS, OURS, PAPER, PEOPLE, colours, measure, use_style
 
-
-def use_style() -> None:
-    """Call once a notebook."""
-    for name in FONTS:
-        matplotlib.font_manager.fontManager.addfont(FONT_FOLDER / name)
-    sns.set_theme(style="whitegrid", palette="colorblind", rc={
-        "font.family": ["DejaVu Sans", "Noto Sans Thai", "Noto Sans Lao"],
-        "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "figure.dpi": 80, "figure.constrained_layout.use": True,
-    })  # fmt: skip
-
-
-def spectrogram(axis, samples: np.ndarray, title: str) -> None:
-    """Levels up to 8 kHz in dB, silence light and sound dark."""
-    axis.specgram(samples.astype(float) + 1e-3, NFFT=400, Fs=RATE, noverlap=300, cmap="Greys", vmin=-60, vmax=40)
-    axis.set(title=title, ylabel="Hz")
-    axis.grid(False)
+__all__ = [
+    "ENGINE",
+    "FONTS",
+    "FONT_FOLDER",
+    "OURS",
+    "PAPER",
+    "PEOPLE",
+    "colours",
+    "curves",
+    "forest",
+    "frontier",
+    "legend",
+    "use_style",
+]
+MOST_LABELS = 7  # beside the points of a panel; more cannot be told apart
+MARKERS = "osXD^vP*"
 
 
-def pitch_track(axis, f0: np.ndarray, colour: str, seconds: float, label: str | None = None) -> None:
-    """F0 in Hz, unvoiced stretches left blank."""
-    times = np.linspace(0, seconds, len(f0), endpoint=False)
-    axis.plot(times, np.where(f0 > 0, f0, np.nan), color=colour, lw=2, label=label)
-    axis.set(xlabel="seconds", ylabel="F0, Hz", yscale="log")
-    axis.set_yticks([80, 120, 180, 270], ["80", "120", "180", "270"])
-    axis.minorticks_off()
+def _reach(rows: pd.DataFrame, name: str, factor: float) -> np.ndarray | None:
+    """How far the interval of a measure reaches below and above it; None where it has none. (2, N)"""
+    if f"{name}_low" not in rows:
+        return None
+    ends = [rows[name] - rows[f"{name}_low"], rows[f"{name}_high"] - rows[name]]
+    return factor * np.clip(np.array(ends, dtype=float), 0, None)
 
 
-def voices_side_by_side(clips: Mapping[str, tuple[np.ndarray, np.ndarray, str]], title: str) -> Figure:
-    """Spectrogram over F0 track for each voice; `clips[label] = (samples, f0, "people" or "engine")`."""
-    figure, axes = plt.subplots(2, len(clips), figsize=(3.2 * len(clips), 4.2), squeeze=False, sharey="row")
-    for column, (label, (samples, f0, kind)) in zip(axes.T, clips.items(), strict=True):
-        spectrogram(column[0], samples, label)
-        pitch_track(column[1], f0, PEOPLE if kind == "people" else ENGINE, len(samples) / RATE)
-    figure.suptitle(title)
-    return figure
+def _line(axis, rows: pd.DataFrame, x: str, name: str, factor: float, colour: str, **style) -> None:
+    """One line with its band; a single point has a bar instead. A line of many points has no markers."""
+    rows = rows[rows[name].notna()]
+    values, reach = factor * rows[name], _reach(rows, name, factor)
+    if reach is not None and len(rows) > 1:
+        axis.fill_between(rows[x], values - reach[0], values + reach[1], color=colour, alpha=0.15, lw=0)
+    elif reach is not None:
+        axis.errorbar(rows[x], values, reach, color=colour, capsize=3)
+    marker = "o" if len(rows) <= 20 else ""
+    axis.plot(rows[x], values, **{"color": colour, "marker": marker, "ms": 4, "lw": 1.5, **style})
 
 
-def pitch_spread(table: pd.DataFrame) -> Figure:
-    """How far F0 moves within an utterance, people against engines; needs columns `kind` and `f0_std_st`."""
-    figure, axis = plt.subplots(figsize=(5.5, 2.8))
-    sns.histplot(
-        table, x="f0_std_st", hue="kind", bins=30, stat="density", common_norm=False, ax=axis,
-        palette={"people": PEOPLE, "engine": ENGINE},
+def _equal_spans(axes: Sequence, from_zero: bool) -> None:
+    """Gives all axes the span of the widest, so that a step of one size looks alike in each."""
+    limits = [axis.get_ylim() for axis in axes]
+    span = max(high - low for low, high in limits)
+    for axis, (low, high) in zip(axes, limits, strict=True):
+        start = (low + high - span) / 2
+        start = max(start, -0.05 * span) if from_zero else start
+        axis.set_ylim(start, start + span)
+
+
+def curves(
+    table: pd.DataFrame,
+    x: str,
+    measures: Sequence[str | tuple[str, str]],
+    by: str | None = None,
+    panel: str | None = None,
+    printed: pd.DataFrame | None = None,
+    levels: Mapping[str, Mapping[str, float]] | None = None,
+    spans: Sequence[tuple[float, float, str]] | Mapping[str, Sequence[tuple[float, float, str]]] = (),
+    dots: Sequence[str] = (),
+    size: tuple[float, float] = (2.6, 2.5),
+    **settings,
+) -> Figure:
+    """Measures over `x`, a panel each, with their intervals: a line for each value of `by`; `dots` names those without a line.
+
+    `panel`: a column with a panel for each of its values, of one measure. `printed`: the paper's table in its own units; it
+    has a row of panels above ours, with y axes of the same span where the measure is the same, else (ours, the paper's).
+    `levels[label][measure]`: horizontal lines. `spans`: shaded stretches of x with a label, or such a list for each panel.
+    `settings` go to every axis.
+    """
+    pairs = [(name, name) if isinstance(name, str) else name for name in measures]
+    parts = [(str(value), rows) for value, rows in table.groupby(panel, sort=False)] if panel else [("", table)]
+    shown = [(title, rows, *pair) for title, rows in parts for pair in pairs]
+    high = 1 if printed is None else 2
+    figure, axes = plt.subplots(
+        high, len(shown), figsize=(size[0] * len(shown) + 0.6, size[1] * high), squeeze=False,
+        sharex=True, sharey=panel is not None,
     )  # fmt: skip
-    axis.set(xlabel="F0 standard deviation in an utterance, semitones", ylabel="density")
+    lines = list(dict.fromkeys(table[by])) if by else [""]
+    colour_of = {"": OURS} | (colours(map(str, lines)) if by else {})
+    listed = spans if not isinstance(spans, Mapping) else [span for own in spans.values() for span in own]
+    span_colour = colours(dict.fromkeys(what for _, _, what in listed))
+    for column, (title, rows, name, theirs) in zip(axes.T, shown, strict=True):
+        label, factor, _ = measure(name)
+        for axis in column:
+            for start, end, what in spans.get(title, ()) if isinstance(spans, Mapping) else spans:
+                axis.axvspan(start, end, color=span_colour[what], alpha=0.15, lw=0, label=what)
+        for value in lines:
+            own, key = (rows[rows[by] == value] if by else rows), str(value)
+            style = {"ls": "none"} if value in dots else {"ls": "--", "mfc": "white"} if key == "paper" else {}
+            if len(own):
+                _line(column[-1], own, x, name, factor, colour_of[key], label=key or None, **style)
+        for what, values in (levels or {}).items():
+            if name in values:
+                column[-1].axhline(factor * values[name], color=colours([what])[what], ls=":", label=what)
+        column[-1].set(ylabel=label, title=title, xlabel=measure(x)[0], **settings)
+        if printed is not None:
+            column[0].set_visible(theirs in printed)
+            if theirs in printed:
+                column[0].plot(printed[x], printed[theirs], "o--", color=PAPER, ms=4)
+                column[0].set(ylabel=measure(theirs)[0])
+            column[0].set_title("the paper", loc="left")
+            column[1].set_title("ours", loc="left")
+            if name == theirs and theirs in printed:
+                _equal_spans(column, min(printed[theirs].min(), rows[name].min()) >= 0)
+        if settings.get("xscale") == "log" and table[x].nunique() <= 8:
+            column[-1].set_xticks(ticks := sorted(table[x].unique()), [f"{tick:g}" for tick in ticks])
+            column[-1].minorticks_off()
+    if panel:
+        for axis in axes[0, 1:]:
+            axis.set_ylabel("")
+    legend(figure, axes.flat)
     return figure
 
 
-def mixes(table: pd.DataFrame) -> Figure:
-    """Minutes of real and synthetic speech at each alpha; needs columns `alpha`, `real_min`, `synthetic_min`."""
-    figure, axis = plt.subplots(figsize=(6, 2.8))
-    places = np.arange(len(table))
-    axis.bar(places, table["real_min"], color=PEOPLE, label="studio people")
-    axis.bar(places, table["synthetic_min"], bottom=table["real_min"], color=ENGINE, label="engines")
-    axis.set_xticks(places, [f"{alpha:.0%}" for alpha in table["alpha"]])
-    axis.set(xlabel="alpha, share of synthetic seconds", ylabel="minutes")
-    axis.legend()
+def legend(figure: Figure, axes: Sequence) -> None:
+    """One legend under all panels, where there is something to tell apart."""
+    found = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if len(found) > 1:
+        figure.legend(found.values(), found, loc="outside lower center", ncols=min(len(found), 5), frameon=False)
+
+
+def forest(
+    table: pd.DataFrame,
+    label: str,
+    measures: Sequence[str],
+    by: str | None = None,
+    band: Mapping[str, float] | None = None,
+    levels: Mapping[str, float] | None = None,
+    hue: str | None = None,
+    **settings,
+) -> Figure:
+    """Effects with their intervals, a line for each row and a panel for each measure (and each value of `by`).
+
+    `band[measure]`: the smallest change that counts; what is smaller lies in the grey band. `levels`: vertical lines by
+    label. `hue`: a column whose values choose colour and marker in place of `label`. `settings` go to every axis.
+    """
+    parts = [(str(value), rows) for value, rows in table.groupby(by, sort=False)] if by else [("", table)]
+    grid = (1, len(parts)) if len(measures) == 1 else (len(parts), len(measures))
+    tall = max(len(rows) for _, rows in parts)
+    wide = 9 if grid[1] > 1 else 7
+    figure, axes = plt.subplots(
+        *grid,
+        figsize=(wide, grid[0] * (0.27 * tall + 0.6) + 0.3),
+        squeeze=False,
+        sharey="row" if len(measures) > 1 else False,
+    )
+    names = list(dict.fromkeys(table[hue or label].astype(str)))
+    colour_of, marker_of = colours(names), dict(zip(names, MARKERS, strict=False)) if hue else {}
+    for axis, (title, rows, name) in zip(
+        axes.flat, [(title, rows, name) for title, rows in parts for name in measures], strict=True
+    ):
+        text, factor, _ = measure(name)
+        if band:
+            axis.axvspan(
+                -factor * band[name.removesuffix("_gain")], factor * band[name.removesuffix("_gain")], color="0.9", lw=0
+            )
+        if band or name.endswith("_gain"):
+            axis.axvline(0, color=PAPER, lw=1)
+        for what, value in (levels or {}).items():
+            axis.axvline(factor * value, color=ENGINE, ls=":", label=what)
+        reach = _reach(rows, name, factor)
+        for place, row in enumerate(rows.to_dict("records")):
+            key = str(row[hue or label])
+            spread = None if reach is None or np.isnan(reach[:, place]).any() else reach[:, [place]]
+            marker = marker_of.get(key, "D" if key == "paper" else "o")
+            axis.errorbar(factor * row[name], place, xerr=spread, fmt=marker, color=colour_of[key], capsize=3, ms=5,
+                          label=key if hue else None)  # fmt: skip
+        axis.set_yticks(range(len(rows)), rows[label].astype(str))
+        axis.set(xlabel=text, title=title, ylim=(len(rows) - 0.5, -0.5), **settings)
+        axis.grid(False, axis="y")
+    if len(measures) > 1:
+        for axis in axes[:, 1:].flat:
+            axis.tick_params(labelleft=False)
+    legend(figure, axes.flat)
     return figure
 
 
-def journey(steps: Sequence[tuple[str, str, str]], title: str) -> Figure:
-    """The map of the notebooks: (number, what it shows, state), state being "done" or "to come"."""
-    columns = 5
-    rows = -(-len(steps) // columns)
-    figure, axis = plt.subplots(figsize=(10, 1.35 * rows + 0.4))
-    for index, (number, what, state) in enumerate(steps):
-        row, column = divmod(index, columns)
-        x, y = (column if row % 2 == 0 else columns - 1 - column), -row
-        there = state == "done"
-        box = {"boxstyle": "round,pad=0.5", "fc": "#D9EDF7" if there else "white", "ec": PEOPLE if there else PAPER}
-        axis.text(x, y, f"{number}\n{what}", ha="center", va="center", bbox=box, color="black" if there else PAPER)
-        if index + 1 < len(steps):
-            next_row, next_column = divmod(index + 1, columns)
-            to = ((next_column if next_row % 2 == 0 else columns - 1 - next_column), -next_row)
-            arrow = {
-                "arrowstyle": "->",
-                "color": PAPER,
-                "shrinkA": 42 if row == next_row else 24,
-                "shrinkB": 42 if row == next_row else 24,
-            }
-            axis.annotate("", xy=to, xytext=(x, y), arrowprops=arrow)
-    axis.set(xlim=(-0.55, columns - 0.45), ylim=(0.6 - rows, 0.5), title=title)
-    axis.axis("off")
+def _label_beside(
+    axis, points: Mapping[str, tuple[float, float]], named: Sequence[str], colour_of: Mapping[str, str]
+) -> None:
+    """Writes the names in `named` beside their points, where no other name and no other point lies."""
+    axis.figure.draw_without_rendering()  # fixes where points are on the canvas
+    at, frame = [axis.transData.transform(place) for place in points.values()], axis.get_window_extent()
+    taken: list = []
+    for name in named:
+        text = axis.annotate(name, points[name], (0, 0), textcoords="offset points", color=colour_of[name], fontsize=8,
+                             va="center", path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
+        tried = []
+        for far, angle in itertools.product(
+            (9, 16, 24, 34, 46), np.deg2rad([20, 160, -20, -160, 90, -90, 50, 130, -50, -130])
+        ):
+            side = "left" if np.cos(angle) > 0.1 else "right" if np.cos(angle) < -0.1 else "center"
+            text.set(position=(far * np.cos(angle), far * np.sin(angle)), ha=side)
+            box = text.get_window_extent()
+            met = sum(map(box.overlaps, taken)) + sum(box.padded(3).contains(*place) for place in at)
+            met += not (frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1))
+            tried.append((met, len(tried), text.get_position(), side, box))
+        _, _, position, side, box = min(tried)
+        text.set(position=position, ha=side)
+        taken.append(box)
+
+
+def frontier(
+    table: pd.DataFrame,
+    across: Sequence[str] = ("hp", "f0_std"),
+    up: str = "wer_cal",
+    shown: Sequence[str] | None = None,
+    limit: float | None = None,
+) -> Figure:
+    """Word error against liveliness, a panel for each measure of `across`: better is to the right and down.
+
+    `table` has the columns `variant` and `line`. Rows with the line "point" or "chosen" are systems with both intervals; the
+    first seven of `shown` have their names beside them, all others are grey. "corner" are recordings: a star, or their values
+    above the panel where they lie outside. "tried" are dots. Any other value is a thin line through its rows by `at`, with an
+    arrow at the highest. `limit` is a horizontal line.
+    """
+    shown = list(dict.fromkeys(table.loc[table["line"] != "corner", "variant"] if shown is None else shown))
+    colour_of = dict.fromkeys(shown, "0.7") | colours(shown[:MOST_LABELS])
+    inner = table[table["line"].ne("corner") & table["variant"].isin(shown)]
+    systems = inner[inner["line"].isin(["point", "chosen"])].drop_duplicates("variant").set_index("variant")
+    named = [name for name in shown[:MOST_LABELS] if name in systems.index]
+    figure, axes = plt.subplots(1, len(across), figsize=(5 * len(across), 4), sharey=True, squeeze=False)
+    label, factor, _ = measure(up)
+    axes[0, 0].set_ylabel(label)
+    for axis, name in zip(axes[0], across, strict=True):
+        text, by, _ = measure(name)
+        for (variant, kind), own in inner.sort_values("at").groupby(["variant", "line"], sort=False):
+            x, y, style = by * own[name], factor * own[up], {"color": colour_of[variant]}
+            if kind in ("point", "chosen"):
+                axis.errorbar(x, y, _reach(own, up, factor), _reach(own, name, by), "o", capsize=2, lw=1, **style)
+            elif kind == "tried":
+                axis.plot(x, y, ".", alpha=0.6, **style)
+            else:
+                axis.plot(x, y, ":" if kind == "dose" else "-", lw=1, alpha=0.7, **style)
+                axis.plot(x.iloc[-1], y.iloc[-1], ">", ms=5, alpha=0.7, **style)
+        if limit is not None:
+            axis.axhline(factor * limit, color=PAPER, ls="--", lw=1)
+        axis.set(xlabel=text, xlim=axis.get_xlim(), ylim=axis.get_ylim())
+        outside = []
+        for row in table[table["line"] == "corner"].to_dict("records"):
+            x, y, who = by * row[name], factor * row[up], row["variant"]
+            if min(axis.get_xlim()) <= x <= max(axis.get_xlim()) and min(axis.get_ylim()) <= y <= max(axis.get_ylim()):
+                axis.plot(x, y, "*", ms=12, color=colours([who])[who], label=who)
+            else:
+                outside.append(f"{who} at {x:.2f}, {y:.1f} %")
+        axis.set_title("\n".join(["outside the panel:", *outside] if outside else []), fontsize=8, loc="left")
+    legend(figure, axes.flat)
+    for axis, name in zip(axes[0], across, strict=True):
+        at = zip(measure(name)[1] * systems[name], factor * systems[up], strict=True)
+        _label_beside(axis, dict(zip(systems.index, at, strict=True)), named, colour_of)
     return figure

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sebridge_lite.paper.figures import ENGINE, OURS, PAPER, PEOPLE, pitch_track
+from sebridge_lite.paper.figures import ENGINE, OURS, PAPER, PEOPLE
+from sebridge_lite.paper.pictures import pitch_track
 
 # our measure: (label, factor, the paper's column that it stands beside)
 PANELS = {

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sebridge_lite.paper.figures import ENGINE, OURS, PAPER, PEOPLE, pitch_track, spectrogram
+from sebridge_lite.paper.figures import ENGINE, OURS, PAPER, PEOPLE
+from sebridge_lite.paper.pictures import pitch_track, spectrogram
 
 FRAME, TOKEN = 0.01, 0.04  # seconds of a frame of the truth, and of a token
 
@@ -15,7 +16,7 @@ FRAME, TOKEN = 0.01, 0.04  # seconds of a frame of the truth, and of a token
 def tokens_over_time(samples: np.ndarray, truth: Mapping, codes: np.ndarray, values: np.ndarray, title: str) -> Figure:
     """Spectrogram with the true phones, and beneath it what each channel of each token says; values: (S, channels)."""
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(9, 4.6), sharex=True, height_ratios=(3, 2))
-    spectrogram(top, samples, "")
+    spectrogram(top, samples, 16_000)
     top.set_title(title, pad=16)  # room for the phones
     edges = FRAME * np.cumsum([0, *truth["durations"]])
     for start, end, phone in zip(edges[:-1], edges[1:], truth["phones"], strict=True):

@@ -1,5 +1,6 @@
 """How much memory a run took. Left out: Windows, which has no such account; there it is NaN."""
 
+import os
 import sys
 
 try:
@@ -15,3 +16,11 @@ def peak_memory_gib(children: bool = False) -> float:
     who = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF
     unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
     return resource.getrusage(who).ru_maxrss / unit
+
+
+def memory_gib() -> float:
+    """Physical memory, or NaN where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (ValueError, AttributeError, OSError):
+        return float("nan")

@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 
-from sebridge_lite.cli.doctor import memory_gib
+from sebridge_lite.core.memory import memory_gib
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.accounts import NAME, memory_of_stages, seconds_of_stages

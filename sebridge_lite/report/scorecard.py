@@ -3,7 +3,7 @@
 import pandas as pd
 
 from sebridge_lite.core import paths
-from sebridge_lite.experiments.evidence import evidence, evidence_claims, provenance
+from sebridge_lite.paper.evidence import evidence, evidence_claims, provenance
 from sebridge_lite.report.publishing import read_json
 
 # notebook, what it shows; those that are not written yet have no file

@@ -9,7 +9,7 @@ from pathlib import Path
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.experiments.evidence import evidence_claims
+from sebridge_lite.paper.evidence import evidence_claims
 from sebridge_lite.report.site_clips import collect
 from sebridge_lite.report.site_page import Facts, page_of
 from sebridge_lite.report.verdicts import read_table, write_all

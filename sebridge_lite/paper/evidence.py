@@ -1,0 +1,75 @@
+"""What git keeps of the runs that count: results/summary.json and results/claims.json, and where their numbers come from.
+
+Notebooks show it where their own profile is too small. `contents.json` says which stage makes which table and figure, and
+which columns people are shown.
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+
+NONE = "no full run is committed yet"
+FIELDS = ("profile", "commit", "date", "machine", "seed")  # of whoever made something
+CONTENTS = json.loads(Path(__file__).with_name("contents.json").read_text(encoding="utf-8"))
+TABLES, FIGURES = CONTENTS["tables"], CONTENTS["figures"]  # each with its stage
+
+
+def read_json(path: Path, none):
+    """The content of a JSON file, or `none` where there is no such file."""
+    if not path.is_file():
+        return none
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); restore it with git, or make it again") from None
+
+
+def evidence() -> dict:
+    """The committed summary: profile, commit, date, machine, seconds, sources and tables; {} before there is any."""
+    return read_json(paths.root() / "results" / "summary.json", {})
+
+
+def evidence_claims() -> list[dict]:
+    """The committed claims with their verdicts."""
+    return read_json(paths.root() / "results" / "claims.json", [])
+
+
+def evidence_table(name: str) -> pd.DataFrame:
+    """A committed table, empty where there is none."""
+    return pd.DataFrame(evidence().get("tables", {}).get(name, []))
+
+
+def in_words(source: dict) -> str:
+    """Who made something: profile, date, commit, machine."""
+    return f"profile {source['profile']}, {source['date']}, commit {source['commit']}, {source['machine']}"
+
+
+def provenance(found: dict, table: str | None = None) -> str:
+    """A line that says who made a table of the summary `found`, or all of them: a line for each run then."""
+    sources = found["sources"]
+    if table is not None:
+        return f"the committed run: {in_words(sources.get(TABLES[table]['stage'], found))}"
+    runs: dict[str, list[str]] = {}
+    for stage in dict.fromkeys(entry["stage"] for entry in TABLES.values()):
+        if stage in sources:
+            runs.setdefault(in_words(sources[stage]), []).append(stage)
+    if len(runs) < 2:
+        return f"the committed run: {next(iter(runs), in_words(found))}"
+    return "\n".join(f"the committed run of {', '.join(stages)}: {where}" for where, stages in runs.items())
+
+
+def shown(name: str, columns: list[str], ids: str = "") -> str:
+    """A committed table as text under a line that says who made it. ids: the first letter of the claims whose rows are shown"""
+    found, table = evidence(), evidence_table(name)
+    if not found:
+        return NONE
+    if table.empty:
+        return f"{provenance(found)}\nno table '{name}' in it"
+    if ids:
+        table = table[table["id"].str.startswith(ids)]
+    kept = [column for column in columns if column in table]
+    return f"{provenance(found, name)}\n{table[kept].to_string(index=False, float_format='%.3f')}"

@@ -1,13 +1,22 @@
-"""How many processes may work: never a number that changes results, so no parameter."""
+"""How many processes may work, and the pool in which they do: never a number that changes results, so no parameter."""
 
+import contextlib
+import math
+import multiprocessing
 import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import torch
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.progress import progress
 
 WORTHWHILE = 60.0  # seconds of work: below, starting processes costs more than they save
 
 
-def workers(seconds_of_work: float) -> int:
+def workers(seconds_of_work: float = math.inf) -> int:
     """`SEBRIDGE_WORKERS`, else the cores this process may use, at most 8, or 1 where there is little to do."""
     asked = os.environ.get("SEBRIDGE_WORKERS", "")
     if not asked:
@@ -16,3 +25,55 @@ def workers(seconds_of_work: float) -> int:
     if not asked.isdecimal() or not int(asked):
         raise UserError(f"SEBRIDGE_WORKERS: '{asked}' is not a whole number from 1")
     return int(asked)
+
+
+def in_pool(function: Callable, jobs: Sequence[tuple], what: str) -> list:
+    """`function(job)` of every job, in their order: each in one thread, in as many processes as `workers` allows.
+
+    `function` stands at the top of a module. An error of a job names it, by its texts and numbers. A GPU is not shared: there
+    the jobs run one after the other.
+    """
+    count = 1 if torch.cuda.is_available() else min(workers(), len(jobs))
+    with _one_thread() if count <= 1 else contextlib.nullcontext():
+        done = _here(function, jobs) if count <= 1 else _apart(function, jobs, count)
+        found = []
+        for job in progress(jobs, what, "cell"):
+            cell = " ".join(str(part) for part in job if isinstance(part, str | int | float))
+            try:
+                found.append(next(done))
+            except UserError as error:
+                raise UserError(f"{what}: {cell}: {error}") from None
+            except BrokenProcessPool:
+                done.close()
+                raise UserError(
+                    f"{what}: a process was killed, for memory perhaps; SEBRIDGE_WORKERS=1 takes one at a time"
+                ) from None
+            except Exception as error:
+                error.add_note(f"{what}: {cell}")
+                raise
+        return found
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """The same arithmetic as in a pool: sums over several threads round otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _here(function: Callable, jobs: Sequence[tuple]) -> Iterator:
+    yield from map(function, jobs)
+
+
+def _apart(function: Callable, jobs: Sequence[tuple], count: int) -> Iterator:
+    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        for future in [pool.submit(function, job) for job in jobs]:
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -26,15 +26,15 @@ from statistics import median
 
 import torch
 from _common import clock, exit_code, in_turn, options, ratios, seconds, write_json
+from sebridge_lite.experiments.policies import Bench, sampler_of
 from torch import Tensor
 
 from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.data.manifest import Utterance
-from sebridge_lite.experiments.corpus import write_set
+from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.encode import encode_set
 from sebridge_lite.experiments.iteration import Loop, candidates_of
 from sebridge_lite.experiments.material import lm_examples
-from sebridge_lite.experiments.policies import Bench, sampler_of
 from sebridge_lite.experiments.train_parts import DECODING
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import TextSpeechLM

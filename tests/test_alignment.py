@@ -14,9 +14,9 @@ from sebridge_lite.align.baselines import best_of
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ConfirmParams, load_params
+from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments import alignment, confirm
 from sebridge_lite.experiments.alignment import align_variant, choose, curve_of, points, pooled, system
-from sebridge_lite.experiments.corpus import write_set
 from sebridge_lite.experiments.preferences import pairs_folder, run_pairs
 from sebridge_lite.experiments.variants import VARIANTS, scored, variant_of
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM

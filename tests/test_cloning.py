@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from sebridge_lite.experiments.policies import Bench, sampler_of
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
+from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments import systems
 from sebridge_lite.experiments.cloning import Clone, grid
 from sebridge_lite.experiments.contenders import load_mms
-from sebridge_lite.experiments.corpus import write_set
-from sebridge_lite.experiments.policies import Bench, sampler_of
 from sebridge_lite.extras import clone as command
 from sebridge_lite.extras import references as checks
 from sebridge_lite.extras.consent import write_consent

@@ -17,9 +17,9 @@ from sebridge_lite.data.filters import Filter, filtered, letter_seconds, stuck_s
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.data.mixing import alpha_of, balanced_order, mix, seconds_of
 from sebridge_lite.data.own_data import segment
-from sebridge_lite.experiments.corpus import build_corpus, load_f0, load_sets
+from sebridge_lite.data.recordings import Recording, load_f0
+from sebridge_lite.experiments.corpus import build_corpus, load_sets
 from sebridge_lite.studio.backbone import backbone_grammar
-from sebridge_lite.studio.studio import Recording
 from sebridge_lite.studio.texts import SPLITS, load_language, sentences, split_of, text_of
 
 ROOT = Path(__file__).parents[1]

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sebridge_lite.experiments.policies import Bench
 
 from sebridge_lite.align import critic
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ConfirmParams, load_params
+from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments import confirm, critique_scores, iteration
-from sebridge_lite.experiments.corpus import write_set
 from sebridge_lite.experiments.critique import (
     candidates,
     critique,
@@ -28,7 +29,6 @@ from sebridge_lite.experiments.critique import (
     system_folder,
 )
 from sebridge_lite.experiments.iteration import Loop, candidates_of, loop_words
-from sebridge_lite.experiments.policies import Bench
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.saved import load_scores
 from sebridge_lite.stack.characters import CharVocab

@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.experiments.corpus import write_set
+from sebridge_lite.data.recordings import write_set
 from sebridge_lite.lm import sampling
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, token_logprobs
 from sebridge_lite.lm.sampling import SamplerConfig

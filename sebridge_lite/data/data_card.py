@@ -4,15 +4,14 @@ Left out: speech detection. "Silence" is what lies 40 dB under the loudest momen
 """
 
 import hashlib
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
+from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance, show
 
-SCRIPTS = {"th": ("Thai", "\u0e00", "\u0e7f"), "lo": ("Lao", "\u0e80", "\u0eff")}
 CLIP_LEVEL = 0.999
 CLIP_LIMIT = 0.001  # a loud but whole recording touches full scale in far fewer than one sample in a thousand
 SILENCE_DB = -40.0
@@ -52,13 +51,6 @@ class Card:
     clipped_utterances: int
 
 
-def foreign_letters(text: str, lang: str | None) -> str:
-    if lang not in SCRIPTS:
-        return ""
-    _, low, high = SCRIPTS[lang]
-    return "".join(c for c in text if unicodedata.category(c)[0] in "LM" and not low <= c <= high)
-
-
 def measure(samples: np.ndarray, rate: int, format: str) -> Sound:
     """samples: (N, channels) float32, at least 20 ms of them."""
     mono = samples.mean(axis=1)
@@ -73,7 +65,7 @@ def measure(samples: np.ndarray, rate: int, format: str) -> Sound:
 
 def make_card(utterances: list[Utterance], sounds: list[Sound], rows: int, bad_rows: int) -> Card:
     seconds = [sound.seconds for sound in sounds]
-    letters = Counter(c for u in utterances for c in foreign_letters(u.text, u.lang))
+    letters = Counter(c for u in utterances for c in language(u.lang).foreign(u.text))
     by_length = sorted(((u.id, round(u.seconds, 3)) for u in utterances), key=lambda pair: pair[1])
     return Card(
         rows=rows,

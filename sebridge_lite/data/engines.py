@@ -15,16 +15,12 @@ import numpy as np
 import soundfile
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import RATE, Utterance, load_audio, resample
-from sebridge_lite.data.own_data import check_folder, segment
-from sebridge_lite.studio.studio import Recording
+from sebridge_lite.data.own_data import check_folder
+from sebridge_lite.data.recordings import Recording, to_int16
 
 TIMEOUT = 60  # seconds for one sentence
-
-
-def to_int16(samples: np.ndarray) -> np.ndarray:
-    """By 32768, as soundfile reads: 16-bit sources keep their samples."""
-    return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
 
 
 def folder_recordings(folder: Path, lang: str, engine: str = "", skip_bad: bool = False) -> Iterator[Recording]:
@@ -42,7 +38,7 @@ def folder_recordings(folder: Path, lang: str, engine: str = "", skip_bad: bool 
     prefix = f"{lang}-{engine or 'real'}"
     for utterance in good:
         samples = to_int16(load_audio(utterance, folder))
-        words = utterance.words or segment(utterance.text, lang)
+        words = utterance.words or language(lang).segment(utterance.text)
         made = replace(
             utterance, id=f"{prefix}-{utterance.id}", lang=lang, words=words, kind=kind, engine=engine, path="", start=0,
             frames=len(samples), seconds=len(samples) / RATE, truth=None,

@@ -10,7 +10,7 @@ import numpy as np
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.manifest import Utterance
-from sebridge_lite.studio.studio import Recording
+from sebridge_lite.data.recordings import Recording
 
 STUCK_DB = 1.0  # bands that move less than this over 200 ms stand still
 PATIENCE = 50  # failures in a row before an engine counts as broken

@@ -15,7 +15,8 @@ import soundfile
 from tqdm import tqdm
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.data_card import SCRIPTS, Card, Sound, foreign_letters, make_card, measure
+from sebridge_lite.data.data_card import Card, Sound, make_card, measure
+from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import (
     AUDIO_ERRORS,
     RATES,
@@ -32,7 +33,6 @@ CHANNELS = 8
 SILENT = 2e-3  # peak to peak, full scale being 2: nothing that anybody could hear
 LOUDEST = 10.0  # full scale being 1: float files may peak a little above, never by this much
 TAIL = 0.1  # seconds that a compressed file may promise in its header and not hold
-SHARD_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def check_text(text: str, lang: str | None) -> None:
         raise Fault("empty text" if not text else "no letter or digit in the text", "write what is said")
     if len(text) > LONGEST_TEXT:
         raise Fault(f"text of {len(text)} characters", f"cut it to at most {LONGEST_TEXT}, with the audio")
-    letters = sum(unicodedata.category(c)[0] in "LM" for c in text)
-    if 2 * len(foreign_letters(text, lang)) > letters:
-        raise Fault(f"text {show(text)} is mostly not in {SCRIPTS[lang][0]} script", "mend the text or choose --lang")
+    if not language(lang).in_script(text):
+        name = language(lang).name
+        raise Fault(f"text {show(text)} is mostly not in {name} script", "mend the text or choose --lang")
 
 
 def _locate(folder: Path, name: str) -> Path:
@@ -147,19 +147,3 @@ def check_folder(folder: str | Path, lang: str | None = None) -> tuple[list[Utte
     if not rows:
         problems.append(Problem(table.name, 0, "no rows", "add one for each recording"))
     return good, problems, make_card(good, sounds, len(rows), len(rows) - len(good))
-
-
-def segment(text: str, lang: str) -> tuple[str, ...]:
-    """Words without the punctuation around them."""
-    if lang == "th":
-        from pythainlp.tokenize import word_tokenize
-
-        tokens = word_tokenize(text, engine="newmm", keep_whitespace=False)
-    elif lang == "lo":
-        from laonlp.tokenize import word_tokenize
-
-        tokens = word_tokenize(text)
-    else:
-        tokens = text.split()
-    spoken = [[i for i, c in enumerate(token) if unicodedata.category(c)[0] in "LMN"] for token in tokens]
-    return tuple(token[at[0] : at[-1] + 1] for token, at in zip(tokens, spoken, strict=True) if at)

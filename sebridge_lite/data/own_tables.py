@@ -5,17 +5,16 @@ A row that cannot be one becomes a Fault. Left out: quoting, which neither of th
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.languages import normalise
 from sebridge_lite.data.manifest import Utterance, path_fault, read_rows, show
 
 COMMON_VOICE = ("validated.tsv", "train.tsv", "dev.tsv", "test.tsv", "other.tsv")
 ENDINGS = ("", ".wav", ".flac", ".mp3", ".ogg", ".opus")
-INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")  # zero-width spaces and soft hyphens: nobody says them
 
 
 class Fault(Exception):
@@ -53,10 +52,6 @@ def _lines(path: Path) -> Iterator[tuple[int, str | Fault]]:
                 yield number, Fault("not UTF-8", "save the file as UTF-8")
 
 
-def _clean(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", INVISIBLE.sub("", text)).split())
-
-
 def is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -69,7 +64,7 @@ def _recording(folder: Path, name: str, places: tuple[str, ...], text: str, lang
     tries = [place + name + ending for place in places for ending in ENDINGS]
     path = name if path_fault(name) else next((p for p in tries if is_file(folder / p)), tries[0])
     stem = re.sub(r"\.(wav|flac|mp3|ogg|opus)$", "", name) or name
-    return Utterance(stem, _clean(text), (), lang or "und", who, "recording", "", path, 0.0)
+    return Utterance(stem, normalise(text), (), lang or "und", who, "recording", "", path, 0.0)
 
 
 def _ljspeech(folder: Path, path: Path, lang: str | None) -> Iterator[tuple[int, Utterance | Fault]]:
@@ -110,7 +105,7 @@ def _manifest(path: Path, lang: str | None) -> Iterator[tuple[int, Utterance | F
                 Fault(f"language {show(found.lang)}", f"check with --lang {show(found.lang)}, or mend the row"),
             )
         else:
-            yield number, replace(found, text=_clean(found.text))
+            yield number, replace(found, text=normalise(found.text))
 
 
 def read_table(folder: Path, path: Path, lang: str | None) -> list[tuple[int, Utterance | Fault]]:

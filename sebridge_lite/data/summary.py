@@ -8,7 +8,7 @@ import pandas as pd
 
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of
-from sebridge_lite.experiments.corpus import load_f0
+from sebridge_lite.data.recordings import load_f0
 
 
 def data_card(sets: Mapping[str, Sequence[Utterance]], lexicon_size: int) -> pd.DataFrame:

@@ -23,8 +23,8 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.data.manifest import read_manifest
+from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments import alignment, critique
-from sebridge_lite.experiments.corpus import write_set
 from sebridge_lite.experiments.critics import BEST, START
 from sebridge_lite.experiments.critique_scores import best_at_inference, unfiltered
 from sebridge_lite.experiments.policies import Bench, arm_of, load_policy, prepared

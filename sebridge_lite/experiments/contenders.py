@@ -12,12 +12,11 @@ import numpy as np
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.engines import to_int16
 from sebridge_lite.data.manifest import RATE, Utterance, resample
+from sebridge_lite.data.recordings import Recording, to_int16
 from sebridge_lite.measure.evaluate import Scores, scores_of
 from sebridge_lite.measure.scoring import load_references, score
 from sebridge_lite.stack.stack import Stack
-from sebridge_lite.studio.studio import Recording
 
 AGAINST_ITSELF = ("sim", "length_ratio", "f0_corr", "f0_rmse_st", "f0_rmse_hz")
 MMS = {"th": "facebook/mms-tts-tha", "lo": "facebook/mms-tts-lao"}

@@ -1,81 +1,32 @@
-"""Build a corpus: real, synthetic, dev and test speech of a language, each a manifest with audio in shards.
+"""The stage `import`: real, synthetic, dev and test speech of each language, as manifests with sound in shards.
 
-artifacts/corpus/th/{real,synthetic,dev,test}.jsonl      what was said, by whom, and the truth about it
-artifacts/corpus/th/real-000.wav, real-000.f0.npy        many utterances in a row; true F0 every 10 ms
+artifacts/corpus/{train,dev,test}/LANG/SET.jsonl              what was said, by whom, and the truth about it
+artifacts/corpus/{train,dev,test}/LANG/SET-000.wav, .f0.npy   many utterances in a row; true F0 every 10 ms
+artifacts/corpus/train/dropped.json                           what the filter of synthetic speech refused, by language
 """
 
 import itertools
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import CorpusParams
+from sebridge_lite.core.params import CorpusParams, Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import rng_of
 from sebridge_lite.core.workers import workers
 from sebridge_lite.data.engines import engine_folders, espeak_recordings, folder_recordings
 from sebridge_lite.data.filters import Filter, filtered, letter_seconds
-from sebridge_lite.data.manifest import RATE, Utterance, read_manifest, write_manifest
+from sebridge_lite.data.recordings import Recording, take_seconds, write_set
+from sebridge_lite.data.sets import PLACES
 from sebridge_lite.studio.grammar import Grammar
-from sebridge_lite.studio.prosody import HOP
-from sebridge_lite.studio.studio import Line, Recording, crew, lines_of, mishear, record_all
+from sebridge_lite.studio.studio import Line, crew, lines_of, mishear, record_all
 from sebridge_lite.studio.texts import load_language, sentences, split_of
 from sebridge_lite.studio.voices import engines, people
 
-SETS = ("real", "synthetic", "dev", "test")
-SHARD_SECONDS = 600.0
 SPEED = 100.0  # times real time, a core, at the least
-
-
-def take_seconds(recordings: Iterable[Recording], seconds: float, what: str) -> Iterator[Recording]:
-    """Recordings until `seconds` are full, with a bar."""
-    filled = 0.0
-    with progress(None, what, "s", total=round(seconds)) as bar:
-        for recording in recordings:
-            yield recording
-            filled += recording.utterance.seconds
-            bar.update(round(filled) - bar.n)
-            if filled >= seconds:
-                return
-
-
-def write_set(folder: Path, name: str, recordings: Iterable[Recording]) -> list[Utterance]:
-    """Shards and manifest of one set; utterances come back with their place in the shards."""
-    written: list[Utterance] = []
-    shard, wav, tracks, filled = -1, None, [], np.inf
-
-    def close() -> None:
-        if wav is not None:
-            wav.close()
-            if all(track is not None for track in tracks):
-                np.save(folder / f"{name}-{shard:03d}.f0.npy", np.concatenate(tracks).astype(np.float16))
-
-    try:
-        for recording in recordings:
-            if filled >= SHARD_SECONDS * RATE:
-                close()
-                shard, tracks, filled = shard + 1, [], 0
-                wav = soundfile.SoundFile(folder / f"{name}-{shard:03d}.wav", "w", RATE, 1, "PCM_16")
-            wav.write(recording.samples)
-            tracks.append(recording.f0)
-            written.append(replace(recording.utterance, path=f"{name}-{shard:03d}.wav", start=filled))
-            filled += len(recording.samples)
-    finally:
-        close()
-    write_manifest(folder / f"{name}.jsonl", written)
-    return written
-
-
-def load_f0(utterance: Utterance, folder: Path) -> np.ndarray:
-    """The true F0 of a studio utterance in Hz every 10 ms, 0 where unvoiced. (T,)"""
-    track = np.load(folder / utterance.path.replace(".wav", ".f0.npy"), mmap_mode="r")
-    first = utterance.start // HOP
-    return np.asarray(track[first : first + utterance.frames // HOP], dtype=np.float32)
 
 
 def noisy(lines: Iterable[Line], grammar: Grammar, share: float, split: str, seed: int) -> Iterator[Line]:
@@ -134,49 +85,37 @@ def own_sets(folder: Path, lang: str, skip_bad: bool) -> dict[str, list[Recordin
 
 
 def build_language(
-    folder: Path, lang: str, p: CorpusParams, seed: int, real: float, synthetic: float, pool=None
-) -> dict:
-    """All sets of one language, `real` and `synthetic` in minutes; returns what the filter dropped."""
-    folder.mkdir(parents=True)
+    corpus: Path, lang: str, p: CorpusParams, seed: int, real: float, synthetic: float, pool=None
+) -> dict[str, int]:
+    """What the filter dropped, after all sets of a language are written; `real` and `synthetic` are minutes."""
+
+    def write(name: str, recordings: Iterable[Recording]) -> list:
+        return write_set(corpus / PLACES[name] / lang, name, recordings)
+
     if real and p.real_source == "folder":
         own = own_sets(paths.data("real"), lang, p.skip_bad)
-        written = {name: write_set(folder, name, own[name]) for name in ("dev", "test")}
+        dev, _ = write("dev", own["dev"]), write("test", own["test"])
         recordings = iter(own["real"])
     else:
-        counts = {"dev": p.dev_texts, "test": p.test_texts}
-        written = {
-            name: write_set(folder, name, studio_held_out(name, count, lang, p, seed, pool))
-            for name, count in counts.items()
-        }
+        dev = write("dev", studio_held_out("dev", p.dev_texts, lang, p, seed, pool))
+        write("test", studio_held_out("test", p.test_texts, lang, p, seed, pool))
         recordings = studio_real(lang, p, seed, pool)
-    if real:
-        written["real"] = write_set(folder, "real", take_seconds(recordings, real * 60, f"{lang} real"))
+    reference = write("real", take_seconds(recordings, real * 60, f"{lang} real")) if real else dev
     dropped: dict[str, int] = {}
-    rule = Filter(letter_seconds(written.get("real") or written["dev"]), p.duration_ratio, p.max_stuck)
+    rule = Filter(letter_seconds(reference), p.duration_ratio, p.max_stuck)
     passing = filtered(synthetic_recordings(lang, p, seed, pool), rule, dropped)
-    write_set(folder, "synthetic", take_seconds(passing, synthetic * 60, f"{lang} synthetic"))
+    write("synthetic", take_seconds(passing, synthetic * 60, f"{lang} synthetic"))
     return dropped
 
 
-def build_corpus(p: CorpusParams, seed: int, folder: Path) -> dict[str, dict]:
-    """Both languages under `folder`, whole or not at all; returns what the filter dropped, by language."""
-    if len(p.duration_ratio) != 2 or p.duration_ratio[0] >= p.duration_ratio[1]:
-        raise UserError(f"params.yaml: corpus.duration_ratio: {list(p.duration_ratio)} is not [low, high]")
+def run_import(params: Params) -> dict[str, dict[str, int]]:
+    """What the filter dropped, by language, after the corpus is written, whole or not at all."""
+    p, seed, lang, second = params.corpus, params.seed, params.roles.dgsa, params.roles.tdsc
     minutes = p.real_minutes + p.synthetic_minutes + p.second_synthetic_minutes
-    with paths.replacing(folder) as temporary, crew(workers(minutes * 60 / SPEED)) as pool:
-        lang, second = p.language, p.second_language
-        dropped = {lang: build_language(temporary / lang, lang, p, seed, p.real_minutes, p.synthetic_minutes, pool)}
+    with paths.replacing(paths.artifacts("corpus")) as corpus, crew(workers(minutes * 60 / SPEED)) as pool:
+        dropped = {lang: build_language(corpus, lang, p, seed, p.real_minutes, p.synthetic_minutes, pool)}
         if second not in ("none", lang):
             studio = replace(p, synthetic_source="studio")
-            dropped[second] = build_language(
-                temporary / second, second, studio, seed, 0, p.second_synthetic_minutes, pool
-            )
+            dropped[second] = build_language(corpus, second, studio, seed, 0, p.second_synthetic_minutes, pool)
+        (corpus / "train" / "dropped.json").write_text(json.dumps(dropped) + "\n", encoding="utf-8")
     return dropped
-
-
-def load_sets(folder: Path) -> dict[str, list[Utterance]]:
-    """The sets of one language that are there, by name."""
-    found = {name: read_manifest(folder / f"{name}.jsonl") for name in SETS if (folder / f"{name}.jsonl").is_file()}
-    if not found:
-        raise UserError(f"{folder}: no corpus; `sebridge run corpus` builds it")
-    return found

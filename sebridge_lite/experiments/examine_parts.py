@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.data.recordings import Recording
 from sebridge_lite.experiments.material import at_50_hz, render_material
 from sebridge_lite.measure.metrics import edit_distance, pooled, word_errors
 from sebridge_lite.stack import features
@@ -20,7 +21,6 @@ from sebridge_lite.stack.speaker import eer
 from sebridge_lite.stack.stack import Stack, in_batches
 from sebridge_lite.stack.units import spoken_units
 from sebridge_lite.stack.vocoder import griffin_lim
-from sebridge_lite.studio.studio import Recording
 from sebridge_lite.studio.voices import engines, people
 
 

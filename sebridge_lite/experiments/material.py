@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.data.recordings import Recording
 from sebridge_lite.lm.lm import Batch, collate
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import energy_db, log_mel
@@ -26,7 +27,7 @@ from sebridge_lite.stack.tokenizer import TokenizerBatch
 from sebridge_lite.stack.units import spoken_units
 from sebridge_lite.stack.vocoder import VocoderBatch
 from sebridge_lite.studio.grammar import LONGEST
-from sebridge_lite.studio.studio import CHUNK, Recording, lines_of, record_all
+from sebridge_lite.studio.studio import CHUNK, lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import Voice
 

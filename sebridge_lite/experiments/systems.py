@@ -14,15 +14,14 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params
 from sebridge_lite.data.engines import espeak_recordings
 from sebridge_lite.data.exports import read_exports
+from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import show
-from sebridge_lite.data.own_data import segment
+from sebridge_lite.data.recordings import Recording, write_set
 from sebridge_lite.experiments import alignment, critique
 from sebridge_lite.experiments.contenders import mms_recordings, named, scores_of_recordings, unknown_words
-from sebridge_lite.experiments.corpus import write_set
 from sebridge_lite.experiments.policies import Bench, arm_of, load_bench, policy
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import current, load_scores, save_scores
-from sebridge_lite.studio.studio import Recording
 from sebridge_lite.studio.texts import load_language
 
 BASE = {"first": ("sft", "dgsa"), "second": ("start", "tdsc")}  # what a method starts from, and the method
@@ -115,7 +114,7 @@ def score_folder(folder: Path, lang: str, name: str, params: Params) -> tuple[Sc
         raise UserError(f"name {show(name)}: choose another one with --name, a plain word such as azure")
     bench = load_bench(lang)
     test = {utterance.text: utterance for utterance in bench.sets["test"]}
-    rows = read_exports(folder, lang, lambda text: test[text].words if text in test else segment(text, lang))
+    rows = read_exports(folder, lang, lambda text: test[text].words if text in test else language(lang).segment(text))
     scores = scores_of_recordings(
         bench.stack, rows, folder, lang, silence=bench.silence, seed=params.seed, floor=bench.floor
     )

@@ -30,8 +30,9 @@ from sebridge_lite.core.workers import workers
 from sebridge_lite.data.codes import codes_for, read_codes, write_codes
 from sebridge_lite.data.manifest import Utterance, read_manifest, write_manifest
 from sebridge_lite.data.mixing import mix, seconds_of
+from sebridge_lite.data.recordings import Recording, take_seconds
 from sebridge_lite.experiments.bench import Bench, load_bench
-from sebridge_lite.experiments.corpus import SPEED, studio_real, take_seconds
+from sebridge_lite.experiments.corpus import SPEED, studio_real
 from sebridge_lite.experiments.encode import AT_ONCE
 from sebridge_lite.experiments.examine_parts import heard
 from sebridge_lite.experiments.phase import mixture_of, natural_range, with_range
@@ -46,7 +47,7 @@ from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.measure.scoring import unless_empty
 from sebridge_lite.measure.worlds import over_alpha, peak_row
 from sebridge_lite.stack.stack import Stack
-from sebridge_lite.studio.studio import Line, Recording, crew, lines_of, record_all
+from sebridge_lite.studio.studio import Line, crew, lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import Voice, engines, people
 

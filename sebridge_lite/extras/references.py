@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.data_card import CLIP_LIMIT, SCRIPTS, foreign_letters
+from sebridge_lite.data.data_card import CLIP_LIMIT
+from sebridge_lite.data.languages import LANGUAGES
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.data.own_data import check_audio
 from sebridge_lite.data.own_tables import Fault
@@ -26,7 +27,7 @@ TOLD_APART = 2.0  # seconds from which the halves can be told apart: in one of 1
 def language_of(text: str) -> str:
     """By its letters: one script, Thai or Lao."""
     CharVocab().encode(text)  # names the first character that no policy knows
-    found = [lang for lang in SCRIPTS if not foreign_letters(text, lang)]
+    found = [lang for lang, known in LANGUAGES.items() if not known.foreign(text)]
     if len(found) != 1:
         both = "Thai and Lao letters together" if not found else "no letter"
         raise UserError(f"text '{text[:20]}': {both}; write it in one script, Thai or Lao")

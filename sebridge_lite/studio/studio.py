@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from sebridge_lite.core.seeds import rng_of, seed_of
 from sebridge_lite.data.manifest import RATE, Utterance
+from sebridge_lite.data.recordings import Recording
 from sebridge_lite.studio.lexicon import Word
 from sebridge_lite.studio.prosody import Plan, plan
 from sebridge_lite.studio.render import render
@@ -24,14 +24,6 @@ from sebridge_lite.studio.voices import Voice
 
 CHUNK = 64  # utterances rendered at once
 AHEAD = 8  # chunks in flight: few, so that a limit in seconds wastes little
-
-
-class Recording(NamedTuple):
-    """An utterance (its path not yet known), its samples (N,) int16, and its true F0 every 10 ms, (N / 160,) or None."""
-
-    utterance: Utterance
-    samples: np.ndarray
-    f0: np.ndarray | None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,78 @@
+"""Recordings in memory, and sets of them on disk: a manifest NAME.jsonl, and shards NAME-000.wav of many utterances in a row.
+
+Beside a shard lies NAME-000.f0.npy where the true pitch is known, which only the studio's speech has.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+
+from sebridge_lite.core.progress import progress
+from sebridge_lite.data.manifest import RATE, Utterance, write_manifest
+
+SHARD_SECONDS = 600.0
+F0_HOP = RATE // 100  # samples between two values of the true pitch
+
+
+class Recording(NamedTuple):
+    """An utterance (its path not yet known), its samples (N,) int16, and its true F0 every 10 ms, (N / 160,) or None."""
+
+    utterance: Utterance
+    samples: np.ndarray
+    f0: np.ndarray | None
+
+
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """By 32768, as soundfile reads: 16-bit sources keep their samples."""
+    return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+
+
+def take_seconds(recordings: Iterable[Recording], seconds: float, what: str) -> Iterator[Recording]:
+    """Recordings until `seconds` are full, with a bar."""
+    filled = 0.0
+    with progress(None, what, "s", total=round(seconds)) as bar:
+        for recording in recordings:
+            yield recording
+            filled += recording.utterance.seconds
+            bar.update(round(filled) - bar.n)
+            if filled >= seconds:
+                return
+
+
+def write_set(folder: Path, name: str, recordings: Iterable[Recording]) -> list[Utterance]:
+    """The utterances with their place in the shards, after shards and manifest are written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Utterance] = []
+    shard, wav, tracks, filled = -1, None, [], np.inf
+
+    def close() -> None:
+        if wav is not None:
+            wav.close()
+            if all(track is not None for track in tracks):
+                np.save(folder / f"{name}-{shard:03d}.f0.npy", np.concatenate(tracks).astype(np.float16))
+
+    try:
+        for recording in recordings:
+            if filled >= SHARD_SECONDS * RATE:
+                close()
+                shard, tracks, filled = shard + 1, [], 0
+                wav = soundfile.SoundFile(folder / f"{name}-{shard:03d}.wav", "w", RATE, 1, "PCM_16")
+            wav.write(recording.samples)
+            tracks.append(recording.f0)
+            written.append(replace(recording.utterance, path=f"{name}-{shard:03d}.wav", start=filled))
+            filled += len(recording.samples)
+    finally:
+        close()
+    write_manifest(folder / f"{name}.jsonl", written)
+    return written
+
+
+def load_f0(utterance: Utterance, folder: Path) -> np.ndarray:
+    """The true F0 of a studio utterance in Hz every 10 ms, 0 where unvoiced. (T,)"""
+    track = np.load(folder / utterance.path.replace(".wav", ".f0.npy"), mmap_mode="r")
+    first = utterance.start // F0_HOP
+    return np.asarray(track[first : first + utterance.frames // F0_HOP], dtype=np.float32)

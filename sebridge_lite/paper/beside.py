@@ -1,36 +1,144 @@
-"""Every table and figure of the paper, its printed numbers beside ours, as text to be shown.
+"""Ours beside what the paper prints: `beside_paper` for one table, `sections` for every table and figure.
 
-Rows are the paper's in its order, then ours that it has not. Listening scores (NMOS, SMOS, expressivity) have no stand-in, and
-are shown as printed. Left out: which of two numbers is better.
+Listening scores have no stand-in and are shown as printed. Left out: which of two numbers is better.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from sebridge_lite.paper.dgsa_figures import TABLE3, TABLE7
-from sebridge_lite.paper.published import everything, published
-from sebridge_lite.paper.systems_figures import LANGUAGES, PRINTED
-from sebridge_lite.paper.tdsc_figures import TABLE4, TABLE8
+import pandas as pd
 
-Rows = Sequence[Mapping]
-# measure: (label, factor from ours to what is shown, digits)
-MEASURES = {
-    "wer": ("word error, %", 100, 1),
-    "wer_cal": ("calibrated word error, %", 100, 1),
-    "filtered_wer": ("word error of its filtered part, %", 100, 1),
-    "hp": ("Hp, bits", 1, 2),
-    "rep": ("repetition, %", 100, 2),
-    "f0_std": ("F0 std, semitones", 1, 2),
-    "sim": ("SIM", 1, 2),
-    "floor": ("SIM, floor", 1, 2),
-    "ceiling": ("SIM, ceiling", 1, 2),
-    "delta_hp": ("change of Hp, bits", 1, 3),
-    "delta_f0_std": ("change of F0 std, semitones", 1, 2),
-    "pass_rate": ("pass rate, %", 100, 0),
-    "contribution": ("share of G, %", 100, 0),
-}
-LISTENING = {"nmos": "NMOS", "smos": "SMOS"}
+from sebridge_lite.measure.stats import row_range
+from sebridge_lite.paper.labels import measure
+from sebridge_lite.paper.published import NAMES, everything, published
+
 NO_STAND_IN = "Listening scores have no stand-in here: nobody has rated anything."
+
+
+def readable(table: pd.DataFrame, columns: Sequence[str], digits: int = 3) -> pd.DataFrame:
+    """Those of the columns that a table has, as text, "value (low to high)" where it has an interval."""
+    shown = {}
+    for name in [name for name in columns if name in table]:
+        known = f"{name}_low" in table
+        shown[name] = [
+            row_range(row, name, spec=f".{digits}g") if known else row[name] for row in table.to_dict("records")
+        ]
+    return pd.DataFrame(shown)
+
+
+def _printed(row: Mapping, name: str) -> str:
+    value, spread = row.get(name), row.get(f"{name}_ci")
+    if value is None or value != value:
+        return ""
+    return f"{value:g} ± {spread:g}" if spread is not None else f"{value:g}"
+
+
+def beside_paper(
+    table: pd.DataFrame,
+    printed: pd.DataFrame,
+    columns: Sequence[str | tuple[str, str]],
+    on: Mapping[str, str],
+    names: Mapping[str, str] | None = None,
+    why: Mapping[tuple, str] | None = None,
+) -> pd.DataFrame:
+    """A row for each system of the paper or of ours, and of each measure the paper's number and ours with its interval.
+
+    columns: measures, or pairs (ours, the paper's) where the names differ; on: our key columns to the paper's; names: what
+    our systems are called in the paper; why: for a key of the paper, why it did not run here.
+    """
+    names, why = names or {}, why or {}
+    own = {tuple(names.get(row[name], row[name]) for name in on): row for row in table.to_dict("records")}
+    theirs = {tuple(row[name] for name in on.values()): row for row in printed.to_dict("records")}
+    keys = list(dict.fromkeys([*theirs, *own]))
+    if all(isinstance(key[0], int | float) for key in keys):
+        keys.sort()
+    rows = []
+    for key in keys:
+        mine, paper, row = own.get(key), theirs.get(key, {}), {}
+        for name, value in zip(on, key, strict=True):
+            alias = value if mine is None else mine[name]
+            text = f"{value:g}" if isinstance(value, float) else str(value)
+            row[name] = text if alias == value else f"{value} ({alias})"
+        for ours, other in [(one, one) if isinstance(one, str) else one for one in columns]:
+            if other in printed:
+                row[f"{measure(other)[0]}: paper"] = _printed(paper, other)
+            if ours in table:
+                label, by, digits = measure(ours)
+                text = why.get(key, "") if mine is None else row_range(mine, ours, spec=f".{digits}f", by=by)
+                row[f"{label}: ours"] = text
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("")
+
+
+class Place(NamedTuple):
+    """Where the paper has a table or figure: our table, its own, how rows are matched, what is compared, what to know."""
+
+    title: str
+    table: str
+    printed: str
+    on: Mapping[str, str]
+    columns: Sequence[str | tuple[str, str]]
+    figures: tuple[str, ...]
+    note: str
+    ours: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
+    theirs: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
+
+
+def _in_shares(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(alpha=table["alpha"] / 100)
+
+
+def _differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Our Table 2 with word error in per cent."""
+    table = table.rename(columns={"low": "difference_low", "high": "difference_high"})
+    values = [name for name in table if name.startswith("difference") or name.endswith("_hp")]
+    return table.assign(**{name: table[name].mul(100).where(table["metric"] == "wer", table[name]) for name in values})
+
+
+def _last_temperatures(table: pd.DataFrame) -> pd.DataFrame:
+    """The last iteration of TDSC: its cold, plain and hot temperatures in place of the paper's three."""
+    own = table[table["variant"] == "tdsc"]
+    own = own[own["k"] == own["k"].max()].sort_values("temperature")
+    return own.assign(T=published("table9_temperatures_k5")["temperature"].reindex(range(len(own))).to_numpy())
+
+
+def _with_filtered(table: pd.DataFrame) -> pd.DataFrame:
+    filtered = {"temperature": "filtered set", **everything()["table9_temperatures_k5"]["filtered"]}
+    return pd.concat([table.astype({"temperature": object}), pd.DataFrame([filtered])], ignore_index=True)
+
+
+BY_METHOD, BY_VARIANT = {"variant": "method"}, {"variant": "variant"}
+RATES, LISTENED = ("wer", "hp", "rep"), ("nmos", "smos")
+PLACES = (
+    Place("Table 1, Fig. 1, Fig. 4: synthetic speech added to real speech", "table1", "table1_scaling", {"alpha": "alpha"},
+          (*RATES, "f0_std", "sim", *LISTENED), ("figure1", "figure4"), "The paper's hours are our minutes.", theirs=_in_shares),
+    Place("Table 2: samples of one text, by their Hp", "table2", "table2_entropy_control", {"metric": "metric"},
+          ("high_hp", "low_hp", "difference"), ("table2",), "F0 in hertz there, in semitones here.", _differences),
+    Place("Table 3: alignment, Thai, alpha = 80 %", "table3", "table3_alignment_thai_alpha80", BY_METHOD,
+          (*RATES, "f0_std", "wer_cal", *LISTENED), ("frontier",),
+          "Each of our systems stands at the steps and the temperature that the development set chose for it."),
+    Place("Table 4: without real speech, Lao", "table4", "table4_tdsc_lao", BY_METHOD,
+          (*RATES, "f0_std", "filtered_wer", *LISTENED), ("table4", "frontier10"),
+          "Ours are unfiltered samples, scored by a judge that never selected."),
+    Place("Table 5: standard speech, every system", "table5", "table5_standard_tts",
+          {"language": "language", "variant": "system"}, ("wer", "hp", "f0_std", *LISTENED), ("table5",),
+          "Systems that need weights or a service that are not here were not run; sebridge score takes their audio."),
+    Place("Table 6: cloning of unseen people", "table6", "table6_cloning", {"language": "language", "condition": "system"},
+          ("wer", "sim", "floor", "ceiling", *LISTENED), ("speakers",),
+          "SIM by our speaker encoder; the paper's by WavLM-Large."),
+    Place("Table 7: DGSA without its parts", "table7", "table7_dgsa_ablation", BY_VARIANT,
+          ("wer", "hp", "f0_std", "wer_cal", *LISTENED), (), ""),
+    Place("Table 8: TDSC without its parts", "table8", "table8_tdsc_ablation", BY_VARIANT,
+          ("wer", "hp", "f0_std", *LISTENED), (), ""),
+    Place("Table 9: what each temperature gives", "table9", "table9_temperatures_k5", {"T": "temperature"},
+          (("temperature", ""), *RATES, ("pass_rate", "pass"), "contribution"), (), "The last iteration.",
+          _last_temperatures, _with_filtered),
+    Place("Fig. 5: DGSA's gain over alpha", "figure5", "figure5_schedule", {"alpha": "alpha"},
+          ("delta_hp", "delta_f0_std"), ("figure5",), "The paper's gain is read off its plot."),
+    Place("Fig. 6: TDSC after each iteration", "figure6", "figure6_tdsc_iterations", {"k": "k"},
+          ("wer", "hp", "pass_rate", "f0_std"), ("figure6",), "The paper's k = 1, 3, 4 are read off its plot.",
+          lambda table: table[table["variant"] == "tdsc"]),
+)  # fmt: skip
 
 
 class Section(NamedTuple):
@@ -44,190 +152,28 @@ class Section(NamedTuple):
     note: str
 
 
-def value(row: Mapping | None, name: str) -> str:
-    """A measure of ours with its interval where it has one; '' where it is not known."""
-    if row is None or row.get(name) is None:
-        return ""
-    _, factor, digits = MEASURES[name]
-    mean, low, high = (row.get(name + end) for end in ("", "_low", "_high"))
-    text = f"{factor * mean:.{digits}f}"
-    return text if low is None or high is None else f"{text} ({factor * low:.{digits}f} to {factor * high:.{digits}f})"
-
-
-def _printed(row: Mapping | None, name: str) -> str:
-    found = None if row is None else row.get(name)
-    if found is None or found != found:
-        return ""
-    spread = row.get(f"{name}_ci")
-    return f"{found:g} ± {spread:g}" if spread is not None else f"{found:g}"
-
-
-def lined_up(
-    pairs: Sequence[tuple[str, Mapping | None, Mapping | None]],
-    measures: Sequence[str],
-    ours_alone: Sequence[str] = (),
-    first: str = "",
-) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows from (name, the paper's row, our row): each measure printed and ours, then listening scores as printed."""
-    scores = [name for name in LISTENING if any(theirs and name in theirs for _, theirs, _ in pairs)]
-    columns = [first]
-    for name in measures:
-        columns += [f"{MEASURES[name][0]}: paper", "ours"]
-    columns += [f"{MEASURES[name][0]}: ours" for name in ours_alone] + [f"{LISTENING[name]}: paper" for name in scores]
-    rows = []
-    for label, theirs, ours in pairs:
-        row = [label]
-        for name in measures:
-            row += [_printed(theirs, name), value(ours, name)]
-        row += [value(ours, name) for name in ours_alone] + [_printed(theirs, name) for name in scores]
-        rows.append(row)
-    return columns, rows
-
-
-def _paired(
-    ours: Rows, printed: str, key: str, names: Mapping[str, str]
-) -> list[tuple[str, Mapping | None, Mapping | None]]:
-    """By the paper's names; names: ours to the paper's."""
-    theirs = {row[key]: row for row in published(printed).to_dict("records")}
-    by_name = {row["variant"]: row for row in ours}
-    back = {paper: own for own, paper in names.items()}
-    pairs = [
-        (f"{paper} ({back[paper]})" if paper in back else paper, row, by_name.get(back.get(paper, "")))
-        for paper, row in theirs.items()
-    ]
-    return pairs + [(f"{name} (ours)", None, row) for name, row in by_name.items() if names.get(name) not in theirs]
-
-
-def table1(ours: Rows) -> tuple[list[str], list[list[str]]]:
-    theirs = {row["alpha"]: row for row in published("table1_scaling").to_dict("records")}
-    own = {round(100 * row["alpha"]): row for row in ours}
-    pairs = [(f"{alpha} %", theirs.get(alpha), own.get(alpha)) for alpha in sorted(set(theirs) | set(own))]
-    return lined_up(pairs, ("wer", "hp", "rep"), ("f0_std", "sim"), "alpha")
-
-
-def table2(ours: Rows) -> tuple[list[str], list[list[str]]]:
-    """The units of F0 differ: hertz in the paper, semitones here."""
-    pairs = {"wer": "wer", "f0_std_hz": "f0_std_st", "f0_range_hz": "f0_range_st", "f0_corr": "f0_corr",
-             "f0_rmse_hz": "f0_rmse_st", "energy_std_db": "energy_std_db", "expressivity_mos": ""}  # fmt: skip
-    own, rows = {row["metric"]: row for row in ours}, []
-    for row in published("table2_entropy_control").to_dict("records"):
-        found = own.get(pairs[row["metric"]])
-        by, digits = (100, 1) if row["metric"] == "wer" else (1, 2)
-        cells = ["", "", ""]
-        if found:
-            cells = [f"{by * found[name]:.{digits}f}" for name in ("high_hp", "low_hp")]
-            low, mean, high = (f"{by * found[name]:+.{digits}f}" for name in ("low", "difference", "high"))
-            cells.append(f"{mean} ({low} to {high})")
-        rows.append(
-            [
-                row["metric"],
-                f"{row['high_hp']:g}",
-                f"{row['low_hp']:g}",
-                found["metric"] if found else "no stand-in",
-                *cells,
-            ]
-        )
-    columns = [
-        "measure: paper",
-        "high Hp: paper",
-        "low Hp: paper",
-        "measure: ours",
-        "high Hp: ours",
-        "low Hp: ours",
-        "difference: ours",
-    ]
-    return columns, rows
-
-
-def of_variants(
-    printed: str, key: str, names: Mapping[str, str], ours_alone: Sequence[str], measures=("wer", "hp", "rep")
-) -> Callable:
-    return lambda ours: lined_up(_paired(ours, printed, key, names), measures, ours_alone, "system")
-
-
-def table9(ours: Rows) -> tuple[list[str], list[list[str]]]:
-    """The last iteration of TDSC: its cold, plain and hot temperatures beside the paper's three."""
-    own = [row for row in ours if row["variant"] == "tdsc"]
-    own = sorted((row for row in own if row["k"] == max(r["k"] for r in own)), key=lambda row: row["temperature"])
-    theirs = [row | {"pass_rate": row["pass"]} for row in published("table9_temperatures_k5").to_dict("records")]
-    own += [None] * (len(theirs) - len(own))
-    pairs = [(f"T = {row['temperature']:g}" + (f" (ours: {mine['temperature']:g})" if mine else ""), row, mine)
-             for row, mine in zip(theirs, own, strict=False)]  # fmt: skip
-    filtered = everything()["table9_temperatures_k5"]["filtered"]
-    return lined_up(
-        [*pairs, ("filtered set", filtered, None)], ("wer", "hp", "rep", "pass_rate", "contribution"), (), "temperature"
-    )
-
-
-def figure5(ours: Rows) -> tuple[list[str], list[list[str]]]:
-    theirs = {round(row["alpha"], 2): row for row in published("figure5_schedule").to_dict("records")}
-    own = {round(row["alpha"], 2): row for row in ours}
-    pairs = [(f"{alpha:.2f}", theirs.get(alpha), own.get(alpha)) for alpha in sorted(set(theirs) | set(own))]
-    return lined_up(pairs, ("delta_hp",), ("delta_f0_std",), "alpha")
-
-
-def figure6(ours: Rows) -> tuple[list[str], list[list[str]]]:
-    theirs = {row["k"]: row for row in published("figure6_tdsc_iterations").to_dict("records")}
-    own = {row["k"]: row for row in ours if row["variant"] == "tdsc"}
-    pairs = [(f"{k:.0f}", theirs.get(k), own.get(k)) for k in sorted(set(theirs) | set(own))]
-    return lined_up(pairs, ("wer", "hp", "pass_rate"), ("f0_std",), "iteration")
-
-
-def table5(ours: Rows) -> tuple[list[str], list[list[str]]]:
-    own, pairs = {(row["language"], PRINTED.get(row["variant"], row["variant"])): row for row in ours}, []
-    printed = {(row["language"], row["system"]): row for row in published("table5_standard_tts").to_dict("records")}
-    for key in [*(key for key in own if key not in printed), *printed]:
-        missing = "" if key in own else " (not run here)"
-        pairs.append((f"{LANGUAGES[key[0]]}: {key[1]}{missing}", printed.get(key), own.get(key)))
-    return lined_up(pairs, ("wer",), ("hp", "f0_std"), "system")
-
-
-def table6(ours: Rows) -> tuple[list[str], list[list[str]]]:
-    """Our rows of the paper's two systems are those with the style prefix and three seconds of the speaker."""
-    names = {("th", "DGSA"): "dgsa-on-3s-th", ("lo", "TDSC"): "tdsc-on-3s-lo"}
-    own, pairs = {row["condition"]: row for row in ours}, []
-    for row in published("table6_cloning").to_dict("records"):
-        condition = names.get((row["language"], row["system"]))
-        pairs.append(
-            (f"{LANGUAGES[row['language']]}: {row['system']} ({condition or 'not run here'})", row, own.get(condition))
-        )
-    pairs += [(f"{name} (ours)", None, row) for name, row in own.items() if name not in names.values()]
-    return lined_up(pairs, ("wer", "sim"), ("floor", "ceiling"), "system")
-
-
-ALIGNED, WORDS_AND_HP = ("f0_std", "wer_cal"), ("wer", "hp")
-# the paper's place: (title, our table, rows, figures, note)
-PLACES = (
-    ("Table 1, Fig. 1, Fig. 4: synthetic speech added to real speech", "table1", table1, ("figure1", "figure4"),
-     "The paper's hours are our minutes. Calibrated error, tone error and conditional entropy are in the full table below."),
-    ("Table 2: samples of one text, by their Hp", "table2", table2, ("table2",), "F0 in hertz there, in semitones here."),
-    ("Table 3: alignment, Thai, alpha = 80 %", "table3", of_variants("table3_alignment_thai_alpha80", "method", TABLE3, ALIGNED),
-     ("frontier",), "Each of our systems stands at the steps and the temperature that the development set chose for it."),
-    ("Table 4: without real speech, Lao", "table4", of_variants("table4_tdsc_lao", "method", TABLE4, ("f0_std", "filtered_wer")),
-     ("table4", "frontier10"), "Ours are unfiltered samples, scored by a judge that never selected."),
-    ("Table 5: standard speech, every system", "table5", table5, ("table5",),
-     "Systems that need weights or a service that are not here were not run; sebridge score takes their audio."),
-    ("Table 6: cloning of unseen people", "table6", table6, ("speakers",),
-     "SIM by our speaker encoder; the paper's by WavLM-Large."),
-    ("Table 7: DGSA without its parts", "table7",
-     of_variants("table7_dgsa_ablation", "variant", TABLE7, ALIGNED, WORDS_AND_HP), (), ""),
-    ("Table 8: TDSC without its parts", "table8",
-     of_variants("table8_tdsc_ablation", "variant", TABLE8, ("f0_std",), WORDS_AND_HP), (), ""),
-    ("Table 9: what each temperature gives", "table9", table9, (), "The last iteration."),
-    ("Fig. 5: DGSA's gain over alpha", "figure5", figure5, ("figure5",), "The paper's gain is read off its plot."),
-    ("Fig. 6: TDSC after each iteration", "figure6", figure6, ("figure6",), "The paper's k = 1, 3, 4 are read off its plot."),
-)  # fmt: skip
-
-
-def sections(tables: Mapping[str, Rows], stage_of: Mapping[str, tuple[str, str]]) -> list[Section]:
-    """Of every table and figure; stage_of: `tables.TABLES`."""
+def sections(tables: Mapping[str, Sequence[Mapping]], stage_of: Mapping[str, tuple[str, str]]) -> list[Section]:
+    """One for every table and figure of the paper; `tables` of ours by name; `stage_of`: `report.tables.TABLES`."""
     found = []
-    for title, name, make, figures, note in PLACES:
-        columns, rows = make(tables.get(name) or [])
-        own = bool(tables.get(name))
-        notes = [note, "" if own else "This run has not made it: only the paper's numbers are shown."]
-        notes += [NO_STAND_IN] if any(label in column for column in columns for label in LISTENING.values()) else []
+    for place in PLACES:
+        own = pd.DataFrame(tables.get(place.table) or [])
+        printed = place.theirs(published(place.printed))
+        shown = beside_paper(
+            place.ours(own) if len(own) else own, printed, place.columns, place.on, NAMES.get(place.printed)
+        )
+        notes = [
+            place.note,
+            "" if len(own) else "This run has not made it: only the paper's numbers are shown.",
+            NO_STAND_IN if set(LISTENED) & set(printed) else "",
+        ]
         found.append(
-            Section(title, stage_of[name][0], columns, rows, figures if own else (), " ".join(filter(None, notes)))
+            Section(
+                place.title,
+                stage_of[place.table][0],
+                list(shown),
+                shown.to_numpy().tolist(),
+                place.figures if len(own) else (),
+                " ".join(filter(None, notes)),
+            )
         )
     return found

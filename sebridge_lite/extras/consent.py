@@ -32,6 +32,8 @@ NAMES = tuple(field.name for field in fields(Consent))
 
 
 def file_hash(path: Path) -> str:
+    """The SHA-256 of an audio file."""
+    open_sound(path).close()
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
@@ -41,35 +43,30 @@ def _digest(row: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def _is_day(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
 def _fault(row: object) -> str:
     """What keeps a row from being a record, or ''."""
     if not isinstance(row, dict):
         return "not a JSON object"
-    if unknown := row.keys() - set(NAMES):
-        return f"unknown field {show(min(unknown))}; the fields are {', '.join(NAMES)}"
-    if missing := set(NAMES) - row.keys():
-        return f"no field '{min(missing)}'"
+    if odd := row.keys() ^ set(NAMES):
+        return f"field {show(min(odd))} is missing or unknown; the fields are {', '.join(NAMES)}"
     for name in NAMES:
         if type(row[name]) is not str or not row[name].strip() or not row[name].isprintable():
             return f"{name} is not one line of text"
-    if not _is_day(row["until"]):
+    try:
+        day = date.fromisoformat(row["until"]).isoformat()
+    except ValueError:
+        day = ""
+    if day != row["until"]:
         return f"until {show(row['until'])} is not a day (YYYY-MM-DD)"
     return "" if row["digest"] == _digest(row) else "its digest does not fit its fields: it was edited or damaged"
 
 
 def read_consent(path: Path) -> Consent:
     """A whole and unedited record; whether it covers a recording today is for `check_consent`."""
-    if not path.is_file():
-        raise UserError(f"{path}: no consent record; {WRITE}")
     try:
         row = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(f"{path}: no consent record; {WRITE}") from None
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         raise UserError(f"{path}: a consent record is JSON in UTF-8, and this is not; {WRITE}") from None
     if reason := _fault(row):
@@ -77,23 +74,18 @@ def read_consent(path: Path) -> Consent:
     return Consent(**row)
 
 
-def check_consent(record: Consent, reference: Path, today: date, purpose: str | None = None) -> None:
-    """Raises unless the record covers this recording, today, and (where given) exactly this purpose."""
+def check_consent(record: Consent, reference: Path, today: date) -> None:
+    """Raises unless the record covers this recording today."""
     if today > date.fromisoformat(record.until):
         raise UserError(f"consent of {show(record.who)} ended on {record.until}; ask again, and {WRITE}")
-    open_sound(reference).close()
     if file_hash(reference) != record.reference:
         raise UserError(
             f"{reference}: the consent of {show(record.who)} is for another recording; {WRITE} for this one"
         )
-    if purpose is not None and purpose != record.purpose:
-        raise UserError(
-            f"consent of {show(record.who)} is for {show(record.purpose)}, not for {show(purpose)}; {WRITE} for that"
-        )
 
 
 def refuse_overwriting(out: Path, *kept: Path) -> None:
-    """What somebody gave is never replaced by what is made of it."""
+    """Raises where a file that somebody gave would be replaced by what is made of it."""
     for path in kept:
         if out.exists() and out.samefile(path):
             raise UserError(f"{out}: this would replace {path}, which is read; give --out another name")
@@ -102,15 +94,13 @@ def refuse_overwriting(out: Path, *kept: Path) -> None:
 def write_consent(
     path: Path, who: str, purpose: str, until: str, reference: Path, today: date | None = None
 ) -> Consent:
-    """The record of a person who agreed; `until` is the last day it holds."""
-    open_sound(reference).close()
-    refuse_overwriting(path, reference)
+    """The record of a person who agreed, now in `path`; `until` is the last day it holds."""
     row = {"who": who, "purpose": purpose, "until": until, "reference": file_hash(reference)}
+    refuse_overwriting(path, reference)
     row["digest"] = _digest(row)
     if reason := _fault(row):
         raise UserError(f"consent record: {reason}; nothing was written")
-    today = today or date.today()
-    if today > date.fromisoformat(until):
+    if (today := today or date.today()) > date.fromisoformat(until):
         raise UserError(
             f"consent record: until {until} has passed (today is {today}); give a day to come, nothing was written"
         )

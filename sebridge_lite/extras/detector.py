@@ -25,7 +25,7 @@ class Detector(NamedTuple):
 
 
 def pooled(samples: np.ndarray) -> torch.Tensor:
-    """(N,) at 16 kHz -> (240,): of each mel band over frames of speech, level-free: mean, spread, spread of the change."""
+    """(N,) -> (240,): of each mel band over frames of speech, level-free: mean, spread, spread of the change."""
     mel = log_mel(torch.as_tensor(samples, dtype=torch.float32)[None])[0]
     level = mel.mean(1)
     kept = mel[level > level.max() - QUIET]
@@ -34,6 +34,7 @@ def pooled(samples: np.ndarray) -> torch.Tensor:
 
 
 def fit(people: Sequence[np.ndarray], generated: Sequence[np.ndarray]) -> Detector:
+    """The detector that tells these recordings from these sounds best."""
     features = torch.stack([pooled(sound) for sound in (*people, *generated)])
     labels = torch.tensor([0.0] * len(people) + [1.0] * len(generated))
     mean, scale = features.mean(0), features.std(0).clamp(min=1e-6)

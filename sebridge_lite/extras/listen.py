@@ -4,7 +4,8 @@ Left out: anything but that one file; whoever wants to show it to others copies 
 """
 
 import webbrowser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from sebridge_lite.core import paths
@@ -14,42 +15,40 @@ LOOPBACK = "127.0.0.1"
 
 
 def page() -> tuple[Path, str]:
-    """The page of this run, else the one that the repository holds, and which of them it is."""
-    own, kept = paths.results("site", "index.html"), paths.root() / "results" / "site.html"
-    if own.is_file():
-        return own, "of this run"
+    """The page of this run, or else the one that the repository holds; and which of the two it is."""
+    fresh, kept = paths.results("site", "index.html"), paths.root() / "results" / "site.html"
+    if fresh.is_file():
+        return fresh, "of this run"
     if kept.is_file():
         return kept, "of the committed run"
-    raise UserError(f"{own}: the page is not built; `dvc repro site` builds it")
+    raise UserError(f"{fresh}: the page is not built; `dvc repro site` builds it")
+
+
+class OnePage(SimpleHTTPRequestHandler):
+    """Answers with one file at / and with nothing else."""
+
+    def __init__(self, file: Path, *request):
+        self.file = file
+        super().__init__(*request)
+
+    def translate_path(self, path: str) -> str:
+        return str(self.file) if path in ("/", "/index.html") else ""
+
+    def log_message(self, *_) -> None:
+        pass
 
 
 def server(path: Path, port: int) -> ThreadingHTTPServer:
-    """Answers with the page at / and with nothing else."""
-    content = path.read_bytes()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path not in ("/", "/index.html"):
-                self.send_error(404)
-                return
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_) -> None:
-            pass
-
+    """A server of the page that is not yet running."""
     try:
-        return ThreadingHTTPServer((LOOPBACK, port), Handler)
+        return ThreadingHTTPServer((LOOPBACK, port), partial(OnePage, path))
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or "not from 0 to 65535"
         raise UserError(f"port {port}: {why}; choose another --port, or none for a free one") from None
 
 
 def listen(port: int, show: bool) -> None:
-    """Until it is interrupted."""
+    """Shows the page until it is interrupted."""
     path, whose = page()
     with server(path, port) as running:
         address = f"http://{LOOPBACK}:{running.server_address[1]}/"

@@ -4,37 +4,36 @@ Left out: waiting until a clip has been heard to its end, which the page does an
 """
 
 import os
+from functools import partial
 from pathlib import Path
 
-from sebridge_lite.extras.rating import Session
+from sebridge_lite.extras.rating import Sitting
 
 
 def rating_app(folder: Path, rater: str, ratings: Path | None = None):
-    """One trial at a time; a click on an answer keeps it and goes on. None where nobody reads (SEBRIDGE_HEADLESS)."""
+    """A box with a trial at a time; a click on an answer keeps it. None where nobody reads (SEBRIDGE_HEADLESS)."""
     import ipywidgets as widgets
 
-    session, box = Session(folder, rater, ratings), widgets.VBox()
-    count = len(session.test["trials"])
+    run, box = Sitting(folder, rater, ratings), widgets.VBox()
 
     def show() -> None:
-        if not session.todo:
-            box.children = [widgets.Label(f"That was the last one, thank you. Ratings: {session.path.name}")]
+        if not run.todo:
+            box.children = [widgets.Label(f"That was the last one, thank you. Ratings: {run.path.name}")]
             return
-        trial = session.todo[0]
-        task = session.test["tasks"][trial["task"]]
-        players = [
-            widgets.VBox([widgets.Label(name), widgets.Audio.from_file(folder / "clips" / f"{clip}.wav", autoplay=False)])
-            for name, clip in zip(task["names"], trial["clips"], strict=True)
-        ]  # fmt: skip
+        trial, count = run.todo[0], len(run.test["trials"])
+        task = run.test["tasks"][trial["task"]]
+        players = []
+        for name, clip in zip(task["names"], trial["clips"], strict=True):
+            sound = widgets.Audio.from_file(folder / "clips" / f"{clip}.wav", autoplay=False)
+            players.append(widgets.VBox([widgets.Label(name), sound]))
         answers = [widgets.Button(description=f"{score} · {words}") for score, words in enumerate(task["scale"], 1)]
         for score, button in enumerate(answers, 1):
-            button.on_click(lambda _, score=score: rate(score))
-        place = f"{count - len(session.todo) + 1} of {count}"
-        labels = [widgets.Label(text) for text in (place, trial["text"], task["question"])]
-        box.children = [*labels, widgets.HBox(players), widgets.HBox(answers)]
+            button.on_click(partial(rate, score))
+        lines = (f"{count - len(run.todo) + 1} of {count}", trial["text"], task["question"])
+        box.children = [*map(widgets.Label, lines), widgets.HBox(players), widgets.HBox(answers)]
 
-    def rate(score: int) -> None:
-        session.rate(score)
+    def rate(score: int, _button) -> None:
+        run.rate(score)
         show()
 
     show()

@@ -1,8 +1,8 @@
 """Ratings of a listening test: means, comparisons, agreement, screening, and how many ratings a difference needs.
 
 Raters and texts are both samples, and crossed: every rater hears every text. So intervals resample both, and tests are
-over both (Clark, 1973). The paper takes every rating as independent
-(`stats.normal_interval`); its interval stands beside ours. Left out: mixed and ordinal models, ANOVA over all systems.
+over both (Clark, 1973). The paper takes every rating as independent (`stats.normal_interval`); its interval stands beside
+ours. Left out: mixed and ordinal models, ANOVA over all systems.
 
 A table of ratings has a row a rating, with `rater`, `task` (nmos, smos, ab), `item` (the text), `system` and `score`; of an A/B
 trial `system` is the preferred one, `other` the one that was not, and the score 1. `simulated` says that no person rated.
@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.measure.stats import Interval, holm, mean_interval, normal_interval, paired_difference, paired_tests
+from sebridge_lite.measure.stats import holm, mean_interval, normal_interval, paired_difference, paired_tests
 
 LEVEL, POWER = 0.05, 0.8
 MOST = 10_000  # texts, more than anybody would listen to
@@ -30,14 +30,17 @@ def by_people(ratings: pd.DataFrame) -> pd.DataFrame:
     return ratings
 
 
+def labelled(table: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column that says whether any rater was made up."""
+    return table.assign(simulated=bool(ratings["simulated"].any()))
+
+
 def grids(ratings: pd.DataFrame, task: str) -> dict[str, np.ndarray]:
     """Scores of each system, raters down and texts across in one order for all, NaN where not rated. (R, I)"""
-    own = ratings[ratings["task"] == task]
-    raters, items = sorted(own["rater"].unique()), sorted(own["item"].unique())
-    return {
-        system: rows.pivot(index="rater", columns="item", values="score").reindex(raters, columns=items).to_numpy(float)
-        for system, rows in own.groupby("system")
-    }
+    rows = ratings[ratings["task"] == task]
+    whole = rows.pivot(index=["system", "rater"], columns="item", values="score")
+    raters = sorted(rows["rater"].unique())
+    return {system: whole.loc[system].reindex(raters).to_numpy(float) for system in sorted(rows["system"].unique())}
 
 
 def means(ratings: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -51,10 +54,6 @@ def means(ratings: pd.DataFrame, task: str) -> pd.DataFrame:
             row |= {"normal_low": paper.low, "normal_high": paper.high}
         rows.append(row | {"ratings": len(known), "raters": grid.shape[0], "texts": grid.shape[1]})
     return labelled(pd.DataFrame(rows).sort_values("mean", ascending=False), ratings)
-
-
-def labelled(table: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(simulated=bool(ratings["simulated"].any()))
 
 
 class Parts(NamedTuple):
@@ -107,54 +106,46 @@ def both_ways(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
 def _compared(pairs: list[tuple[str, str, np.ndarray, np.ndarray]], value: str) -> pd.DataFrame:
     """A row a pair of systems, with Holm's p over all of them."""
     rows = []
-    for one, other, a, b in pairs:
-        found: Interval = paired_difference(a, b)
-        p = both_ways(a, b)
-        rows.append((one, other, found.mean, found.low, found.high, *p))
+    for first, second, a, b in pairs:
+        gap = paired_difference(a, b)
+        rows.append((first, second, gap.mean, gap.low, gap.high, *both_ways(a, b)))
     table = pd.DataFrame(rows, columns=["one", "other", value, "low", "high", "t_p", "wilcoxon_p"])
     return table.assign(t_p=holm(table["t_p"]), wilcoxon_p=holm(table["wilcoxon_p"]))
 
 
 def comparisons(ratings: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Every pair of systems: mean of one less the other, and Holm's p of both tests."""
-    found = grids(ratings, task)
-    pairs = [(one, other, found[one], found[other]) for one, other in itertools.combinations(found, 2)]
+    """Every pair of systems: mean of the first minus the second, and Holm's p of both tests."""
+    scores = grids(ratings, task)
+    pairs = [(first, second, scores[first], scores[second]) for first, second in itertools.combinations(scores, 2)]
     return labelled(_compared(pairs, "difference"), ratings)
 
 
 def preferences(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Every pair of the A/B trials: how often one was preferred, less one half, in place of the difference of means."""
-    own = ratings[ratings["task"] == "ab"]
-    names = own[["system", "other"]].apply(lambda pair: tuple(sorted(pair)), axis=1)
-    pairs = []
-    for (one, other), rows in own.groupby(names):
-        votes = rows.assign(score=(rows["system"] == one).astype(float)).pivot(
-            index="rater", columns="item", values="score"
-        )
-        pairs.append((one, other, votes.to_numpy(), np.full(votes.shape, 0.5)))
+    """Every pair of the A/B trials: how often the first was preferred, minus one half, in place of the difference."""
+    rows, pairs = ratings[ratings["task"] == "ab"], []
+    names = rows[["system", "other"]].apply(lambda pair: tuple(sorted(pair)), axis=1)
+    for (first, second), votes in rows.groupby(names):
+        votes = votes.assign(score=(votes["system"] == first).astype(float))
+        grid = votes.pivot(index="rater", columns="item", values="score").to_numpy()
+        pairs.append((first, second, grid, np.full(grid.shape, 0.5)))
     return labelled(_compared(pairs, "over_half"), ratings)
 
 
 def agreement(scores: np.ndarray) -> float:
     """Krippendorff's alpha for interval scores, raters down and clips across, NaN where not rated: 1 agreed, 0 chance.
 
-    Chosen over an intraclass correlation because it allows gaps, any number of raters and tests where each heard other clips;
-    of interval scores because means of them are what is reported. NaN if no two scores differ.
+    It allows gaps, any number of raters and tests where each heard other clips, which an intraclass correlation does not;
+    of interval scores because means of them are what is reported. NaN if no two scores differ. Left out: the package
+    `krippendorff`, whose licence (GPL) is not ours.
     """
     scores = np.asarray(scores, dtype=float)
-    scores = scores[:, np.isfinite(scores).sum(0) > 1]
-    if not scores.size:
+    heard = np.isfinite(scores).sum(0)
+    if not (heard > 1).any():
         raise UserError("agreement: no clip has two ratings; let two or more raters hear the same clips")
-
-    def squares(values: np.ndarray) -> float:
-        """(a - b)^2 over all ordered pairs."""
-        return 2 * (len(values) * (values**2).sum() - values.sum() ** 2)
-
-    clips = [clip[np.isfinite(clip)] for clip in scores.T]
-    pooled = np.concatenate(clips)
-    if not (expected := squares(pooled)) > 0:
-        return math.nan
-    return 1 - (len(pooled) - 1) * sum(squares(clip) / (len(clip) - 1) for clip in clips) / expected
+    scores, heard = scores[:, heard > 1], heard[heard > 1]
+    within = (np.nanvar(scores, axis=0) * heard**2 / (heard - 1)).sum()  # n^2 var: (a - b)^2 over all pairs
+    expected = np.nanvar(scores) * heard.sum() ** 2
+    return float(1 - (heard.sum() - 1) * within / expected) if expected > 0 else math.nan
 
 
 def screened(gold: pd.DataFrame, raters: list[str], least: float) -> pd.DataFrame:
@@ -180,8 +171,8 @@ def texts_needed(difference: float, parts: Parts, raters: int, power: float = PO
 
 
 def honesty(parts: Parts, raters: int, texts: int, runs: int, seed: int = 0) -> dict[str, float]:
-    """Of made-up tests of two equal systems: how often the paper's interval and ours hold the 0, and how often the t-test over
-    both finds a difference that is not there."""
+    """Shares of made-up tests of two equal systems: how often the paper's interval and ours hold the 0, and how often the
+    t-test over both finds a difference that is not there."""
     rng, held = np.random.default_rng(seed), np.zeros((runs, 3))
     for run in held:
         shapes = ((raters, 1), (1, texts), (raters, texts))

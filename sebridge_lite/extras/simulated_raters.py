@@ -1,7 +1,7 @@
 """Made-up raters, to show what a listening test can find before anybody is asked.
 
-Every row says `"simulated": true`, no claim may rest on them (`measure.ratings.by_people`), and they are never read beside
-people. Left out: raters who tire, who learn, or who use only part of the scale.
+Every row says `"simulated": true`, no claim may rest on them (`ratings.by_people`), and they are never read beside people.
+Left out: raters who tire, who learn, or who use only part of the scale.
 """
 
 import itertools
@@ -28,11 +28,11 @@ def simulate(
     if unknown := set(key["clips"].values()) - set(known):
         raise UserError(f"simulated raters: how good is {min(unknown)}? give it a quality")
     easy = {item: EASY * rng_of(seed, item).normal() for item in key["items"].values()}
-    found = {}
+    answers = {}
     for number in range(raters):
         name, rng = f"simulated-{number:03d}", rng_of(seed, "rater", number)
         strict, taste = STRICT * rng.normal(), {system: TASTE * rng.normal() for system in sorted(known)}
-        rows = []
+        answers[name] = []
         for trial in order_of(test, name):
             rng, choices = rng_of(seed, name, trial["id"]), len(test["tasks"][trial["task"]]["scale"])
             felt = {clip: SLIP * rng.normal() for clip in sorted(trial["clips"])}  # whichever is heard first
@@ -44,9 +44,8 @@ def simulate(
                 score = 1 + trial["clips"].index(max(felt, key=felt.get))
             if number >= raters - careless:
                 score = int(rng.integers(choices)) + 1
-            rows.append(answer(test, name, trial, min(max(score, 1), choices), simulated=True))
-        found[name] = rows
-    return found
+            answers[name].append(answer(test, name, trial, min(max(score, 1), choices), simulated=True))
+    return answers
 
 
 def write_ratings(path: Path, rows: Mapping[str, list[dict]]) -> None:

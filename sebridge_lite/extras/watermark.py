@@ -59,7 +59,7 @@ def _at_shifts(spectrum: np.ndarray) -> np.ndarray:
 
 
 def embed(samples: np.ndarray) -> np.ndarray:
-    """(N,) float at 16 kHz -> (N,) float32 with the mark; silence, and less than 64 ms, comes back as it is."""
+    """(N,) float at the mark's rate -> (N,) float32 with the mark; silence, and less than a frame, comes back as it is."""
     samples = np.asarray(samples, np.float32)
     if len(samples) < FFT:
         return samples
@@ -81,7 +81,7 @@ def _folded(samples: np.ndarray) -> np.ndarray:
 
 
 def scores(samples: np.ndarray, key: np.ndarray = KEY) -> np.ndarray:
-    """(N,) at 16 kHz -> (PERIOD,) correlation with the key at each shift.
+    """(N,) at the mark's rate -> (PERIOD,) correlation with the key at each shift.
 
     Over keys of random phases each is standard normal whatever the sound, so no threshold has to be learnt.
     """

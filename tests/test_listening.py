@@ -1,3 +1,5 @@
+"""A listening test as it is made, answered by made-up raters and in a browser, read and analysed."""
+
 import json
 from types import SimpleNamespace
 
@@ -9,37 +11,35 @@ from browser import Browser, needs_chromium, soon
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.extras.listening import RECORDED, TASKS, Item, levelled, make_test
 from sebridge_lite.extras.listening_items import places_of
-from sebridge_lite.extras.rating import Session, analyse, answer, append, mixed, order_of, read_ratings
-from sebridge_lite.extras.rating_app import rating_app
+from sebridge_lite.extras.rating import analyse, read_ratings, simulate, write_ratings
 from sebridge_lite.extras.ratings import by_people
-from sebridge_lite.extras.simulated_raters import simulate, write_ratings
 
+RATE = 16_000
 SYSTEMS = (RECORDED, "additive-0.80", "dgsa")
 QUALITY = dict(zip(SYSTEMS, (4.5, 2.5, 3.5), strict=True))
 TEXT = "<b>ภาษา</b></script><script>alert(1)</script>"
 
 
-def items(texts: int, seconds: float = 0.15) -> list[Item]:
-    rng = np.random.default_rng(0)
-    found = []
+def make(folder, texts: int, gold: int, seed: int = 0) -> dict:
+    rng, items = np.random.default_rng(0), []
     for number in range(texts):
-        sounds = 0.1 * rng.normal(size=(4, int(16_000 * seconds)))
-        found.append(Item(f"th-test-{number}", TEXT, sounds[3], dict(zip(SYSTEMS, sounds, strict=False))))
-    return found
+        sounds = 0.1 * rng.normal(size=(4, int(RATE * 0.15)))
+        items.append(Item(f"th-test-{number}", TEXT, sounds[3], dict(zip(SYSTEMS, sounds, strict=False))))
+    return make_test(folder, items, gold, "th", "A <i>test</i>", seed, RATE)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    make_test(tmp_path / "test", items(8), 2, "th", "A <i>test</i>", seed=0)
+    make(tmp_path / "test", 8, 2)
     return tmp_path / "test"
 
 
-def files_of(folder, name="ratings/me.jsonl"):
-    return [folder / name]
+def read(folder, name: str) -> dict:
+    return json.loads((folder / name).read_text())
 
 
 def test_every_rater_hears_every_system_say_every_text(folder):
-    test, key = (json.loads((folder / name).read_text()) for name in ("test.json", "key.json"))
+    test, key = read(folder, "test.json"), read(folder, "key.json")
     plain = [trial for trial in test["trials"] if trial["id"] not in key["gold"]]
     heard = [(t["task"], key["items"][t["id"]], *(key["clips"][clip] for clip in t["clips"])) for t in plain]
     assert len(set(heard)) == len(heard) == 8 * (3 + 3 + 2)
@@ -57,14 +57,12 @@ def test_nothing_that_raters_get_names_a_system(folder):
 
 
 def test_the_seed_makes_the_test_and_names_and_places_say_nothing(tmp_path):
-    first, again, other = (
-        make_test(tmp_path / name, items(8), 2, "th", "A", seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))
-    )
+    first, again, other = (make(tmp_path / name, 8, 2, seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
     assert first == again
     assert (tmp_path / "a" / "page.html").read_bytes() == (tmp_path / "b" / "page.html").read_bytes()
     clips = [{clip for trial in test["trials"] for clip in trial["clips"]} for test in (first, other)]
     assert not clips[0] & clips[1]
-    key = json.loads((tmp_path / "a" / "key.json").read_text())
+    key = read(tmp_path / "a", "key.json")
     pairs = [[key["clips"][c] for c in t["clips"]] for t in first["trials"] if t["task"] == "nmos"]
     assert pairs != sorted(pairs)
 
@@ -74,66 +72,26 @@ def test_all_clips_have_one_level(folder):
     for path in (folder / "clips").iterdir():
         sound, rate = soundfile.read(path)
         levels.append(20 * np.log10(np.sqrt((sound[1600:-1600] ** 2).mean())))
-        assert rate == 16_000
+        assert rate == RATE
     assert np.ptp(levels) < 1
-    assert np.abs(levelled(np.zeros(0))).max() == 0  # a system that said nothing
+    assert np.abs(levelled(np.zeros(0), RATE)).max() == 0  # a system that said nothing
 
 
 def test_a_reference_is_other_speech_of_the_same_reader():
     said = [("a", 2.0), ("b", 1.0), ("a", 3.5), ("b", 4.0), ("c", 9.0)]
-    bench = SimpleNamespace(sets={"test": [SimpleNamespace(speaker=who, seconds=long) for who, long in said]})
+    texts = [SimpleNamespace(speaker=who, seconds=long) for who, long in said]
+    bench = SimpleNamespace(utterances=lambda name: texts)
     assert places_of(bench, 2, 3.0) == {0: [2], 1: [3]}
     with pytest.raises(UserError, match="3 texts asked for, 2 have 3 s of their reader's other speech"):
         places_of(bench, 3, 3.0)
 
 
-def test_order_is_task_by_task_shuffled_by_rater_and_sides_are_balanced(folder):
-    test = json.loads((folder / "test.json").read_text())
-    orders = [[trial["id"] for trial in order_of(test, f"r{n}")] for n in range(40)]
-    assert len({tuple(order) for order in orders}) == 40
-    tasks = [trial["task"] for trial in order_of(test, "r0")]
-    assert tasks == sorted(tasks, key=list(TASKS).index)
-    pairs = {trial["id"]: trial["clips"] for trial in test["trials"] if trial["task"] == "ab"}
-    turned = [t["clips"] != pairs[t["id"]] for n in range(40) for t in order_of(test, f"r{n}") if t["task"] == "ab"]
-    assert 0.42 < np.mean(turned) < 0.58
-    assert len({order.index(orders[0][0]) for order in orders}) > 10
-
-
-def test_a_rater_goes_on_where_a_killed_session_stopped(folder):
-    session = Session(folder, "me")
-    whole = [trial["id"] for trial in session.todo]
-    for score in (1, 2, 3):
-        session.rate(score)
-    with session.path.open("a") as file:
-        file.write('{"test": "torn')
-    again = Session(folder, "me")
-    assert [trial["id"] for trial in again.todo] == whole[3:]
-    again.rate(5)
-    rows = [json.loads(line) for line in session.path.read_text().splitlines()]
-    assert [(row["trial"], row["score"]) for row in rows] == list(zip(whole, (1, 2, 3, 5), strict=False))
-
-
-def test_the_notebook_app_asks_and_keeps_as_the_session_does(folder, monkeypatch):
-    monkeypatch.delenv("SEBRIDGE_HEADLESS", raising=False)
-    box = rating_app(folder, "me")
-    first = Session(folder, "me").todo[0]
-    assert box.children[1].value == first["text"]
-    box.children[-1].children[3].click()
-    ratings, _ = read_ratings(folder, files_of(folder))
-    assert len(Session(folder, "me").todo) == len(Session(folder, "you").todo) - 1
-    assert ratings["score"].tolist() in ([4], [])  # none if it was a gold trial
-    monkeypatch.setenv("SEBRIDGE_HEADLESS", "1")
-    assert rating_app(folder, "me") is None
-
-
 def test_analysis_finds_what_simulated_raters_were_given_and_drops_the_careless(tmp_path):
-    folder = tmp_path / "test"
-    make_test(folder, items(8), 8, "th", "A", seed=0)
-    write_ratings(tmp_path / "all.jsonl", simulate(folder, QUALITY, 20, 0, careless=3))
-    found = analyse(folder, [tmp_path / "all.jsonl"])
-    assert found["raters"].loc[~found["raters"]["kept"], "rater"].tolist() == [
-        f"simulated-{n:03d}" for n in (17, 18, 19)
-    ]
+    make(tmp_path / "test", 8, 8)
+    write_ratings(tmp_path / "all.jsonl", simulate(tmp_path / "test", QUALITY, 20, 0, careless=3))
+    found = analyse(tmp_path / "test", [tmp_path / "all.jsonl"])
+    left_out = found["raters"].loc[~found["raters"]["kept"], "rater"].tolist()
+    assert left_out == [f"simulated-{n:03d}" for n in (17, 18, 19)]
     for task in ("nmos", "smos"):
         assert found[task]["system"].tolist() == [RECORDED, "dgsa", "additive-0.80"]
         assert (found[f"{task}_differences"]["t_p"] < 0.05).all()
@@ -144,22 +102,25 @@ def test_analysis_finds_what_simulated_raters_were_given_and_drops_the_careless(
 
 def test_simulated_ratings_say_so_in_every_row_and_table_and_enter_no_claim(folder, tmp_path):
     rows = simulate(folder, QUALITY, 4, 0)
-    assert all(row["simulated"] is True for own in rows.values() for row in own)
+    assert all(row["simulated"] is True for row in rows)
     write_ratings(tmp_path / "all.jsonl", rows)
     ratings, _ = read_ratings(folder, [tmp_path / "all.jsonl"])
     with pytest.raises(UserError, match="simulated"):
         by_people(ratings)
     tables = analyse(folder, [tmp_path / "all.jsonl"])
     assert all(table["simulated"].all() for table in tables.values())
-    Session(folder, "me").rate(3)
+    write_ratings(tmp_path / "mine.jsonl", [row | {"rater": "me", "simulated": False} for row in rows[:1]])
     with pytest.raises(UserError, match="simulated raters beside people"):
-        read_ratings(folder, [tmp_path / "all.jsonl", *files_of(folder)])
+        read_ratings(folder, [tmp_path / "all.jsonl", tmp_path / "mine.jsonl"])
+    with pytest.raises(UserError, match="how good is additive"):
+        simulate(folder, {RECORDED: 4.0, "dgsa": 4.0}, 2, 0)
 
 
-def good_row(folder, task="nmos", score=3) -> dict:
-    test = json.loads((folder / "test.json").read_text())
-    trial = next(trial for trial in order_of(test, "me") if trial["task"] == task)
-    return answer(test, "me", trial, score, simulated=False)
+def answered(folder, task="nmos", score=3) -> dict:
+    test = read(folder, "test.json")
+    trial = next(trial for trial in test["trials"] if trial["task"] == task)
+    row = {"test": test["test"], "rater": "me", "trial": trial["id"], "clips": trial["clips"], "score": score}
+    return row | {"simulated": False}
 
 
 @pytest.mark.parametrize(
@@ -167,79 +128,65 @@ def good_row(folder, task="nmos", score=3) -> dict:
     [
         ({"test": "feedfeed"}, "rated in test 'feedfeed', and this is"),
         ({"score": 6}, "score 6 is not from 1 to 5"),
-        ({"score": "4"}, "no 'score' as raters' files have it"),
-        ({"trial": "t0"}, "trial 't0' is not in this test"),
-        ({"clips": ["c0"]}, "clip 'c0' is not in trial"),
-        ({"clips": []}, "its clips are not those of trial"),
-        ({"simulated": None}, "no 'simulated'"),
+        ({"score": "4"}, "not an answer as raters' files have it"),
+        ({"simulated": None}, "not an answer as raters' files have it"),
+        ({"trial": "t0"}, "trial 't0' with these clips is not in this test"),
+        ({"clips": ["c0"]}, "with these clips is not in this test"),
+        ({"clips": []}, "with these clips is not in this test"),
     ],
 )
 def test_a_bad_rating_gives_one_line_with_file_and_row(folder, tmp_path, change, part):
-    row = good_row(folder)
-    (tmp_path / "bad.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(row | change) + "\n")
+    write_ratings(tmp_path / "bad.jsonl", [answered(folder), answered(folder) | change])
     with pytest.raises(UserError) as caught:
         read_ratings(folder, [tmp_path / "bad.jsonl"])
-    assert part in str(caught.value)
-    assert "bad.jsonl:2: " in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert part in str(caught.value) and "bad.jsonl:2: " in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_other_bad_input_gives_one_line_each(folder, tmp_path):
     path = tmp_path / "some.jsonl"
-    path.write_text('{"test": \n')
-    with pytest.raises(UserError, match=r"some\.jsonl:1: damaged, not JSON; delete this line"):
-        read_ratings(folder, [path])
-    path.write_text("[" * 100_000)
-    with pytest.raises(UserError, match=r"some\.jsonl:1: damaged"):
-        read_ratings(folder, [path])
-    path.unlink()
-    for score in (3, 4):
-        append(path, good_row(folder, score=score))
+    for text in ('{"test": \n', "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(UserError, match=r"some\.jsonl:1: damaged, not JSON; delete this line"):
+            read_ratings(folder, [path])
+    write_ratings(path, [answered(folder, score=score) for score in (3, 4)])
     with pytest.raises(UserError, match=r"jsonl:2: me answered this trial otherwise in .*jsonl:1"):
         read_ratings(folder, [path])
+    write_ratings(path, [answered(folder, "ab")])
     with pytest.raises(UserError, match="score 3 is not from 1 to 2"):
-        append(tmp_path / "ab.jsonl", good_row(folder, "ab"))
-        read_ratings(folder, [tmp_path / "ab.jsonl"])
+        read_ratings(folder, [path])
     with pytest.raises(UserError, match="no ratings in it"):
         read_ratings(folder, [])
     with pytest.raises(UserError, match=r"none\.jsonl: No such file"):
         read_ratings(folder, [tmp_path / "none.jsonl"])
-    with pytest.raises(UserError, match="a name of 1 to 40 letters"):
-        Session(folder, "../../me")
-    with pytest.raises(UserError, match="how good is additive"):
-        simulate(folder, {RECORDED: 4.0, "dgsa": 4.0}, 2, 0)
 
 
-def test_a_rater_without_gold_answers_is_named_and_left_out(folder, tmp_path):
-    key = json.loads((folder / "key.json").read_text())
+def test_a_rater_without_gold_answers_is_named_and_left_out_and_a_file_given_twice_counts_once(folder, tmp_path):
+    gold, path = read(folder, "key.json")["gold"], tmp_path / "some.jsonl"
     rows = simulate(folder, QUALITY, 3, 0)
-    rows["simulated-002"] = [row for row in rows["simulated-002"] if row["trial"] not in key["gold"]]
-    write_ratings(tmp_path / "some.jsonl", rows)
-    found = analyse(folder, [tmp_path / "some.jsonl"])["raters"].set_index("rater")
+    rows = [row for row in rows if row["rater"] != "simulated-002" or row["trial"] not in gold]
+    write_ratings(path, rows)
+    found = analyse(folder, [path])["raters"].set_index("rater")
     assert found.loc["simulated-002", "why"] == "no gold clip answered"
-    write_ratings(tmp_path / "some.jsonl", {"simulated-002": rows["simulated-002"]})
-    with pytest.raises(UserError, match=r"no rater is kept \(simulated-002: no gold clip answered\)"):
-        analyse(folder, [tmp_path / "some.jsonl"])
-
-
-def test_the_same_file_twice_counts_once(folder, tmp_path):
-    write_ratings(tmp_path / "a.jsonl", simulate(folder, QUALITY, 2, 0))
-    once, twice = (read_ratings(folder, [tmp_path / "a.jsonl"] * times)[0] for times in (1, 2))
+    once, twice = (read_ratings(folder, [path] * times)[0] for times in (1, 2))
     assert once.equals(twice)
+    write_ratings(path, [row for row in rows if row["rater"] == "simulated-002"])
+    with pytest.raises(UserError, match=r"no rater is kept \(simulated-002: no gold clip answered\)"):
+        analyse(folder, [path])
 
 
 def test_a_test_that_has_ratings_is_not_replaced_by_another(folder):
-    Session(folder, "me").rate(3)
-    make_test(folder, items(8), 2, "th", "A <i>test</i>", seed=0)
+    (folder / "ratings").mkdir()
+    write_ratings(folder / "ratings" / "me.jsonl", [answered(folder)])
+    make(folder, 8, 2)
     with pytest.raises(UserError, match="holds ratings of test"):
-        make_test(folder, items(8), 2, "th", "A <i>test</i>", seed=1)
+        make(folder, 8, 2, seed=1)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """A small test, opened in a browser and begun by the rater 'me'."""
     folder = tmp_path_factory.mktemp("page")
-    make_test(folder / "test", items(1), 1, "th", "A <i>test</i>", seed=0)
+    make(folder / "test", 1, 1)
     with Browser(folder) as page:
         page.viewport(360)
         page.open(folder / "test" / "page.html")
@@ -266,14 +213,12 @@ def listen(page) -> None:
 @needs_chromium
 def test_the_page_is_taken_by_keyboard_and_resumed_and_its_ratings_are_read(page):
     folder = page.folder / "test"
+    count = len(read(folder, "test.json")["trials"])
     begin(page)
-    session = Session(folder, "me", page.folder / "nothing")
-    assert page.run("orderOf('me').map(one => [one.id, one.clips])") == [[t["id"], t["clips"]] for t in session.todo]
-    assert page.run("mixed('a/b')") == mixed("a/b")
     page.press("4")
     page.run("document.getElementById('trial').requestSubmit()")  # before listening: nothing happens
     assert page.run("rows.length") == 0
-    for done in range(1, len(session.todo) + 1):
+    for done in range(1, count + 1):
         listen(page)
         page.press("2", "Enter")
         assert page.run("rows.length") == done
@@ -284,9 +229,23 @@ def test_the_page_is_taken_by_keyboard_and_resumed_and_its_ratings_are_read(page
     page.press("Enter")  # the button for the download has the focus
     (saved,) = soon(lambda: list(page.folder.glob("ratings-*-me.jsonl")), "the download")
     ratings, gold = read_ratings(folder, [saved])
-    assert len(ratings) + len(gold) == len(session.todo)
+    assert len(ratings) + len(gold) == count
     assert set(ratings.loc[ratings["task"] != "ab", "score"]) == {2}
     assert not ratings["simulated"].any()
+
+
+@needs_chromium
+def test_order_is_task_by_task_shuffled_by_rater_and_sides_are_balanced(page, folder):
+    page.open(folder / "page.html")
+    heard = page.run("Array.from({length: 40}, (_, n) => orderOf('r' + n).map(one => [one.id, one.task, one.clips]))")
+    orders = [[trial for trial, *_ in order] for order in heard]
+    assert len({tuple(order) for order in orders}) == 40 and all(set(order) == set(orders[0]) for order in orders)
+    tasks = [task for _, task, _ in heard[0]]
+    assert tasks == sorted(tasks, key=list(TASKS).index)
+    clips = {trial["id"]: trial["clips"] for trial in read(folder, "test.json")["trials"]}
+    turned = [said != clips[trial] for order in heard for trial, task, said in order if task == "ab"]
+    assert 0.42 < np.mean(turned) < 0.58
+    assert len({order.index(orders[0][0]) for order in orders}) > 10
 
 
 @needs_chromium

@@ -196,7 +196,8 @@ def rate(options) -> None:
     if options.action == "make":
         from sebridge_lite.extras.listening_items import make_from
 
-        print(f"rate: {make_from(active_params(), options.folder, options.seed)}")
+        test = make_from(active_params(), options.folder, options.seed)
+        print(f"{len(test['trials'])} trials; hand out {options.folder}/page.html, keep {options.folder}/key.json")
         return
     from sebridge_lite.extras.rating import analyse
 

@@ -1,42 +1,80 @@
 """`sebridge clone`: a text in somebody's voice, of whom there is a short recording and a consent record; both are demanded.
 
-What comes out is marked and says where it comes from. Left out: recognising who speaks, so that consent is the asker's word.
+What comes out is marked and says where it comes from. A text has to be in one script, and a reference long enough, sound, and
+of one voice. Left out: recognising who speaks, so that consent is the asker's word; a reference in which one voice follows
+another elsewhere than near its middle, or two talk at once.
 """
 
 import datetime
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.experiments.cloning import policy_weights
-from sebridge_lite.experiments.policies import sampler_of
-from sebridge_lite.experiments.systems import pair_of
-from sebridge_lite.experiments.train_parts import DECODING
+from sebridge_lite.data.data_card import CLIP_LIMIT, foreign_letters
+from sebridge_lite.data.manifest import Utterance, load_audio
+from sebridge_lite.data.own_data import check_audio
+from sebridge_lite.data.own_tables import Fault
+from sebridge_lite.experiments.bench import Bench, load_bench
+from sebridge_lite.experiments.cloning import policy_of
+from sebridge_lite.experiments.systems import pairs_of
 from sebridge_lite.extras.consent import check_consent, read_consent, refuse_overwriting
 from sebridge_lite.extras.provenance import provenance_of, write_wav
-from sebridge_lite.extras.references import language_of, read_reference
 from sebridge_lite.extras.watermark import embed
-from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.sampling import generate
+from sebridge_lite.measure.cloning import two_voices
+from sebridge_lite.measure.prosody import SPEECH_DB, speech_frames
 from sebridge_lite.measure.scoring import speaker_similarity, tracks_of
-from sebridge_lite.stack.characters import CharVocab
-from sebridge_lite.stack.features import SAMPLE_RATE
-from sebridge_lite.stack.stack import Stack, load_stack, pretrained_folder
-from sebridge_lite.stack.weights import load_model
+from sebridge_lite.stack.features import FRAME_RATE, HOP, energy_db
+from sebridge_lite.stack.stack import Stack
+
+LEAST = 1.0  # seconds of speech in a reference
+TOLD_APART = 2.0  # seconds from which the halves can be told apart: in one of 1 s every fifth voice is unlike itself
 
 
-def spoken(
-    stack: Stack, text: str, reference: torch.Tensor, name: str, style: bool, seed: int, params: Params
-) -> torch.Tensor:
-    """(N,) at 16 kHz: the text by a policy, in the voice of the reference."""
-    weights, report = policy_weights(name, params.cells.seeds[0])
-    model = load_model(TextSpeechLM, LMConfig, weights).to(stack.device)
-    sampler = sampler_of(params.sampling, seed, report.get("temperature"))
-    prefix = stack.tokens([reference])[0][: params.sft.style_tokens if style else 0]
-    ((codes,),) = generate(model, [CharVocab().encode(text)], [prefix], sampler)
+def language_of(text: str, params: Params) -> str:
+    """The language of a text by its letters, which are of one script."""
+    languages = dict.fromkeys((params.roles.dgsa, params.roles.tdsc))
+    Bench(params, params.roles.dgsa).stack.text.encode(text)  # names the first character that no policy knows
+    fit = [lang for lang in languages if not foreign_letters(text, lang)]
+    if len(fit) != 1 < len(languages):
+        raise UserError(
+            f"text '{text[:20]}': {'no letter' if fit else 'letters of two scripts'}; write it in one script"
+        )
+    return fit[0]
+
+
+def read_reference(path: Path, stack: Stack, least_alike: float) -> torch.Tensor:
+    """(N,) from the first sound to the last, of one voice; or one line."""
+    place = path.resolve()
+    file = Utterance(place.name, "", (), "und", "", "recording", "", place.name, 1.0)
+    try:
+        checked = check_audio(place.parent, file)
+    except Fault as fault:
+        how = "give another recording" if "row" in fault.how else fault.how  # advice for a list does not fit one file
+        raise UserError(f"reference {path.name}: {fault.what}; {how}") from None
+    if checked.clipped > CLIP_LIMIT:
+        raise UserError(f"reference {path.name}: clipped ({checked.clipped:.1%} at full scale); record it more quietly")
+    sound = torch.from_numpy(load_audio(file, place.parent))
+    energy = energy_db(sound[None])[0].numpy()
+    seconds = float((energy > np.percentile(energy, 95) - SPEECH_DB).sum()) / FRAME_RATE
+    if seconds < LEAST:
+        raise UserError(f"reference {path.name}: {seconds:.1f} s of speech; give at least {LEAST:.0f} s, better 3")
+    where = speech_frames(energy)
+    sound = sound[where.start * HOP : where.stop * HOP]
+    if len(sound) >= TOLD_APART * stack.sample_rate and two_voices(stack, [sound])[0] < least_alike:
+        raise UserError(f"reference {path.name}: its halves sound like two people; give a recording of one voice")
+    return sound
+
+
+def spoken(bench: Bench, text: str, reference: torch.Tensor, name: str, style: bool, seed: int) -> torch.Tensor:
+    """(N,): the text by a policy, in the voice of the reference."""
+    stack, (model, heat) = bench.stack, policy_of(bench, name, bench.params.cells.seeds[0])
+    prefix = stack.tokens([reference])[0][: bench.params.sft.style_tokens if style else 0]
+    ((codes,),) = generate(model, [stack.text.encode(text)], [prefix], bench.sampler(seed, heat))
     if not len(codes):
         raise UserError(f"text '{text[:20]}': the policy said nothing; try another --seed")
     return stack.speak([codes], stack.timbres([reference]), [seed_of(seed, "sound", text)])[0]
@@ -58,12 +96,15 @@ def clone(
     check_consent(record, reference, today)
     refuse_overwriting(out, reference, consent)
     params = active_params()
-    name = pair_of(language_of(text), params)[1]
-    stack = load_stack(pretrained_folder(), [], DECODING)
+    lang = language_of(text, params)
+    bench, name = load_bench(params, lang), pairs_of(lang, params)[0][1]
+    stack = bench.stack
     voice = read_reference(reference, stack, params.systems.two_voices)
-    sound = spoken(stack, text, voice, name, style, seed, params)
-    write_wav(out, embed(sound.numpy()), SAMPLE_RATE, provenance_of(name, text, record, today))
+    sound = spoken(bench, text, voice, name, style, seed)
+    write_wav(out, embed(sound.numpy()), stack.sample_rate, provenance_of(name, text, record, today))
     alike = speaker_similarity(stack, tracks_of([sound], stack.device), stack.timbres([voice]))[0]
     told = f"similarity to the reference {alike:.2f}" if alike == alike else "too short to tell the voice"
-    return [f"{out}: {len(sound) / SAMPLE_RATE:.1f} s by {name}, {told}",
-            f"consent of {record.who} for {record.purpose} until {record.until}; marked, `sebridge detect` finds it"]  # fmt: skip
+    return [
+        f"{out}: {len(sound) / stack.sample_rate:.1f} s by {name}, {told}",
+        f"consent of {record.who} for {record.purpose} until {record.until}; marked, `sebridge detect` finds it",
+    ]

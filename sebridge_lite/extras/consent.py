@@ -8,7 +8,7 @@ the digest out again. Left out: keys, and any proof that the person named really
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -27,8 +27,23 @@ class Consent:
     reference: str  # SHA-256 of the recording's file
     digest: str  # SHA-256 of the other fields
 
+    @property
+    def fault(self) -> str:
+        """What keeps the fields from being a record, or ''."""
+        for name, value in asdict(self).items():
+            if type(value) is not str or not value.strip() or not value.isprintable():
+                return f"{name} is not one line of text"
+        try:
+            date.fromisoformat(self.until)
+        except ValueError:
+            return f"until {show(self.until)} is not a day (YYYY-MM-DD)"
+        return "" if self.digest == digest_of(self) else "it was edited or damaged"
 
-NAMES = tuple(field.name for field in fields(Consent))
+
+def digest_of(record: Consent) -> str:
+    """The SHA-256 of all fields but the digest."""
+    rest = {name: value for name, value in asdict(record).items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def file_hash(path: Path) -> str:
@@ -38,40 +53,17 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _digest(row: dict[str, str]) -> str:
-    kept = {name: row[name] for name in NAMES if name != "digest"}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
-
-
-def _fault(row: object) -> str:
-    """What keeps a row from being a record, or ''."""
-    if not isinstance(row, dict):
-        return "not a JSON object"
-    if odd := row.keys() ^ set(NAMES):
-        return f"field {show(min(odd))} is missing or unknown; the fields are {', '.join(NAMES)}"
-    for name in NAMES:
-        if type(row[name]) is not str or not row[name].strip() or not row[name].isprintable():
-            return f"{name} is not one line of text"
-    try:
-        day = date.fromisoformat(row["until"]).isoformat()
-    except ValueError:
-        day = ""
-    if day != row["until"]:
-        return f"until {show(row['until'])} is not a day (YYYY-MM-DD)"
-    return "" if row["digest"] == _digest(row) else "its digest does not fit its fields: it was edited or damaged"
-
-
 def read_consent(path: Path) -> Consent:
     """A whole and unedited record; whether it covers a recording today is for `check_consent`."""
     try:
-        row = json.loads(path.read_text(encoding="utf-8"))
+        record = Consent(**json.loads(path.read_text(encoding="utf-8")))
     except OSError:
         raise UserError(f"{path}: no consent record; {WRITE}") from None
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
-        raise UserError(f"{path}: a consent record is JSON in UTF-8, and this is not; {WRITE}") from None
-    if reason := _fault(row):
-        raise UserError(f"{path}: consent record: {reason}; {WRITE}")
-    return Consent(**row)
+    except (ValueError, TypeError, RecursionError):  # UnicodeDecodeError is a ValueError
+        raise UserError(f"{path}: not a consent record, JSON with its five fields; {WRITE}") from None
+    if record.fault:
+        raise UserError(f"{path}: consent record: {record.fault}; {WRITE}")
+    return record
 
 
 def check_consent(record: Consent, reference: Path, today: date) -> None:
@@ -95,15 +87,15 @@ def write_consent(
     path: Path, who: str, purpose: str, until: str, reference: Path, today: date | None = None
 ) -> Consent:
     """The record of a person who agreed, now in `path`; `until` is the last day it holds."""
-    row = {"who": who, "purpose": purpose, "until": until, "reference": file_hash(reference)}
     refuse_overwriting(path, reference)
-    row["digest"] = _digest(row)
-    if reason := _fault(row):
-        raise UserError(f"consent record: {reason}; nothing was written")
+    record = Consent(who, purpose, until, file_hash(reference), "-")
+    record = replace(record, digest=digest_of(record))
+    if record.fault:
+        raise UserError(f"consent record: {record.fault}; nothing was written")
     if (today := today or date.today()) > date.fromisoformat(until):
         raise UserError(
             f"consent record: until {until} has passed (today is {today}); give a day to come, nothing was written"
         )
     with paths.replacing(path) as temporary:
-        temporary.write_text(json.dumps(row, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return Consent(**row)
+        temporary.write_text(json.dumps(asdict(record), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return record

@@ -119,10 +119,10 @@ def survival(pairs: Sequence[Pair], seconds: float, seed: int, attacks: Mapping[
         "marked": [watermark.embed(pair.cloned) for pair in pairs],
         "plain": [sound for pair in pairs for sound in (pair.cloned, pair.recorded)],
     }
-    rows = []
+    rows, names = [], (("n", "found", "rate"), ("unmarked", "alarms", "alarm_rate"))
     for name, attack in attacks.items():
         row = {"attack": name}
-        for side, (total, hits, rate) in zip(sides, (("n", "found", "rate"), ("unmarked", "alarms", "alarm_rate"))):
+        for side, (total, hits, rate) in zip(sides, names, strict=True):
             # by place alone, so that all attacks get the same pieces
             rngs = [rng_of(seed, "attack", side, place) for place in range(len(sides[side]))]
             pieces = [attack(cut(sound, seconds, rng), rng) for sound, rng in zip(sides[side], rngs, strict=True)]

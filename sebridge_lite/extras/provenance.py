@@ -40,10 +40,9 @@ def provenance_of(model: str, text: str, consent: Consent, day: date) -> Provena
 def write_wav(path: Path, samples: np.ndarray, rate: int, provenance: Provenance) -> None:
     """Writes (N,) floats in [-1, 1] as 16-bit mono, with where they come from."""
     whole = (np.clip(samples, -1, 1) * 32767).round().astype(np.int16)
-    with paths.replacing(path) as temporary:
-        with soundfile.SoundFile(temporary, "w", rate, 1, "PCM_16", format="WAV") as sound:
-            sound.comment = COMMENT + json.dumps(asdict(provenance))
-            sound.write(whole)
+    with paths.replacing(path) as file, soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format="WAV") as sound:
+        sound.comment = COMMENT + json.dumps(asdict(provenance))
+        sound.write(whole)
 
 
 def provenance_in(sound: soundfile.SoundFile) -> Provenance | None:

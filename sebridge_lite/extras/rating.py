@@ -1,129 +1,62 @@
-"""Take a listening test, and read what raters answered: one JSON object a line, checked against the test's key.
+"""What raters answered, checked against the test's key, and what it comes to; and made-up raters, to show what a test can find.
+
+An answer is a JSON object a line, as the page saves it. Of an A/B trial the score is 1 for the first clip and 2 for the second,
+as that rater heard them:
 
     {"test": ..., "rater": ..., "trial": ..., "clips": [as heard], "score": 4, "simulated": false, "time": ...}
 
-Of an A/B trial the score is 1 for the first clip and 2 for the second, as that rater heard them. Left out: two places at once
-that write for one rater.
+Every answer of a made-up rater says `"simulated": true`, no claim may rest on it (`ratings.by_people`), and it is never read
+beside people's. Left out: raters who tire, who learn, or who use only part of the scale.
 """
 
-import datetime
 import json
-import os
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.seeds import rng_of
 from sebridge_lite.extras import ratings as measures
-from sebridge_lite.extras.listening import load
+from sebridge_lite.extras.listening import BROKEN, REFERENCE, load
 
 FIELDS = {"test": str, "rater": str, "trial": str, "clips": list, "score": int, "simulated": bool}
-RATER = r"[A-Za-z0-9_-]{1,40}"
 LEAST = 0.75  # of the gold clips answered rightly; who answers at random gets 43 % on average
-
-
-def mixed(text: str) -> int:
-    """A number of 32 bits that looks random, the same here and in the page: FNV-1a and the last steps of MurmurHash3."""
-    h = 0x811C9DC5
-    for letter in text:
-        h = (h ^ ord(letter)) * 0x01000193 & 0xFFFFFFFF
-    h = (h ^ h >> 16) * 0x85EBCA6B & 0xFFFFFFFF
-    h = (h ^ h >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
-    return h ^ h >> 16
-
-
-def order_of(test: dict, rater: str) -> list[dict]:
-    """The trials as this rater hears them: task by task, shuffled within, A/B pairs turned at random."""
-    tasks, heard = list(test["tasks"]), []
-    for trial in test["trials"]:
-        name = f"{test['test']}/{rater}/{trial['id']}"
-        turned = trial["task"] == "ab" and mixed(name + "/side") % 2 == 1
-        clips = trial["clips"][::-1] if turned else trial["clips"]
-        heard.append((tasks.index(trial["task"]), mixed(name), trial | {"clips": clips}))
-    return [trial for *_, trial in sorted(heard, key=lambda row: row[:2])]
-
-
-def answer(test: dict, rater: str, trial: dict, score: int, simulated: bool) -> dict:
-    """The line that keeps a rater's answer."""
-    row = {"test": test["test"], "rater": rater, "trial": trial["id"], "clips": trial["clips"], "score": score}
-    return row | {"simulated": simulated, "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
-
-
-class Sitting:
-    """One rater in one test: `todo` holds the trials left, `rate(score)` answers the first of them and keeps it."""
-
-    def __init__(self, folder: Path, rater: str, ratings: Path | None = None):
-        if not re.fullmatch(RATER, rater):
-            raise UserError(f"rater {rater[:60]!r}: a name of 1 to 40 letters, digits, - and _ is needed")
-        self.test, self.rater = load(folder, "test.json"), rater
-        self.path = (ratings or folder / "ratings") / f"{rater}.jsonl"
-        whole = self.path.read_bytes().rpartition(b"\n")[0] if self.path.is_file() else b""
-        done = {row["trial"] for _, row in rows_of(self.path, whole, self.test)}
-        self.todo = [trial for trial in order_of(self.test, rater) if trial["id"] not in done]
-
-    def rate(self, score: int) -> None:
-        """Writes a line more, on the disk before this returns; what a killed write left of a line is dropped first."""
-        row = answer(self.test, self.rater, self.todo[0], score, simulated=False)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab+") as file:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        del self.todo[0]
+# Spreads of made-up raters in points: who is strict, which text is easy, whose taste differs, slips of the hand.
+STRICT, EASY, TASTE, SLIP = 0.4, 0.25, 0.3, 0.6
 
 
 def fault(row: object, test: dict) -> str:
     """What keeps a line from being a rating of this test, or ''."""
-    if not isinstance(row, dict):
-        return "not a rating; delete this line"
-    for name, kind in FIELDS.items():
-        if type(row.get(name)) is not kind:
-            return f"no '{name}' as raters' files have it; delete this line"
+    if not isinstance(row, dict) or any(type(row.get(name)) is not kind for name, kind in FIELDS.items()):
+        return "not an answer as raters' files have it; delete this line"
     if row["test"] != test["test"]:
         return f"rated in test {row['test'][:60]!r}, and this is {test['test']}; read it with its own key"
-    trial = next((trial for trial in test["trials"] if trial["id"] == row["trial"]), None)
-    if trial is None:
-        return f"trial {row['trial'][:60]!r} is not in this test; delete this line"
-    if sorted(map(str, row["clips"])) != sorted(trial["clips"]):
-        return f"its clips are not those of trial {trial['id']}; delete this line"
+    trial = next((trial for trial in test["trials"] if trial["id"] == row["trial"]), {"clips": []})
+    if not trial["clips"] or sorted(map(str, row["clips"])) != sorted(trial["clips"]):
+        return f"trial {row['trial'][:60]!r} with these clips is not in this test; delete this line"
     scores = len(test["tasks"][trial["task"]]["scale"])
     return "" if 1 <= row["score"] <= scores else f"score {row['score']} is not from 1 to {scores}; delete this line"
 
 
-def rows_of(path: Path, text: bytes, test: dict) -> list[tuple[str, dict]]:
-    """Every rating in a file with its place, for messages; the first fault ends it."""
-    rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
+def answers_in(path: Path, test: dict) -> list[tuple[str, dict]]:
+    """Every answer in a file with its place, for messages; the first fault ends it."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; give the files that raters sent") from None
+    answers = []
+    for place, line in ((f"{path}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
-            raise UserError(f"{path}:{number}: damaged, not JSON; delete this line") from None
+            raise UserError(f"{place}: damaged, not JSON; delete this line") from None
         if reason := fault(row, test):
-            raise UserError(f"{path}:{number}: {reason}")
-        rows.append((f"{path}:{number}", row))
-    return rows
-
-
-def gathered(files: Sequence[Path], test: dict) -> list[dict]:
-    """The answers in all files, each once; two different answers of a rater to a trial are an error."""
-    rows: dict[tuple, tuple[str, dict]] = {}
-    for path in files:
-        try:
-            text = path.read_bytes()
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}; give the files that raters sent") from None
-        for place, row in rows_of(path, text, test):
-            before, first = rows.setdefault((row["rater"], row["trial"]), (place, row))
-            if (first["clips"], first["score"]) != (row["clips"], row["score"]):
-                raise UserError(f"{place}: {row['rater']} answered this trial otherwise in {before}; keep one of them")
-    return [row for _, row in rows.values()]
+            raise UserError(f"{place}: {reason}")
+        answers.append((place, row))
+    return answers
 
 
 def read_ratings(folder: Path, files: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -131,11 +64,17 @@ def read_ratings(folder: Path, files: Sequence[Path]) -> tuple[pd.DataFrame, pd.
     test, key = load(folder, "test.json"), load(folder, "key.json")
     if key["test"] != test["test"]:
         raise UserError(f"{folder / 'key.json'}: of test {key['test']}, and test.json is {test['test']}; restore one")
-    task_of = {trial["id"]: trial["task"] for trial in test["trials"]}
-    rows = gathered(files, test)
+    answers: dict[tuple, tuple[str, dict]] = {}
+    for place, row in (found for path in files for found in answers_in(path, test)):
+        before, first = answers.setdefault((row["rater"], row["trial"]), (place, row))
+        if (first["clips"], first["score"]) != (row["clips"], row["score"]):
+            raise UserError(f"{place}: {row['rater']} answered this trial otherwise in {before}; keep one of them")
+    rows = [row for _, row in answers.values()]
     if len({row["simulated"] for row in rows}) != 1:
-        raise UserError(f"{folder}: {'simulated raters beside people: read them apart' if rows else 'no ratings in it'}")
-    plain, gold = [], []
+        raise UserError(
+            f"{folder}: {'simulated raters beside people: read them apart' if rows else 'no ratings in it'}"
+        )
+    task_of, plain, gold = {trial["id"]: trial["task"] for trial in test["trials"]}, [], []
     for row in rows:
         trial, score = row["trial"], row["score"]
         preferred = row["clips"][score - 1] if task_of[trial] == "ab" else None
@@ -167,3 +106,36 @@ def analyse(folder: Path, files: Sequence[Path], least: float = LEAST) -> dict[s
         tables["preferences"] = measures.preferences(kept)
     tables["agreement"] = measures.labelled(pd.DataFrame(rows, columns=["task", "alpha", "raters", "clips"]), ratings)
     return tables
+
+
+def simulate(folder: Path, quality: Mapping[str, float], raters: int, seed: int, careless: int = 0) -> list[dict]:
+    """Answers of made-up raters, the last `careless` of them at random. quality: points, of each system."""
+    test, key = load(folder, "test.json"), load(folder, "key.json")
+    known = {BROKEN: 1.0, REFERENCE: 5.0, **quality}
+    if unknown := set(key["clips"].values()) - set(known):
+        raise UserError(f"simulated raters: how good is {min(unknown)}? give it a quality")
+    easy = {item: EASY * rng_of(seed, item).normal() for item in key["items"].values()}
+    answers = []
+    for number in range(raters):
+        name, rng = f"simulated-{number:03d}", rng_of(seed, "rater", number)
+        strict, taste = STRICT * rng.normal(), {system: TASTE * rng.normal() for system in sorted(known)}
+        for trial in test["trials"]:
+            rng, choices = rng_of(seed, name, trial["id"]), len(test["tasks"][trial["task"]]["scale"])
+            felt = {clip: SLIP * rng.normal() for clip in sorted(trial["clips"])}  # whichever is heard first
+            for clip in felt:
+                system = key["clips"][clip]
+                felt[clip] += known[system] + taste[system] * (system in quality)
+            score = round(felt[trial["clips"][-1]] + strict + easy[key["items"][trial["id"]]])
+            if trial["task"] == "ab":
+                score = 1 + trial["clips"].index(max(felt, key=felt.get))
+            if number >= raters - careless:
+                score = int(rng.integers(choices)) + 1
+            answer = {"test": test["test"], "rater": name, "trial": trial["id"], "clips": trial["clips"]}
+            answers.append(answer | {"score": min(max(score, 1), choices), "simulated": True})
+    return answers
+
+
+def write_ratings(path: Path, answers: Sequence[dict]) -> None:
+    """Writes a file of answers."""
+    with paths.replacing(path) as temporary:
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in answers), encoding="utf-8")

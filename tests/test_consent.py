@@ -29,18 +29,16 @@ def record(tmp_path, reference):
 
 def test_a_record_covers_its_recording_on_its_last_day_and_not_on_the_next(record, reference):
     consent = read_consent(record)
-    check_consent(consent, reference, date(2026, 12, 31), "a lesson")
+    check_consent(consent, reference, date(2026, 12, 31))
     with pytest.raises(UserError, match="ended on 2026-12-31"):
         check_consent(consent, reference, date(2027, 1, 1))
 
 
-def test_another_recording_another_purpose_and_no_recording_are_refused(record, reference, tmp_path):
+def test_another_recording_and_no_recording_are_refused(record, reference, tmp_path):
     consent, other = read_consent(record), tmp_path / "other.wav"
     soundfile.write(other, 0.1 * np.sin(np.arange(16_000) / 11), 16_000)
     with pytest.raises(UserError, match="another recording"):
         check_consent(consent, other, TODAY)
-    with pytest.raises(UserError, match="not for 'an advert'"):
-        check_consent(consent, reference, TODAY, "an advert")
     with pytest.raises(UserError, match="no such audio file"):
         check_consent(consent, tmp_path / "none.wav", TODAY)
 
@@ -50,11 +48,11 @@ def test_another_recording_another_purpose_and_no_recording_are_refused(record, 
     [
         ({"until": "2036-12-31"}, "edited or damaged"),
         ({"reference": "0" * 64}, "edited or damaged"),
-        ({"until": "20261231"}, "not a day"),
+        ({"until": "next year"}, "not a day"),
         ({"who": "  "}, "who is not one line"),
         ({"purpose": "a\nb"}, "purpose is not one line"),
         ({"who": 7}, "who is not one line"),
-        ({"extra": "x"}, "unknown field 'extra'"),
+        ({"extra": "x"}, "not a consent record"),
         ({"digest": None}, "digest is not one line"),
     ],
 )
@@ -69,7 +67,7 @@ def test_every_field_is_needed(record, name):
     row = json.loads(record.read_text("utf-8"))
     del row[name]
     record.write_text(json.dumps(row), "utf-8")
-    with pytest.raises(UserError, match=f"no field '{name}'"):
+    with pytest.raises(UserError, match="not a consent record"):
         read_consent(record)
 
 
@@ -86,15 +84,12 @@ def test_a_missing_record_is_refused(tmp_path):
         read_consent(tmp_path / "none.json")
 
 
-def test_a_bad_day_writes_nothing(tmp_path, reference):
-    with pytest.raises(UserError, match="not a day"):
-        write_consent(tmp_path / "consent.json", "A", "b", "31.12.2026", reference)
-    assert not (tmp_path / "consent.json").exists()
-
-
-def test_a_day_that_has_passed_is_refused_and_writes_nothing(tmp_path, reference):
-    with pytest.raises(UserError, match="until 2026-11-19 has passed") as refusal:
-        write_consent(tmp_path / "consent.json", "A", "b", "2026-11-19", reference, TODAY)
+@pytest.mark.parametrize(
+    ("until", "part"), [("31.12.2026", "not a day"), ("2026-11-19", "until 2026-11-19 has passed")]
+)
+def test_a_day_that_is_none_or_has_passed_writes_nothing(tmp_path, reference, until, part):
+    with pytest.raises(UserError, match=part) as refusal:
+        write_consent(tmp_path / "consent.json", "A", "b", until, reference, TODAY)
     assert "\n" not in str(refusal.value) and not (tmp_path / "consent.json").exists()
     assert write_consent(tmp_path / "consent.json", "A", "b", "2026-11-20", reference, TODAY).until == "2026-11-20"
 

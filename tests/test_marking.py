@@ -10,7 +10,7 @@ import torch
 
 from sebridge_lite.experiments.material import render_material
 from sebridge_lite.extras import detector, marking, watermark
-from sebridge_lite.extras.marking import ATTACKS, Pair, detector_error, paired, runnable, survival, word_cost
+from sebridge_lite.extras.marking import ATTACKS, CODECS, Pair, detector_error, paired, runnable, survival, word_cost
 from sebridge_lite.studio.voices import people
 
 RATE = 16_000
@@ -50,13 +50,13 @@ def test_a_codec_that_libsndfile_lacks_is_left_out_and_named(monkeypatch):
 
 
 def test_the_smallest_files_are_smaller():
-    def size(form, subtype, compression=None):
+    def size(form, subtype, compression):
         file = io.BytesIO()
         soundfile.write(file, noise(2.0, 0), RATE, format=form, subtype=subtype, compression_level=compression)
         return len(file.getvalue())
 
     for name in {"mp3", "opus"} & set(runnable()[0]):
-        assert size(**ATTACKS[f"{name}, smallest"].keywords) < 0.7 * size(**ATTACKS[name].keywords)
+        assert size(*CODECS[f"{name}, smallest"]) < 0.7 * size(*CODECS[name])
 
 
 def test_the_mark_is_counted_where_it_is_and_where_it_is_not(pairs):

@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 
 from sebridge_lite.experiments.bench import Bench
-from sebridge_lite.experiments.sft import arm_of, sft_scores
+from sebridge_lite.experiments.score import sft_scores
+from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening_items import said_by
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.scoring import load_sounds, tracks_unless_empty

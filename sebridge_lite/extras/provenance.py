@@ -45,7 +45,7 @@ def write_wav(path: Path, samples: np.ndarray, rate: int, provenance: Provenance
         sound.write(whole)
 
 
-def provenance_in(sound: soundfile.SoundFile) -> Provenance | None:
+def read_provenance(sound: soundfile.SoundFile) -> Provenance | None:
     """What an open sound says about itself; None where it says nothing."""
     if not sound.comment.startswith(COMMENT):
         return None
@@ -63,7 +63,7 @@ def run_detect(path: Path) -> list[str]:
     with open_sound(path) as sound:
         if sound.frames > LONGEST_SECONDS * sound.samplerate:
             raise UserError(f"{path}: longer than {LONGEST_SECONDS / 60:.0f} minutes; cut it")
-        said = provenance_in(sound)
+        said = read_provenance(sound)
         try:
             mark = detect(sound.read(dtype="float32", always_2d=True).mean(1), sound.samplerate)
         except AUDIO_ERRORS:

@@ -80,7 +80,7 @@ def said(group: Group) -> Element:
 
 def compared(group: Group, slider: bool = False) -> Element:
     """Takes side by side, drawn to one scale; with `slider` those that have an alpha stand in one place."""
-    sounds = [levelled(take.sound) for take in group.takes]
+    sounds = [levelled(take.sound, SAMPLE_RATE) for take in group.takes]
     tracks = [tracked(sound) for sound in sounds]
     scale = page_figures.scale_of(sounds, tracks, SAMPLE_RATE)
     heard = zip(group.takes, sounds, tracks, strict=True)

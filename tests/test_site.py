@@ -171,7 +171,7 @@ def test_clips_have_one_level_and_the_sound_that_was_given(built):
         assert rate == RATE and len(sound) == int(0.9 * RATE)
         levels.append(20 * np.log10(np.sqrt((sound[1600:-1600] ** 2).mean())))
     assert len(levels) == 15 and np.ptp(levels) < 1
-    given = levelled(voice(120, 2))
+    given = levelled(voice(120, 2), RATE)
     back, _ = soundfile.read(io.BytesIO(mp3(given)))
     assert np.sqrt(((back - given) ** 2).mean() / (given**2).mean()) < 0.1
 

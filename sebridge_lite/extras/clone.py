@@ -6,19 +6,21 @@ another elsewhere than near its middle, or two talk at once.
 """
 
 import datetime
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import Params, active_params
+from sebridge_lite.core.params import active_params
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.data.data_card import CLIP_LIMIT, foreign_letters
+from sebridge_lite.data.data_card import CLIP_LIMIT
+from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.data.own_data import check_audio
 from sebridge_lite.data.own_tables import Fault
-from sebridge_lite.experiments.bench import Bench, load_bench
+from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.cloning import policy_of
 from sebridge_lite.experiments.systems import pairs_of
 from sebridge_lite.extras.consent import check_consent, read_consent, refuse_overwriting
@@ -35,15 +37,13 @@ LEAST = 1.0  # seconds of speech in a reference
 TOLD_APART = 2.0  # seconds from which the halves can be told apart: in one of 1 s every fifth voice is unlike itself
 
 
-def language_of(text: str, params: Params) -> str:
+def language_of(text: str, codes: Sequence[str]) -> str:
     """The language of a text by its letters, which are of one script."""
-    languages = dict.fromkeys((params.roles.dgsa, params.roles.tdsc))
-    Bench(params, params.roles.dgsa).stack.text.encode(text)  # names the first character that no policy knows
-    fit = [lang for lang in languages if not foreign_letters(text, lang)]
-    if len(fit) != 1 < len(languages):
-        raise UserError(
-            f"text '{text[:20]}': {'no letter' if fit else 'letters of two scripts'}; write it in one script"
-        )
+    fit = [code for code in codes if not language(code).foreign(text)]
+    if len(fit) != 1:
+        scripts = " or in ".join(language(code).name for code in codes)
+        what = "no letter" if fit else f"not wholly in {scripts} script"
+        raise UserError(f"text '{text[:20]}': {what}; write it in one script")
     return fit[0]
 
 
@@ -96,7 +96,7 @@ def clone(
     check_consent(record, reference, today)
     refuse_overwriting(out, reference, consent)
     params = active_params()
-    lang = language_of(text, params)
+    lang = language_of(text, languages(params))
     bench, name = load_bench(params, lang), pairs_of(lang, params)[0][1]
     stack = bench.stack
     voice = read_reference(reference, stack, params.systems.two_voices)

@@ -46,7 +46,8 @@ def test_profiles_share_one_key_tree_in_one_order():
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_line_says_where_its_number_comes_from(name):
     for line in (ROOT / "params" / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
-        if ":" in line and not line.startswith("#") and not line.endswith(":"):
+        value = line.partition(" # ")[0].partition(":")[2]
+        if value.strip() and not line.startswith("#"):
             comment = line.partition(" # ")[2]
             assert comment.startswith("ours: ") or any(
                 mark in comment for mark in ("Sec. ", "Table ", "Eq. ", "F.", "D.")
@@ -59,6 +60,9 @@ def test_every_line_says_where_its_number_comes_from(name):
         ("alphas", [0.5, 1.7], ["corpus.alphas[1]", "1.7", "[0, 1]"]),
         ("alphas", 0.5, ["corpus.alphas", "0.5", "list", "[0, 1]"]),
         ("alphas", [], ["corpus.alphas", "list"]),
+        ("alphas", [0.5, 0.8, 0.5], ["corpus.alphas", "0.5", "twice"]),
+        ("duration_ratio", [2.0, 0.5], ["corpus.duration_ratio", "[2.0, 0.5]", "[low, high]"]),
+        ("duration_ratio", [0.5, 1.0, 2.0], ["corpus.duration_ratio", "[low, high]"]),
         ("real_minutes", -3.0, ["corpus.real_minutes", "-3.0", "(0, 60000]"]),
         ("real_minutes", "1e-5", ["corpus.real_minutes", "'1e-5'", "text", "1.000000e-05"]),
         ("real_minutes", True, ["corpus.real_minutes", "True", "a number"]),

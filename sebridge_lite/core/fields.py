@@ -7,6 +7,7 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 
@@ -14,32 +15,35 @@ import yaml
 
 from sebridge_lite.core.errors import UserError
 
+NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
-def within(low: float, high: float = math.inf, open_low: bool = False):
-    """A number's allowed range, `low` left out when `open_low`."""
-    return field(metadata={"low": low, "high": high, "open_low": open_low})
+
+def within(low: float, high: float = math.inf, open_low: bool = False, repeats: bool = False, rising: bool = False):
+    """A field for numbers in a range, without `low` itself when `open_low`.
+
+    A list holds each value once, unless it may have `repeats`; a `rising` list is a range, low end first.
+    """
+    return field(metadata={"low": low, "high": high, "open_low": open_low, "repeats": repeats, "rising": rising})
 
 
 def one_of(*choices: str):
+    """A field for one of some texts, or for a list of them."""
     return field(metadata={"choices": choices})
 
 
 class _Loader(yaml.SafeLoader):
     """YAML in which a key that stands twice is an error, not a silent overwrite."""
 
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    twice = {str(key) for key in keys if keys.count(key) > 1}
-    if twice:
-        raise UserError(f"line {node.start_mark.line + 1}: {', '.join(sorted(twice))} stands twice; keep one")
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key) for key, _ in node.value]
+        twice = {str(key) for key in keys if keys.count(key) > 1}
+        if twice:
+            raise UserError(f"line {node.start_mark.line + 1}: {', '.join(sorted(twice))} stands twice; keep one")
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> dict:
+    """The keys and values of a YAML file."""
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
@@ -56,72 +60,71 @@ def read_yaml(path: Path) -> dict:
     return tree
 
 
-def allowed(spec: dataclasses.Field, kind: type) -> str:
-    """The allowed values of a field in words, for messages and for help."""
-    rule = spec.metadata
+def allowed(rule: Mapping, kind: type) -> str:
+    """The values that a field allows, in words."""
+    if dataclasses.is_dataclass(kind):
+        return f"a section with {', '.join(spec.name for spec in dataclasses.fields(kind))}"
+    if isinstance(kind, types.GenericAlias):
+        return f"a list, each {allowed(rule, typing.get_args(kind)[0])}"
     if "choices" in rule:
         return "one of " + ", ".join(rule["choices"])
-    name = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
     if "low" not in rule:
-        return name
+        return NAMES[kind]
     if rule["high"] == math.inf:
-        return f"{name} {'over' if rule['open_low'] else 'from'} {rule['low']:g}"
-    return f"{name} in {'(' if rule['open_low'] else '['}{rule['low']:g}, {rule['high']:g}]"
+        return f"{NAMES[kind]} {'over' if rule['open_low'] else 'from'} {rule['low']:g}"
+    return f"{NAMES[kind]} in {'(' if rule['open_low'] else '['}{rule['low']:g}, {rule['high']:g}]"
 
 
-def check_value(value, spec: dataclasses.Field, kind: type, where: str):
-    """`value` as `kind` when it fits the field, else one line."""
-    number = kind in (int, float)
-    fits = type(value) is kind or (kind is float and type(value) is int)
+def _fits(value, rule: Mapping, kind: type) -> bool:
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        return False
+    if "choices" in rule:
+        return value in rule["choices"]
+    return "low" not in rule or rule["low"] <= value <= rule["high"] and not (rule["open_low"] and value == rule["low"])
+
+
+def _single(value, rule: Mapping, kind: type, where: str):
+    if _fits(value, rule, kind):
+        return kind(value)
     hint = ""
-    if number and isinstance(value, str):
+    if kind in (int, float) and isinstance(value, str):
         try:
             hint = f" (YAML reads this as text: write {float(value):.6e})"
         except ValueError:
             hint = ""
-    rule = spec.metadata
-    if fits and "choices" in rule:
-        fits = value in rule["choices"]
-    if fits and number and "low" in rule:
-        fits = rule["low"] <= value <= rule["high"] and not (rule["open_low"] and value == rule["low"])
-    if not fits:
-        raise UserError(f"{where}: {value!r} is not {allowed(spec, kind)}{hint}")
-    return kind(value)
+    raise UserError(f"{where}: {value!r} is not {allowed(rule, kind)}{hint}")
+
+
+def _several(values, rule: Mapping, kind: type, where: str) -> tuple:
+    if not isinstance(values, list | tuple) or not (values or rule.get("may_be_empty")):
+        raise UserError(f"{where}: {values!r} is not {allowed(rule, kind)}")
+    item = typing.get_args(kind)[0]
+    found = tuple(_single(value, rule, item, f"{where}[{i}]") for i, value in enumerate(values))
+    if rule.get("rising") and not (len(found) == 2 and found[0] < found[1]):
+        raise UserError(f"{where}: {list(found)} is not [low, high]")
+    twice = [value for value in found if found.count(value) > 1]
+    if twice and (item is str or "low" in rule) and not rule.get("repeats"):
+        raise UserError(f"{where}: {twice[0]!r} stands twice; keep one")
+    return found
 
 
 def build(section: type, tree: object, file: str, prefix: str = ""):
     """A section's dataclass from a mapping; `file` and `prefix` only name the place in messages."""
     if not isinstance(tree, dict):
         raise UserError(f"{file}: {prefix.rstrip('.') or 'the file'}: {tree!r} is not a section with keys")
-    hints = typing.get_type_hints(section)
-    fields = {spec.name: spec for spec in dataclasses.fields(section)}
-    unknown = [key for key in tree if key not in fields]
-    if unknown:
-        raise UserError(f"{file}: {prefix}{unknown[0]}: unknown key; known here: {', '.join(fields)}")
-    missing = [name for name in fields if name not in tree]
-    if missing:
-        raise UserError(f"{file}: {prefix}{missing[0]}: missing; {describe(section, missing[0])}")
+    kinds = typing.get_type_hints(section)
+    rules = {spec.name: spec.metadata for spec in dataclasses.fields(section)}
+    if unknown := [key for key in tree if key not in rules]:
+        raise UserError(f"{file}: {prefix}{unknown[0]}: unknown key; known here: {', '.join(rules)}")
     values = {}
-    for name, spec in fields.items():
-        kind, value, where = hints[name], tree[name], f"{file}: {prefix}{name}"
+    for name, rule in rules.items():
+        kind, where = kinds[name], f"{file}: {prefix}{name}"
+        if name not in tree:
+            raise UserError(f"{where}: missing; {allowed(rule, kind)}")
         if dataclasses.is_dataclass(kind):
-            values[name] = build(kind, value, file, f"{prefix}{name}.")
+            values[name] = build(kind, tree[name], file, f"{prefix}{name}.")
         elif isinstance(kind, types.GenericAlias):
-            item = typing.get_args(kind)[0]
-            if not isinstance(value, list | tuple) or not (value or "may_be_empty" in spec.metadata):
-                raise UserError(f"{where}: {value!r} is not a list of values, each {allowed(spec, item)}")
-            values[name] = tuple(check_value(v, spec, item, f"{where}[{i}]") for i, v in enumerate(value))
+            values[name] = _several(tree[name], rule, kind, where)
         else:
-            values[name] = check_value(value, spec, kind, where)
+            values[name] = _single(tree[name], rule, kind, where)
     return section(**values)
-
-
-def describe(section: type, name: str) -> str:
-    """What a key allows, in words."""
-    spec = next(spec for spec in dataclasses.fields(section) if spec.name == name)
-    kind = typing.get_type_hints(section)[name]
-    if dataclasses.is_dataclass(kind):
-        return f"a section with {', '.join(spec.name for spec in dataclasses.fields(kind))}"
-    if isinstance(kind, types.GenericAlias):
-        return f"a list, each {allowed(spec, typing.get_args(kind)[0])}"
-    return allowed(spec, kind)

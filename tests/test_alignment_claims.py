@@ -20,10 +20,11 @@ from sebridge_lite.measure.alignment_claims import (
     rungs_of,
     sentence,
 )
+from sebridge_lite.measure.bootstrap import paired_difference
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.frontier import above, frontier, lines_of, outside
-from sebridge_lite.measure.stats import Interval, paired_difference
+from sebridge_lite.measure.stats import Interval
 from sebridge_lite.measure.systems import as_table, first, systems
 from sebridge_lite.measure.verdicts import write_claims
 from sebridge_lite.paper import dgsa_figures

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure import entropy as E
+from sebridge_lite.measure.bootstrap import entropy_interval
 
 REAL, MONOTONE = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.6, 0.25, 0.1, 0.05])
 PEAKED = np.array([0.05, 0.05, 0.1, 0.8])  # unlike REAL: the mixture is richer than either
@@ -88,7 +89,7 @@ def test_bootstrap_interval_covers_the_true_entropy_of_independent_tokens():
     p = rng.dirichlet(np.full(50, 0.5))
     truth = E.entropy(p)
     intervals = [
-        E.entropy_interval(_utterances(rng, p, 60), E.chao_wang_jost, seed=i, replicates=200) for i in range(200)
+        entropy_interval(_utterances(rng, p, 60), E.chao_wang_jost, seed=i, replicates=200) for i in range(200)
     ]
     assert 0.88 <= np.mean([i.low <= truth <= i.high for i in intervals]) <= 0.99
 
@@ -108,8 +109,8 @@ def test_intervals_hold_their_value_repeat_and_widen_with_dependence():
     rng = np.random.default_rng(5)
     p = rng.dirichlet(np.full(200, 0.5))
     free, bound = _utterances(rng, p, 150), _utterances(rng, p, 150, pool=5)
-    first, second = (E.entropy_interval(c, E.prosodic_entropy, replicates=300) for c in (free, bound))
-    assert first == E.entropy_interval(free, E.prosodic_entropy, replicates=300)
+    first, second = (entropy_interval(c, E.prosodic_entropy, replicates=300) for c in (free, bound))
+    assert first == entropy_interval(free, E.prosodic_entropy, replicates=300)
     assert first.low < first.mean < first.high and first.n == 150
     assert second.high - second.low > 1.5 * (first.high - first.low)
 
@@ -117,8 +118,8 @@ def test_intervals_hold_their_value_repeat_and_widen_with_dependence():
 def test_plug_in_deviations_stand_in_for_the_rarefied_ones():
     counts = _utterances(np.random.default_rng(6), np.full(100, 0.01), 60)
     size = 1200
-    quick = E.entropy_interval(counts, lambda c: E.rarefied(c, size), E.prosodic_entropy, replicates=100)
-    slow = E.entropy_interval(
+    quick = entropy_interval(counts, lambda c: E.rarefied(c, size), E.prosodic_entropy, replicates=100)
+    slow = entropy_interval(
         counts,
         lambda c: E.rarefied(c, size) if c.ndim == 1 else np.array([E.rarefied(r, size) for r in c]),
         replicates=100,
@@ -177,18 +178,6 @@ def test_sources_without_common_codes_mix_best_by_hand():
 
 def test_equal_sources_have_no_peak():
     assert not E.has_interior_peak(REAL, REAL) and E.alpha_star(REAL, REAL) == 0 and E.kl(REAL, REAL) == 0
-
-
-def test_conditional_entropy_of_a_known_sampler():
-    """A fair choice of 8 costs 3 bits; tokens are pooled, so the longer utterance weighs more."""
-    eight, two = np.full(3, np.log(1 / 8)), np.full(1, np.log(1 / 2))
-    assert E.conditional_entropy([eight]) == pytest.approx(3)
-    assert E.conditional_entropy([eight, two]) == pytest.approx(2.5)
-
-
-def test_conditional_entropy_of_own_samples_is_the_entropy():
-    tokens = np.random.default_rng(7).choice(4, p=REAL, size=20_000)
-    assert E.conditional_entropy([np.log(REAL)[tokens]]) == pytest.approx(E.entropy(REAL), abs=0.02)
 
 
 def test_diversity_by_hand():

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from sebridge_lite.experiments.policies import DESIGNS, Arm, Tagged, arm_of, chosen, texts_for
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
@@ -20,13 +21,13 @@ from sebridge_lite.data.codes import codes_for, read_codes, write_codes
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, upsampled
 from sebridge_lite.experiments import evidence
-from sebridge_lite.experiments.policies import DESIGNS, Arm, Tagged, arm_of, chosen, texts_for
 from sebridge_lite.extras.alpha_explorer import READING, Take, caption, nearest_text
+from sebridge_lite.measure.bootstrap import paired_difference
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
 from sebridge_lite.measure.evaluate import Scores, rate
 from sebridge_lite.measure.saved import load_scores, save_scores
 from sebridge_lite.measure.scaling import MEASURES, as_table, proxy_claim, scaling_claims, side_by_side, study
-from sebridge_lite.measure.stats import Interval, paired_difference
+from sebridge_lite.measure.stats import Interval
 from sebridge_lite.paper import scaling_figures
 from sebridge_lite.paper.published import published
 from sebridge_lite.stack.characters import CharVocab

@@ -3,13 +3,12 @@ import pytest
 from scipy.stats import binomtest, false_discovery_control
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
 from sebridge_lite.measure.stats import (
     Interval,
     columns,
     holm,
-    mean_interval,
     normal_interval,
-    paired_difference,
     paired_tests,
     row_range,
     share_interval,

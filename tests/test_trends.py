@@ -1,13 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.measure import bootstrap
 from sebridge_lite.measure import trends as T
-from sebridge_lite.measure.curves import entropy_curve, rate_curve
+from sebridge_lite.measure.bootstrap import entropy_curve, mean_interval, paired_difference, rate_curve
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy
 from sebridge_lite.measure.evaluate import RATES, rate
-from sebridge_lite.measure.stats import mean_interval, paired_difference
 
 ALPHAS = [0.03, 0.09, 0.25, 0.5, 0.67, 0.8, 1.0]
 
@@ -198,3 +200,8 @@ def test_bad_input_is_one_clear_line():
         with pytest.raises(UserError, match=says) as error:
             rate_curve(alphas, given, "x", replicates=20)
         assert "\n" not in str(error.value)
+
+
+def test_only_the_bootstrap_draws_random_numbers():
+    folder = Path(bootstrap.__file__).parent
+    assert [path.name for path in folder.glob("*.py") if "multinomial(" in path.read_text()] == ["bootstrap.py"]

@@ -11,11 +11,11 @@ import pandas as pd
 from sebridge_lite.align.dgsa import Triplet
 from sebridge_lite.align.pairs import MODES, said_in, spoken_by
 from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
 from sebridge_lite.measure.metrics import repetition_rate, word_errors
 from sebridge_lite.measure.prosody import describe
 from sebridge_lite.measure.scoring import K, tracks_of
-from sebridge_lite.measure.stats import mean_interval, paired_difference
 from sebridge_lite.stack.stack import Stack
 
 MEASURES = {  # name: column, and what it is counted out of (None: a plain mean over utterances)

@@ -19,10 +19,11 @@ from scipy.signal import resample_poly
 from sebridge_lite.core.seeds import rng_of
 from sebridge_lite.data.manifest import RATE, resample
 from sebridge_lite.extras import detector, watermark
+from sebridge_lite.measure.bootstrap import LEVELS, mean_interval, paired_difference
 from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.measure.scoring import References
-from sebridge_lite.measure.stats import LEVELS, Interval, mean_interval, paired_difference, share_interval
-from sebridge_lite.measure.systems import UNKNOWN, cells
+from sebridge_lite.measure.stats import Interval, columns, share_interval
+from sebridge_lite.measure.systems import UNKNOWN
 from sebridge_lite.stack.speaker import eer
 from sebridge_lite.stack.stack import Stack
 
@@ -127,7 +128,7 @@ def survival(pairs: Sequence[Pair], seconds: float, seed: int, attacks: Mapping[
             rngs = [rng_of(seed, "attack", side, place) for place in range(len(sides[side]))]
             pieces = [attack(cut(sound, seconds, rng), rng) for sound, rng in zip(sides[side], rngs, strict=True)]
             count = sum(watermark.detect(*piece).found for piece in pieces)
-            row |= {total: len(pieces), hits: count, **cells(rate, share_interval(count, len(pieces)))}
+            row |= {total: len(pieces), hits: count, **columns(rate, share_interval(count, len(pieces)))}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -143,9 +144,9 @@ def word_cost(stacks: Mapping[str, Stack], pairs: Sequence[Pair], seed: int) -> 
         for name, sounds in {"wer": clean, "wer_marked": [watermark.embed(sound) for sound in clean]}.items():
             heard = _heard(stacks, pairs, sounds)
             wrong[name], words = word_errors([pair.words for pair in pairs], heard)
-            row |= cells(name, mean_interval(wrong[name], speakers, words, seed))
+            row |= columns(name, mean_interval(wrong[name], speakers, words, seed))
         cost = paired_difference(wrong["wer_marked"], wrong["wer"], speakers, words, seed=seed)
-        rows.append(row | cells("cost", cost))
+        rows.append(row | columns("cost", cost))
     return pd.DataFrame(rows)
 
 

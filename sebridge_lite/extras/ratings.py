@@ -17,7 +17,8 @@ import pandas as pd
 from scipy import stats
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.measure.stats import holm, mean_interval, normal_interval, paired_difference, paired_tests
+from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
+from sebridge_lite.measure.stats import holm, normal_interval, paired_tests
 
 LEVEL, POWER = 0.05, 0.8
 MOST = 10_000  # texts, more than anybody would listen to

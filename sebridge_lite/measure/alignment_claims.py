@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from sebridge_lite.core.params import ClaimsParams
-from sebridge_lite.measure.stats import Interval
-from sebridge_lite.measure.systems import UNKNOWN, Systems, cells
+from sebridge_lite.measure.stats import Interval, columns
+from sebridge_lite.measure.systems import UNKNOWN, Systems
 from sebridge_lite.measure.verdicts import (
     CONTRADICTED,
     NOT_REPRODUCED,
@@ -55,7 +55,7 @@ def by_alpha(found: Systems, rungs: Rungs) -> pd.DataFrame:
     for alpha, (one, other) in rungs.items():
         row: dict = {"alpha": alpha}
         for measure in ("hp", "wer_cal", "f0_std"):
-            row |= cells(f"delta_{measure}", found.gain(measure, one, other))
+            row |= columns(f"delta_{measure}", found.gain(measure, one, other))
         rows.append(row | {"texts": found.at("hp", one).n, "seeds": found.at("hp", one).seeds})
     return pd.DataFrame(rows)
 
@@ -143,7 +143,7 @@ def alignment_claims(parts: Mapping[str, Sequence[Part]], params: ClaimsParams, 
 def as_conditions(parts: Mapping[str, Sequence[Part]], params: ClaimsParams) -> pd.DataFrame:
     """A row a condition, with its own verdict."""
     return pd.DataFrame(
-        {"id": id, "what": part.what, "measure": part.measure, "wanted": part.wanted, **cells("effect", part.effect),
+        {"id": id, "what": part.what, "measure": part.measure, "wanted": part.wanted, **columns("effect", part.effect),
          "verdict": part.verdict(params)}
         for id, some in parts.items() for part in some
     )  # fmt: skip
@@ -159,7 +159,7 @@ def finding(found: Systems, params: ClaimsParams) -> dict:
     gains = {measure: found.gain(measure, "dgsa", "sft-real") for measure in ("hp", "f0_std", "wer_cal")}
     row: dict = {"dgsa": UNJUDGED if NOT_TESTED in (there, back) else word}
     for measure, gain in gains.items():
-        row |= cells(measure, gain)
+        row |= columns(measure, gain)
     return row | {"texts": gains["hp"].n, "seeds": gains["hp"].seeds}
 
 

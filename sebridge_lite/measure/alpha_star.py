@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.measure.curves import REPLICATES, Curve
+from sebridge_lite.measure.bootstrap import REPLICATES, Curve, draws, interval_of
 from sebridge_lite.measure.entropy import entropy, mix
-from sebridge_lite.measure.stats import LEVELS
 
 GRID = np.linspace(0, 1, 101)
 GROUPS = 100  # of the jackknife
@@ -71,11 +70,10 @@ def from_corpus(real: np.ndarray, syn: np.ndarray, seed: int = 0, replicates: in
         raise UserError(
             f"counts of shapes {real.shape} and {syn.shape}: two or more utterances each, over the same codes"
         )
-    rng, curve = np.random.default_rng(seed), mixture_entropies(real, syn)
-    drawn = [rng.multinomial(len(c), np.full(len(c), 1 / len(c)), replicates) @ c.astype(float) for c in (real, syn)]
-    spread = _mixtures(*drawn)
+    drawn, curve = draws(seed, replicates, len(real), len(syn)), mixture_entropies(real, syn)
+    spread = _mixtures(*(times @ counts.astype(float) for times, counts in zip(drawn, (real, syn), strict=True)))
     places = GRID[(curve + spread - spread.mean(0)).argmax(1)]
-    return _found(float(GRID[curve.argmax()]), places, "corpus")
+    return _star(float(GRID[curve.argmax()]), places, "corpus")
 
 
 def from_curve(curve: Curve) -> AlphaStar:
@@ -92,9 +90,9 @@ def from_curve(curve: Curve) -> AlphaStar:
     bend, slope, _ = np.polyfit(curve.alphas, np.vstack([curve.values, known]).T, 2, w=weights)
     top = np.clip(-slope / (2 * np.where(bend < 0, bend, -1)), 0, 1)
     places = np.where(bend < 0, top, np.where(bend + slope > 0, 1.0, 0.0))
-    return _found(float(places[0]), places[1:], "curve")
+    return _star(float(places[0]), places[1:], "curve")
 
 
-def _found(value: float, places: np.ndarray, method: str) -> AlphaStar:
-    low, high = np.quantile(places, LEVELS)
-    return AlphaStar(value, float(min(low, value)), float(max(high, value)), method)
+def _star(value: float, places: np.ndarray, method: str) -> AlphaStar:
+    found = interval_of(value, places, len(places))
+    return AlphaStar(found.mean, found.low, found.high, method)

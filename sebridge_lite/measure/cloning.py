@@ -17,10 +17,11 @@ from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sampling import SamplerConfig, generate
-from sebridge_lite.measure.evaluate import RATES, VOCAB, Scores, scores_of, speak
+from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
+from sebridge_lite.measure.evaluate import RATES, Scores, scores_of, speak
 from sebridge_lite.measure.prosody import ENOUGH, describe
 from sebridge_lite.measure.scoring import References, Tracks, score, speaker_similarity, tracks_unless_empty
-from sebridge_lite.measure.stats import Interval, mean_interval, paired_difference
+from sebridge_lite.measure.stats import Interval
 from sebridge_lite.stack.features import SAMPLE_RATE
 from sebridge_lite.stack.stack import Stack
 
@@ -92,7 +93,7 @@ def cloned(
     seeds, noises = (
         [seed_of(seed, what, u.id, *more) for u in test] for what, more in (("tokens", ()), ("sound", (0,)))
     )
-    texts, prefixes = [VOCAB.encode(u.text) for u in test], [row[:style] for row in voices.codes]
+    texts, prefixes = [stack.text.encode(u.text) for u in test], [row[:style] for row in voices.codes]
     codes = [row for (row,) in generate(model, texts, prefixes, sampler, row_seeds=seeds)]
     sounds = speak(stack, codes, voices.timbres, noises)
     tracks = tracks_unless_empty(sounds, stack.device)

@@ -12,7 +12,7 @@ from scipy.special import digamma, gammaln, hyperu, xlogy
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.metrics import edit_distance
-from sebridge_lite.measure.stats import LEVELS, Interval
+from sebridge_lite.measure.stats import Interval
 
 LN2 = np.log(2)
 Estimator = Callable[[np.ndarray], np.ndarray]  # counts (..., V) to bits (...)
@@ -92,26 +92,9 @@ def rarefied(counts: np.ndarray, size: int) -> float:
     return float(-(codes @ (np.where(possible, chance, 0) @ xlogy(share, share))) / LN2)
 
 
-def _in_parts(estimator: Estimator, rows: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def in_parts(estimator: Estimator, rows: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """The estimator on made counts, 100 rows at a time: 1,000 x 6,561 at once would take half a gigabyte."""
     return np.concatenate([estimator(make(part)) for part in np.array_split(rows, -(-len(rows) // 100))])
-
-
-def entropy_interval(
-    counts: np.ndarray, estimator: Estimator, spread_of: Estimator | None = None, seed: int = 0, replicates: int = 1000
-) -> Interval:
-    """An estimator on the pooled counts, with a 95 % interval by resampling utterances. counts: (U, V), a row a cluster
-
-    A resample holds fewer different codes than the sample, so it is biased once more: the interval is that of the
-    deviations from the resamples' own mean. `spread_of` gives them where `estimator` takes one row and is slow:
-    `entropy_interval(counts, lambda c: rarefied(c, size), prosodic_entropy)`.
-    """
-    value, counts = float(estimator(counts.sum(0))), counts.astype(float)
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), replicates)
-    spread = _in_parts(spread_of or estimator, draws, lambda part: part @ counts)
-    low, high = np.quantile(spread - spread.mean(), LEVELS)
-    return Interval(value, float(value + low), float(value + high), len(counts), 1)
 
 
 def jackknife(counts: np.ndarray, estimator: Estimator = prosodic_entropy) -> Interval:
@@ -124,7 +107,7 @@ def jackknife(counts: np.ndarray, estimator: Estimator = prosodic_entropy) -> In
     if size < 2:
         raise UserError(f"{size} utterance: the jackknife leaves one out at a time; give two or more")
     pool = counts.sum(0)
-    without = _in_parts(estimator, counts, lambda part: pool - part)
+    without = in_parts(estimator, counts, lambda part: pool - part)
     value = float(size * estimator(pool) - (size - 1) * without.mean())
     half = 1.96 * float(np.sqrt((size - 1) * without.var()))
     return Interval(value, value - half, value + half, size, 1)
@@ -178,15 +161,6 @@ def alpha_star(p_real: np.ndarray, p_syn: np.ndarray) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if mixture_slope(p_real, p_syn, middle) > 0 else (low, middle)
     return (low + high) / 2
-
-
-def conditional_entropy(log_probs: Sequence[np.ndarray]) -> float:
-    """H(y_t | y_<t, x) in bits a token: the mean of -log2 p of the model's own samples.
-
-    log_probs: natural logs for each utterance, of tokens drawn from those very probabilities (same temperature, same
-    nucleus); of anything else this is a cross-entropy.
-    """
-    return float(-np.concatenate([np.ravel(row) for row in log_probs]).mean() / LN2)
 
 
 def diversity(candidates: Sequence[Sequence]) -> np.ndarray:

@@ -18,17 +18,11 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.lm.lm import STOPS, TextSpeechLM, collate, valid
 from sebridge_lite.lm.sampling import SamplerConfig, generate, length_bounds
-from sebridge_lite.measure.entropy import (
-    diversity,
-    entropy_interval,
-    jackknife,
-    prosodic_entropy,
-    rarefied,
-    token_counts,
-)
+from sebridge_lite.measure.bootstrap import entropy_interval, mean_interval
+from sebridge_lite.measure.entropy import diversity, jackknife, prosodic_entropy, rarefied, token_counts
 from sebridge_lite.measure.metrics import calibrated
 from sebridge_lite.measure.scoring import References, score, unless_empty
-from sebridge_lite.measure.stats import Interval, mean_interval
+from sebridge_lite.measure.stats import Interval
 from sebridge_lite.stack.stack import Stack, in_batches
 
 SORTED = 4_000  # tokens at once whose whole distributions are sorted: 100 kB each at 6,561 codes

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.measure.bootstrap import paired_difference
 from sebridge_lite.measure.entropy import prosodic_entropy
-from sebridge_lite.measure.stats import holm, paired_difference, paired_tests
+from sebridge_lite.measure.stats import holm, paired_tests
 
 METRICS = ("f0_std_st", "f0_range_st", "f0_corr", "f0_rmse_st", "energy_std_db")
 BALANCE = ("wer", "tokens")  # what a pair should have in common

@@ -14,16 +14,13 @@ from sebridge_lite.core.paths import replacing
 from sebridge_lite.data.codes import read_codes, write_codes
 from sebridge_lite.measure.entropy import token_counts
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.stats import Interval
+from sebridge_lite.measure.stats import ENDS, Interval, columns
 
 
 def plain(summary: dict[str, Interval]) -> dict:
     """Means with `_low` and `_high`, None where unknown: numbers that JSON knows."""
-    rows = {}
-    for name, found in summary.items():
-        for ending, value in (("", found.mean), ("_low", found.low), ("_high", found.high)):
-            rows[name + ending] = round(value, 6) if math.isfinite(value) else None
-    return rows
+    values = {name: value for measure, found in summary.items() for name, value in columns(measure, found).items()}
+    return {name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()}
 
 
 def save_scores(folder: Path, scores: Scores, **about) -> None:
@@ -63,7 +60,7 @@ def load_scores(folder: Path, codes: int) -> tuple[Scores, dict]:
     unknown = float("nan")
     summary = {
         name: Interval(
-            *(unknown if report[name + end] is None else report[name + end] for end in ("", "_low", "_high")),
+            *(unknown if report[name + end] is None else report[name + end] for end in ENDS),
             report["texts"],
             1,
         )

@@ -10,9 +10,11 @@ import pandas as pd
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ClaimsParams
-from sebridge_lite.measure.curves import Curve, entropy_curve, rate_curve
-from sebridge_lite.measure.evaluate import RATES, Scores
-from sebridge_lite.measure.stats import Interval
+from sebridge_lite.measure.bootstrap import Curve
+from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.measure.metrics import calibrated
+from sebridge_lite.measure.stats import ENDS, Interval, columns
+from sebridge_lite.measure.systems import curve_of, has
 from sebridge_lite.measure.trends import association, interior_peak, stands_out, tail, trend
 from sebridge_lite.measure.verdicts import Claim, Condition, claim
 
@@ -51,36 +53,22 @@ class Study:
         return self.alphas.index(alpha)
 
 
-def _known(table: pd.DataFrame, name: str) -> bool:
-    top, bottom = RATES[name]
-    return bool((table[top].notna() & (True if bottom is None else table[bottom] > 0)).any())
-
-
 def study(found: Mapping[float, Sequence[Scores]], seed: int = 0) -> Study:
     """From the scores of each alpha, a Scores a training seed; no curve of what an alpha lacks (tones, in a foreign lexicon)."""
     alphas = tuple(sorted(found))
     scores = [list(found[alpha]) for alpha in alphas]
-    tables = [[one.table for one in seeds] for seeds in scores]
-    counts = [[one.counts for one in seeds] for seeds in scores]
-    curves = {"hp": entropy_curve(alphas, tables, counts, seed=seed)}
-    for name in MEASURES:
-        if name != "hp" and all(any(_known(table, name) for table in seeds) for seeds in tables):
-            curves[name] = rate_curve(alphas, tables, *RATES[name], seed=seed)
-    return Study(alphas, scores, {name: curves[name] for name in MEASURES if name in curves})
+    known = [name for name in MEASURES if all(any(has(one, name) for one in seeds) for seeds in scores)]
+    return Study(alphas, scores, {name: curve_of(name, alphas, scores, seed) for name in known})
 
 
 def as_table(found: Study, floor: float) -> pd.DataFrame:
     """A row an alpha: each measure with `_low` and `_high`, and the calibrated word error."""
-    rows = []
-    for i, alpha in enumerate(found.alphas):
-        row: dict = {"alpha": alpha}
-        for name, curve in found.curves.items():
-            at = curve.interval(i)
-            row |= {name: at.mean, f"{name}_low": at.low, f"{name}_high": at.high}
-        for ending in ("", "_low", "_high"):
-            row["wer_cal" + ending] = (row["wer" + ending] - floor) / (1 - floor)
-        rows.append(row | {"texts": found.curves["wer"].n, "seeds": found.curves["wer"].seeds})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame({"alpha": found.alphas})
+    for name, curve in found.curves.items():
+        table = table.join(pd.DataFrame(columns(name, curve.interval(i)) for i in range(len(found.alphas))))
+    for end in ENDS:
+        table["wer_cal" + end] = calibrated(table["wer" + end], floor)
+    return table.assign(texts=found.curves["wer"].n, seeds=found.curves["wer"].seeds)
 
 
 def side_by_side(found: Mapping[str, Sequence[Scores]], base: str, floor: float, seed: int = 0) -> pd.DataFrame:
@@ -90,12 +78,10 @@ def side_by_side(found: Mapping[str, Sequence[Scores]], base: str, floor: float,
     lined = study(dict(enumerate(found.values())), seed)
     table, start = as_table(lined, floor).drop(columns="alpha"), list(found).index(base)
     table.insert(0, "arm", list(found))
-    gains = {}
     for name, curve in lined.curves.items():
-        ours = [curve.difference(i, start) for i in range(len(found))]
-        for ending, values in (("", "mean"), ("_low", "low"), ("_high", "high")):
-            gains[f"{name}_gain{ending}"] = [getattr(interval, values) for interval in ours]
-    return pd.concat([table, pd.DataFrame(gains)], axis=1)
+        gains = (columns(f"{name}_gain", curve.difference(i, start)) for i in range(len(found)))
+        table = table.join(pd.DataFrame(gains))
+    return table
 
 
 def _first_and_last(found: Study) -> bool:

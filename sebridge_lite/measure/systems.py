@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from sebridge_lite.measure.curves import Curve, entropy_curve, rate_curve
+from sebridge_lite.measure.bootstrap import Curve, entropy_curve, rate_curve
 from sebridge_lite.measure.evaluate import RATES, Scores
 from sebridge_lite.measure.metrics import calibrated
-from sebridge_lite.measure.stats import Interval
+from sebridge_lite.measure.stats import Interval, columns
 
 MEASURES = ("wer", "hp", "h_cond", "rep", "f0_std", "f0_range", "sim")
 GAINS = ("wer_cal", "hp", "h_cond", "f0_std")
@@ -46,27 +46,30 @@ class Systems:
         return self.contrast(measure, {other: -1.0, one: 1.0} if one != other else {one: 0.0})
 
 
-def _has(scores: Scores, measure: str) -> bool:
+def has(scores: Scores, measure: str) -> bool:
+    """Whether anything was measured."""
     if measure == "hp":
         return bool(scores.counts.any())
     top, bottom = RATES[measure]
     return top in scores.table and bool((scores.table[top].notna() & (scores.table.get(bottom, 1) > 0)).any())
 
 
+def curve_of(measure: str, places: Sequence[float], rows: Sequence[Sequence[Scores]], seed: int = 0) -> Curve:
+    """A measure at each place (an alpha, or a system's number), from the scores of each, a Scores a training seed."""
+    tables = [[one.table for one in seeds] for seeds in rows]
+    if measure == "hp":
+        return entropy_curve(places, tables, [[one.counts for one in seeds] for seeds in rows], seed=seed)
+    return rate_curve(places, tables, *RATES[measure], seed=seed)
+
+
 def systems(found: Mapping[str, Sequence[Scores]], floor: float, seed: int = 0) -> Systems:
     """From the scores of each system, a Scores a training seed, all on the same texts; `floor` of the judge, for `wer_cal`."""
     names, curves = {}, {}
     for measure in MEASURES:
-        have = tuple(name for name, seeds in found.items() if all(_has(one, measure) for one in seeds))
-        if not have:
-            continue
-        rows = [found[name] for name in (*have, *have[:1] * (LEAST - len(have)))]
-        places, tables = range(len(rows)), [[one.table for one in seeds] for seeds in rows]
-        if measure == "hp":
-            curves["hp"] = entropy_curve(places, tables, [[one.counts for one in seeds] for seeds in rows], seed=seed)
-        else:
-            curves[measure] = rate_curve(places, tables, *RATES[measure], seed=seed)
-        names[measure] = have
+        have = tuple(name for name, seeds in found.items() if all(has(one, measure) for one in seeds))
+        if have:
+            rows = [found[name] for name in (*have, *have[:1] * (LEAST - len(have)))]
+            names[measure], curves[measure] = have, curve_of(measure, range(len(rows)), rows, seed)
     if "wer" in curves:
         parts = ("values", "spread", "folds", "fold_spread")
         raw = curves["wer"]
@@ -83,19 +86,15 @@ def first(found: Mapping[str, Sequence[Scores]], texts: int) -> dict[str, list[S
     }
 
 
-def cells(name: str, found: Interval) -> dict[str, float]:
-    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
 def as_table(found: Systems, names: Sequence[str], base: str) -> pd.DataFrame:
     """A row a system: each measure, and `NAME_gain` over `base`, with `_low` and `_high`; NaN where unknown."""
     rows = []
     for name in names:
         row: dict = {"variant": name}
         for measure in ("wer_cal", *MEASURES):
-            row |= cells(measure, found.at(measure, name))
+            row |= columns(measure, found.at(measure, name))
         for measure in GAINS:
-            row |= cells(f"{measure}_gain", found.gain(measure, name, base))
+            row |= columns(f"{measure}_gain", found.gain(measure, name, base))
         counted = found.at("wer", name)
         rows.append(row | {"texts": counted.n, "seeds": counted.seeds})
     return pd.DataFrame(rows)

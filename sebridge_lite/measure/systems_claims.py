@@ -11,7 +11,8 @@ import pandas as pd
 from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure.alignment_claims import Part, claims_of
 from sebridge_lite.measure.cloning import gap, over_speakers
-from sebridge_lite.measure.systems import UNKNOWN, Systems, cells
+from sebridge_lite.measure.stats import columns
+from sebridge_lite.measure.systems import UNKNOWN, Systems
 from sebridge_lite.measure.verdicts import Claim
 
 Clones = Mapping[
@@ -73,8 +74,8 @@ def cloning_row(tables: Sequence[pd.DataFrame]) -> dict:
     """A condition of Table 6: its measures, and how far SIM lies above the floor and below the ceiling."""
     row: dict = {}
     for name in CLONED:
-        row |= cells(name, over_speakers(tables, name))
-    row |= cells("above_floor", gap(tables, "sim", tables, "floor")) | cells(
+        row |= columns(name, over_speakers(tables, name))
+    row |= columns("above_floor", gap(tables, "sim", tables, "floor")) | columns(
         "to_ceiling", gap(tables, "sim", tables, "ceiling")
     )
     seconds = float(tables[0]["reference_seconds"].mean())

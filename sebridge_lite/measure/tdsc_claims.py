@@ -11,10 +11,11 @@ import pandas as pd
 
 from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure.alignment_claims import Part, claims_of
+from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
 from sebridge_lite.measure.entropy import jackknife, token_counts
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.stats import Interval, mean_interval, paired_difference
-from sebridge_lite.measure.systems import UNKNOWN, Systems, cells, systems
+from sebridge_lite.measure.stats import Interval, columns
+from sebridge_lite.measure.systems import UNKNOWN, Systems, systems
 from sebridge_lite.measure.verdicts import Claim, Condition
 
 # id: claim, what the paper prints, and our table
@@ -173,7 +174,7 @@ def tdsc_claims(parts: Mapping[str, Sequence[Part]], params: ClaimsParams, folde
 
 def with_relative(table: pd.DataFrame, found: Systems) -> pd.DataFrame:
     """Table 4 and what changes in word error, as a share of the start's."""
-    changes = [cells("relative", relative(found, name, "sft")) for name in table["variant"]]
+    changes = [columns("relative", relative(found, name, "sft")) for name in table["variant"]]
     return pd.concat([table, pd.DataFrame(changes)], axis=1)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.measure.curves import Curve
+from sebridge_lite.measure.bootstrap import Curve
 from sebridge_lite.measure.stats import Interval
 
 

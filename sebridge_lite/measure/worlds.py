@@ -8,24 +8,22 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from sebridge_lite.measure.curves import Curve, entropy_curve, rate_curve
-from sebridge_lite.measure.evaluate import RATES, Scores
+from sebridge_lite.measure.bootstrap import Curve
+from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.measure.stats import columns
+from sebridge_lite.measure.systems import curve_of
 from sebridge_lite.measure.trends import interior_peak, peak_place
 
 
 def over_alpha(found: Mapping[float, Sequence[Scores]], seed: int) -> tuple[pd.DataFrame, Curve]:
     """A row an alpha, and the curve of Hp, from the scores of each alpha, a Scores a training seed."""
-    alphas = tuple(sorted(found))
-    tables = [[one.table for one in found[alpha]] for alpha in alphas]
-    hp = entropy_curve(alphas, tables, [[one.counts for one in found[alpha]] for alpha in alphas], seed=seed)
-    rows = {"alpha": alphas}
-    for name, curve in (("hp", hp), ("wer_tokens", rate_curve(alphas, tables, *RATES["wer"], seed=seed))):
-        at = [curve.interval(i) for i in range(len(alphas))]
-        rows |= {name + end: [getattr(one, of) for one in at] for end, of in zip(ENDS, PARTS, strict=True)}
+    alphas = sorted(found)
+    hp, wer = (curve_of(name, alphas, [found[alpha] for alpha in alphas], seed) for name in ("hp", "wer"))
+    rows = [
+        {"alpha": alpha} | columns("hp", hp.interval(i)) | columns("wer_tokens", wer.interval(i))
+        for i, alpha in enumerate(alphas)
+    ]
     return pd.DataFrame(rows).assign(texts=hp.n, seeds=hp.seeds), hp
-
-
-ENDS, PARTS = ("", "_low", "_high"), ("mean", "low", "high")
 
 
 def peak_row(hp: Curve, predicted: Mapping) -> dict:
@@ -36,8 +34,7 @@ def peak_row(hp: Curve, predicted: Mapping) -> dict:
     """
     height, place = interior_peak(hp), peak_place(hp)
     row = {"peak": "inside" if height.low > 0 else "none" if height.high < 0 else "undecided"}
-    for name, one in (("height", height), ("observed", place)):
-        row |= {name + end: getattr(one, of) for end, of in zip(ENDS, PARTS, strict=True)}
+    row |= columns("height", height) | columns("observed", place)
     for name, of in (("predicted", "alpha_star"), ("predicted_low", "low"), ("predicted_high", "high")):
         row[name] = predicted[of]
     return row | {f"predicted_{name}": predicted[name] for name in ("peak", "height")} | {"gap": predicted["gap"]}

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sebridge_lite.measure.alpha_star import GRID, AlphaStar
-from sebridge_lite.measure.curves import Curve
+from sebridge_lite.measure.bootstrap import Curve
 from sebridge_lite.measure.entropy import alpha_star, entropy, mix
 from sebridge_lite.paper.figures import ENGINE, OURS, PAPER, PEOPLE
 

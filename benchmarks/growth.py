@@ -35,13 +35,12 @@ from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.encode import encode_set
 from sebridge_lite.experiments.iteration import Loop, candidates_of
 from sebridge_lite.experiments.material import lm_examples
-from sebridge_lite.experiments.train_parts import DECODING
 from sebridge_lite.lm.batching import Batches
-from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.evaluate import evaluate
 from sebridge_lite.measure.scoring import load_sounds, silence_codes
-from sebridge_lite.stack.stack import load_part, load_stack, pretrained_folder
+from sebridge_lite.stack.studio import load_stack
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import people
@@ -63,14 +62,14 @@ class World:
 
 def make_world(folder: Path) -> World:
     """People's recordings on disk, and a bench that holds nothing else."""
-    params, stack = load_params(LITE), load_stack(pretrained_folder(), [LANG], DECODING)
+    params, stack = load_params(LITE), load_stack([LANG])
     said = itertools.islice(sentences(load_language(LANG), "loop", 0), SENTENCES)
     recordings = write_set(folder, "said", record_all(lines_of("said", LANG, said, people("train", SENTENCES), 0), 0))
     sounds = load_sounds(recordings, folder)
     spoken = list(zip(recordings, stack.tokens(sounds), strict=True))
     by_name, by_text = {u.id: row for u, row in spoken}, {u.text: row for u, row in spoken}
     bench = Bench(stack, {"synthetic": recordings}, by_name, silence_codes(stack, sounds), folder, LANG, 0.0)
-    return World(bench, load_part("backbone", pretrained_folder()).to(stack.device), params, by_text, folder)
+    return World(bench, load_backbone().to(stack.device), params, by_text, folder)
 
 
 def said_by(world: World, step: str, size: int) -> list[Utterance]:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from sebridge_lite.experiments.policies import Bench, policy_folder
+from tiny import CODES, tiny_stack
 
 from sebridge_lite.align.baselines import best_of
 from sebridge_lite.core import paths
@@ -22,20 +23,13 @@ from sebridge_lite.experiments.variants import VARIANTS, scored, variant_of
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.saved import load_scores
 from sebridge_lite.stack.characters import CharVocab
-from sebridge_lite.stack.flow import DecodeConfig, Flow, FlowConfig
-from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
-from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
-from sebridge_lite.stack.stack import Stack, word_graph
-from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
-from sebridge_lite.stack.units import UNITS
-from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.weights import load_model, save_model
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import people
 
 ROOT = Path(__file__).parents[1]
-CODES, SYMBOLS = 27, len(UNITS) - 1
 LM = LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, max_positions=400, rope_theta=1e4, pace=2.5)
 SMOKE = load_params(ROOT / "params" / "smoke.yaml")
 P = dataclasses.replace(
@@ -58,28 +52,13 @@ class Told(Stack):
 KNOWN: dict = {}
 
 
-def tiny_stack() -> Stack:
-    torch.manual_seed(0)
-    return Told(
-        tokenizer=Tokenizer(TokenizerConfig(levels=(3, 3, 3), width=8, blocks=1, speaker_width=4, speakers=0)).eval(),
-        speaker=SpeakerEncoder(SpeakerConfig(8, 1, embedding=4, speakers=2, margin=0.2, scale=15.0)).eval(),
-        flow=Flow(FlowConfig(codes=CODES, timbre=4, width=8, blocks=1, noise=0.5, drop=0.1)).eval(),
-        vocoder=Vocoder(VocoderConfig(width=8, blocks=1)).eval(),
-        select_judge=TokenJudge(TokenJudgeConfig(CODES, SYMBOLS, embedding=4, hidden=4, dropout=0.0, noise=0.0)).eval(),
-        score_judge=SoundJudge(SoundJudgeConfig(SYMBOLS, 8, 1, hidden=4, dropout=0.0, time_mask=0, band_mask=0)).eval(),
-        graphs={"th": word_graph(load_language("th").lexicon, "th")},
-        decoding=DecodeConfig(steps=1, solver="euler", noise=0.2, guidance=0.0),
-        device=torch.device("cpu"),
-    )
-
-
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     """A stack, and ten utterances of two people: six to learn from, two of dev and two of test."""
     folder = tmp_path_factory.mktemp("recorded")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        stack, sets, codes = tiny_stack(), {}, {}
+        stack, sets, codes = Told(**vars(tiny_stack(["th"]))), {}, {}
         for name, count in (("real", 6), ("dev", 2), ("test", 2)):
             short = (words for words in sentences(load_language("th"), name, 0) if len(words) <= 4)
             lines = lines_of(name, "th", itertools.islice(short, count), people("unseen", 2), 0)

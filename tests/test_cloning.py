@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import torch
 from sebridge_lite.experiments.policies import Bench, sampler_of
+from tiny import CODES, tiny_stack
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
@@ -28,13 +29,6 @@ from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.cloning import bounds, cloned, gap, over_speakers, own_voice, two_voices, voices_of
 from sebridge_lite.measure.scoring import load_references, load_sounds
 from sebridge_lite.stack.characters import CharVocab
-from sebridge_lite.stack.flow import DecodeConfig, Flow, FlowConfig
-from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
-from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
-from sebridge_lite.stack.stack import Stack, word_graph
-from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
-from sebridge_lite.stack.units import UNITS
-from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
 from sebridge_lite.stack.weights import save_model
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
@@ -42,7 +36,6 @@ from sebridge_lite.studio.voices import people
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params" / "smoke.yaml")
-CODES, SYMBOLS = 27, len(UNITS) - 1
 
 
 @pytest.fixture(autouse=True)
@@ -61,17 +54,7 @@ def bench(tmp_path_factory):
         language = load_language("th")
         said = itertools.islice(sentences(language, "test", 0), 6)
         test = write_set(folder, "test", record_all(lines_of("test", "th", said, people("unseen", 2), 0), 0))
-    sound = SoundJudgeConfig(SYMBOLS, width=8, blocks=1, hidden=4, dropout=0.0, time_mask=0, band_mask=0)
-    stack = Stack(
-        Tokenizer(TokenizerConfig(levels=(3, 3, 3), width=8, blocks=1, speaker_width=4, speakers=0)).eval(),
-        SpeakerEncoder(SpeakerConfig(8, 1, embedding=4, speakers=2, margin=0.2, scale=15.0)).eval(),
-        Flow(FlowConfig(codes=CODES, timbre=4, width=8, blocks=1, noise=0.5, drop=0.1)).eval(),
-        Vocoder(VocoderConfig(width=8, blocks=1)).eval(),
-        TokenJudge(TokenJudgeConfig(CODES, SYMBOLS, embedding=4, hidden=4, dropout=0.0, noise=0.0)).eval(),
-        SoundJudge(sound).eval(),
-        {"th": word_graph(language.lexicon, "th")}, DecodeConfig(1, "euler", 0.2, 0.0), torch.device("cpu"),
-    )  # fmt: skip
-    return Bench(stack, {"test": test}, {}, [], folder, "th", 0.1)
+    return Bench(tiny_stack(["th"]), {"test": test}, {}, [], folder, "th", 0.1)
 
 
 @pytest.fixture(scope="module")

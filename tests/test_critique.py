@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from sebridge_lite.experiments.policies import Bench
+from tiny import CODES, tiny_stack
 
 from sebridge_lite.align import critic
 from sebridge_lite.core.errors import UserError
@@ -32,20 +33,12 @@ from sebridge_lite.experiments.iteration import Loop, candidates_of, loop_words
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.saved import load_scores
 from sebridge_lite.stack.characters import CharVocab
-from sebridge_lite.stack.flow import DecodeConfig, Flow, FlowConfig
-from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
-from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
-from sebridge_lite.stack.stack import Stack, word_graph
-from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
-from sebridge_lite.stack.units import UNITS
-from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
 from sebridge_lite.stack.weights import save_model
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences, split_of
 from sebridge_lite.studio.voices import engines, people
 
 ROOT = Path(__file__).parents[1]
-CODES, SYMBOLS = 27, len(UNITS) - 1
 PARAMS = load_params(ROOT / "params" / "smoke.yaml")
 # Random judges read nonsense, so all errors below are made up by `judge`: a number of wrong words that follows from the tokens.
 TDSC = replace(
@@ -53,25 +46,6 @@ TDSC = replace(
     apart=0.0, near=50, steps=2, dpo_steps=2, dpo_warmup=0, temperatures=(0.8, 1.0), curve_texts=2,
 )  # fmt: skip
 PARAMS = replace(PARAMS, tdsc=TDSC, sampling=replace(PARAMS.sampling, min_ratio=0.3, max_ratio=0.6))
-
-
-def tiny_stack(lexicon):
-    torch.manual_seed(0)
-    return Stack(
-        tokenizer=Tokenizer(TokenizerConfig(levels=(3, 3, 3), width=8, blocks=1, speaker_width=4, speakers=0)).eval(),
-        speaker=SpeakerEncoder(
-            SpeakerConfig(width=8, blocks=1, embedding=4, speakers=2, margin=0.2, scale=15.0)
-        ).eval(),
-        flow=Flow(FlowConfig(codes=CODES, timbre=4, width=8, blocks=1, noise=0.5, drop=0.1)).eval(),
-        vocoder=Vocoder(VocoderConfig(width=8, blocks=1)).eval(),
-        select_judge=TokenJudge(TokenJudgeConfig(CODES, SYMBOLS, embedding=4, hidden=4, dropout=0.0, noise=0.0)).eval(),
-        score_judge=SoundJudge(
-            SoundJudgeConfig(SYMBOLS, width=8, blocks=1, hidden=4, dropout=0.0, time_mask=0, band_mask=0)
-        ).eval(),
-        graphs={"lo": word_graph(lexicon, "lo")},
-        decoding=DecodeConfig(steps=1, solver="euler", noise=0.2, guidance=0.0),
-        device=torch.device("cpu"),
-    )
 
 
 def recorded(folder, name, split, voices, count):
@@ -84,7 +58,7 @@ def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        stack = tiny_stack(load_language("lo").lexicon)
+        stack = tiny_stack(["lo"])
         sets = {
             "synthetic": recorded(folder, "synthetic", "synthetic", engines("main", 1), 6),
             "test": recorded(folder, "test", "test", people("unseen", 1), 3),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy import stats
+from tiny import CODES, tiny_stack
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.recordings import write_set
@@ -17,21 +18,15 @@ from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, token_logprobs
 from sebridge_lite.lm.sampling import SamplerConfig
 from sebridge_lite.measure.entropy import prosodic_entropy, rarefied
 from sebridge_lite.measure.evaluate import RATES, chances, evaluate, floors, rate, surprisal
-from sebridge_lite.measure.scoring import load_references, load_sounds, silence_codes, unless_empty
+from sebridge_lite.measure.scoring import load_references, load_sounds, silence_codes
+from sebridge_lite.stack.batches import unless_empty
 from sebridge_lite.stack.characters import CharVocab
-from sebridge_lite.stack.flow import DecodeConfig, Flow, FlowConfig
-from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
-from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
-from sebridge_lite.stack.stack import Stack, word_graph
-from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
-from sebridge_lite.stack.units import UNITS
-from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.stack.stack import Stack
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import people
 
 ROOT = Path(__file__).parents[1]
-CODES, SYMBOLS = 27, len(UNITS) - 1
 SAMPLER = SamplerConfig(temperature=1, top_p=0.9, top_k=0, window=0, tau=0.1, min_ratio=1, max_ratio=2, seed=0)
 LM = LMConfig(
     text_vocab=len(CharVocab()), speech_vocab=CODES, hidden=16, layers=1, heads=2, kv_heads=1, ffn=16,
@@ -45,30 +40,8 @@ def at_root(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def lexicon():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        return load_language("th").lexicon
-
-
-@pytest.fixture(scope="module")
-def stack(lexicon):
-    torch.manual_seed(0)
-    return Stack(
-        tokenizer=Tokenizer(TokenizerConfig(levels=(3, 3, 3), width=8, blocks=1, speaker_width=4, speakers=0)).eval(),
-        speaker=SpeakerEncoder(
-            SpeakerConfig(width=8, blocks=1, embedding=4, speakers=2, margin=0.2, scale=15.0)
-        ).eval(),
-        flow=Flow(FlowConfig(codes=CODES, timbre=4, width=8, blocks=1, noise=0.5, drop=0.1)).eval(),
-        vocoder=Vocoder(VocoderConfig(width=8, blocks=1)).eval(),
-        select_judge=TokenJudge(TokenJudgeConfig(CODES, SYMBOLS, embedding=4, hidden=4, dropout=0.0, noise=0.0)).eval(),
-        score_judge=SoundJudge(
-            SoundJudgeConfig(SYMBOLS, width=8, blocks=1, hidden=4, dropout=0.0, time_mask=0, band_mask=0)
-        ).eval(),
-        graphs={"th": word_graph(lexicon, "th")},
-        decoding=DecodeConfig(steps=2, solver="euler", noise=0.2, guidance=0.0),
-        device=torch.device("cpu"),
-    )
+def stack():
+    return tiny_stack(["th"], steps=2)
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +88,9 @@ def hearing(stack, function):
     """The stack with another ear: `function(number of sounds)` -> words."""
 
     class Told(Stack):
-        def hear_in(self, mels, lang):
-            return function(len(mels))
+        def hear(self, sounds, lang):
+            heard = iter(function(sum(len(sound) > 0 for sound in sounds)))
+            return [next(heard) if len(sound) else [] for sound in sounds]
 
     return Told(**vars(stack))
 
@@ -137,10 +111,10 @@ def test_the_selecting_judge_never_scores(model, stack, recorded):
         raise AssertionError("the selecting judge was asked")
 
     deaf = Deaf(**vars(stack))
-    handle = stack.select_judge.register_forward_pre_hook(asked)
+    handle = stack.select_judge.net.register_forward_pre_hook(asked)
     try:
         with pytest.raises(AssertionError):  # the trap works
-            stack.select_judge(torch.zeros(1, 4, dtype=torch.long), torch.tensor([4]))
+            stack.select_judge.net(torch.zeros(1, 4, dtype=torch.long), torch.tensor([4]))
         run(model, deaf, recorded, candidates=2)
         floors(deaf, load_references(deaf, *recorded, "th"), silence=(), seed=0)
     finally:
@@ -149,8 +123,8 @@ def test_the_selecting_judge_never_scores(model, stack, recorded):
 
 def test_how_much_is_worked_on_at_once_changes_no_score(model, stack, recorded, monkeypatch):
     whole = run(model, stack, recorded).table
-    monkeypatch.setattr("sebridge_lite.stack.stack.CACHED", 150)  # one utterance at a time
-    monkeypatch.setattr("sebridge_lite.measure.scoring.TRACKED", 150)
+    monkeypatch.setattr("sebridge_lite.stack.batches.CACHED", 150)  # one utterance at a time
+    monkeypatch.setattr("sebridge_lite.stack.tracks.TRACKED", 150)
     pd.testing.assert_frame_equal(run(model, stack, recorded).table, whole, rtol=1e-5, atol=1e-5)
 
 
@@ -247,7 +221,8 @@ def test_word_and_character_errors_by_hand(model, stack, recorded):
     assert table["heard"][2] == " ".join(heard[2])
 
 
-def test_a_word_with_another_tone_is_a_tone_error_and_one_with_other_segments_is_not(model, stack, recorded, lexicon):
+def test_a_word_with_another_tone_is_a_tone_error_and_one_with_other_segments_is_not(model, stack, recorded):
+    lexicon = stack.languages["th"].lexicon
     single = [word for word in lexicon.values() if len(word.syllables) == 1]
     pairs = itertools.permutations(single, 2)
     a, b = next(

@@ -8,15 +8,19 @@ import torch
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments import examine_parts as parts
 from sebridge_lite.experiments.material import at_50_hz, crops, features, render_material, speaker_medians, styled_batch
-from sebridge_lite.experiments.train_parts import DECODING, pretrain
-from sebridge_lite.stack.stack import PARTS, Stack, in_batches, load_part, load_stack
+from sebridge_lite.experiments.train_parts import pretrain
+from sebridge_lite.lm.lm import load_backbone
+from sebridge_lite.stack.batches import in_batches
+from sebridge_lite.stack.parts import FOLDERS, NETWORKS, Parts, load_part
+from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.studio import studio_stack
 from sebridge_lite.studio.voices import engines, people
 
 ROOT = Path(__file__).parents[1]
 FULL = load_params(ROOT / "params" / "lite.yaml").pretrain
 STEPS = {
     name: dataclasses.replace(getattr(FULL, "lm" if name == "backbone" else name), steps=2, width=32, blocks=1)
-    for name in PARTS
+    for name in FOLDERS
 }
 TINY = dataclasses.replace(
     FULL, people=4, engines=2, utterances=16, backbone_utterances=16,
@@ -38,7 +42,8 @@ def trained(tmp_path_factory) -> Path:
 def stack(trained) -> Stack:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        return load_stack(trained / "out", ["th", "lo"], DECODING, "cpu")
+        networks = {name: load_part(name, trained / "out" / name) for name in NETWORKS}
+        return studio_stack(Parts(torch.device("cpu"), **networks), ["th", "lo"])
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +53,18 @@ def group():
         return parts.heard(list(render_material("t", "th", "test", 8, people("unseen", 4), 0)))
 
 
-def test_every_part_is_trained_saved_and_loads(trained):
-    assert {path.stem for path in (trained / "out").iterdir()} == set(PARTS)
-    for name in PARTS:
-        assert sum(p.numel() for p in load_part(name, trained / "out").parameters()) > 0
+def test_every_part_is_trained_saved_and_loads(trained, monkeypatch):
+    monkeypatch.setenv("SEBRIDGE_PARTS", str(trained / "out"))
+    assert {path.stem for path in (trained / "out").iterdir()} == set(FOLDERS)
+    for network in (*map(load_part, NETWORKS), load_backbone()):
+        assert sum(p.numel() for p in network.parameters()) > 0
 
 
 def test_a_second_run_trains_nothing_and_gives_the_same_parts(trained, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
     pretrain(TINY, trained / "work", trained / "again")
-    for name in PARTS:
+    for name in FOLDERS:
         file = f"{name}.safetensors"
         assert (trained / "again" / file).read_bytes() == (trained / "out" / file).read_bytes()
         assert len((trained / "work" / name / "loss.csv").read_text().splitlines()) == 3

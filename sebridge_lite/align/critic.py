@@ -15,7 +15,8 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import TdscParams
 from sebridge_lite.measure.entropy import jackknife, token_counts
 from sebridge_lite.measure.metrics import repetition_rate, word_errors
-from sebridge_lite.measure.scoring import K, unless_empty
+from sebridge_lite.measure.scoring import K
+from sebridge_lite.stack.batches import unless_empty
 
 RISE = 0.1  # of Tmax, an iteration
 BEFORE = {"paper_d2": 0.8, "table12": 1.3, "table12_first": 1.2}  # Tmax at k = 0

@@ -15,7 +15,7 @@ from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
 from sebridge_lite.measure.metrics import repetition_rate, word_errors
 from sebridge_lite.measure.prosody import describe
-from sebridge_lite.measure.scoring import K, tracks_of
+from sebridge_lite.measure.scoring import K
 from sebridge_lite.stack.stack import Stack
 
 MEASURES = {  # name: column, and what it is counted out of (None: a plain mean over utterances)
@@ -39,7 +39,7 @@ def mode_rows(
         table = pd.DataFrame({"id": [utterance.id for utterance in of], "mode": mode, "words_wrong": wrong, "words": words,
                               "repeats": repeats, "windows": windows, "tokens": [len(row) for row in codes],
                               "f0_std_st": np.nan, "energy_std_db": np.nan})  # fmt: skip
-        tracks = tracks_of(said_in(stack, triplets[heard], of[heard], folder, mode, seed), stack.device)
+        tracks = stack.tracks(said_in(stack, triplets[heard], of[heard], folder, mode, seed))
         melody = [describe(track.f0, track.energy, 1) for track in tracks]
         for column in ("f0_std_st", "energy_std_db"):
             table.loc[: len(melody) - 1, column] = [getattr(one, column) for one in melody]

@@ -183,20 +183,20 @@ def open_sound(path: Path) -> soundfile.SoundFile:
         raise UserError(f"{path}: not audio that can be read (wav, flac, ogg, mp3)") from None
 
 
-def resample(samples: np.ndarray, rate: int) -> np.ndarray:
-    """(N,) float at `rate` -> (N * 16000 / rate,) float32 at 16 kHz."""
+def resample(samples: np.ndarray, rate: int, to: int = RATE) -> np.ndarray:
+    """(N,) float at `rate` -> (N * to / rate,) float32, at 16 kHz if at no other rate."""
     if not RATES[0] <= rate <= RATES[1]:
         raise UserError(f"{rate} samples a second; convert it to between {RATES[0]} and {RATES[1]}")
-    if rate == RATE:
+    if rate == to:
         return samples.astype(np.float32, copy=False)
     from scipy.signal import resample_poly  # half a second, which nobody need wait who has 16 kHz
 
-    divisor = math.gcd(RATE, rate)
-    return resample_poly(samples, RATE // divisor, rate // divisor).astype(np.float32)
+    divisor = math.gcd(to, rate)
+    return resample_poly(samples, to // divisor, rate // divisor).astype(np.float32)
 
 
-def load_audio(utterance: Utterance, folder: str | Path) -> np.ndarray:
-    """(N,) float32, mono, at 16 kHz."""
+def load_audio(utterance: Utterance, folder: str | Path, rate: int = RATE) -> np.ndarray:
+    """(N,) float32, mono, at 16 kHz if at no other rate."""
     path = Path(folder) / utterance.path
     with open_sound(path) as sound:
         stop = sound.frames if utterance.frames is None else utterance.start + utterance.frames
@@ -207,4 +207,4 @@ def load_audio(utterance: Utterance, folder: str | Path) -> np.ndarray:
             samples = sound.read(stop - utterance.start, dtype="float32", always_2d=True)
         except AUDIO_ERRORS:
             raise UserError(f"{path}: the audio is broken") from None
-        return resample(samples.mean(axis=1), sound.samplerate)
+        return resample(samples.mean(axis=1), sound.samplerate, rate)

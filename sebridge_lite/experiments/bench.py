@@ -19,10 +19,10 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.data.codes import codes_for, read_codes
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.sets import PLACES, load_set, set_folder
-from sebridge_lite.experiments.train_parts import DECODING
-from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, load_backbone
 from sebridge_lite.lm.sampling import SamplerConfig
-from sebridge_lite.stack.stack import Stack, load_part, load_stack, pretrained_folder
+from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.studio import load_stack
 from sebridge_lite.stack.weights import load_model
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Bench:
 
     @cached_property
     def stack(self) -> Stack:
-        return load_stack(pretrained_folder(), [self.lang], DECODING)
+        return load_stack([self.lang])
 
     def utterances(self, name: str) -> list[Utterance]:
         """The utterances of a set: real, synthetic, dev or test."""
@@ -104,7 +104,7 @@ class Bench:
 
     def backbone(self) -> TextSpeechLM:
         """The text-speech LM before any fine-tuning."""
-        return load_part("backbone", pretrained_folder())
+        return load_backbone()
 
     def sampler(self, seed: int, temperature: float | None = None) -> SamplerConfig:
         """The one sampler of all evaluation, at its temperature if at no other."""

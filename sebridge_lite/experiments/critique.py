@@ -31,12 +31,11 @@ from sebridge_lite.experiments.critique_scores import best_at_inference, curve
 from sebridge_lite.experiments.iteration import Loop, iterate, keep, load_policy
 from sebridge_lite.experiments.material import lm_examples
 from sebridge_lite.experiments.policies import Bench, load_bench, prepared
-from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import current, load_scores, save_scores
 from sebridge_lite.measure.systems import first
-from sebridge_lite.stack.stack import load_part, pretrained_folder
 
 OF_START = ("start_steps", "max_wer", "max_rep", "shortest", "longest", "temperatures", "curve_texts")  # of tdsc
 
@@ -65,7 +64,13 @@ def settings_key(name: str, params: Params) -> str:
 def shared_key(loop: Loop) -> str:
     """Of what all variants of a seed have in common: data, judges, and how a policy is fine-tuned and sampled."""
     bench, params, stack = loop.bench, loop.params, loop.bench.stack
-    parts = [stack.select_judge, stack.score_judge, stack.flow, stack.vocoder, stack.speaker]
+    parts = [
+        stack.select_judge.net,
+        stack.score_judge.net,
+        stack.decoder.flow,
+        stack.decoder.vocoder,
+        stack.speaker.net,
+    ]
     weights = [tensor for part in parts for tensor in part.state_dict().values()]
     said = [u.id + u.text for name in ("synthetic", "test") for u in bench.sets[name]]
     codes = codes_for(bench.sets["synthetic"], bench.codes)
@@ -86,7 +91,7 @@ def finished(folder: Path, key: str) -> bool:
 def make_start(loop: Loop) -> None:
     """SFT of the backbone on synthetic speech alone (alpha = 1), into `work`/k0."""
     bench, params = loop.bench, loop.params
-    model, synthetic = load_part("backbone", pretrained_folder()), bench.sets["synthetic"]
+    model, synthetic = load_backbone(), bench.sets["synthetic"]
     key = depends_on(loop, model, shared_key(loop))
     if finished(loop.work / "k0", key):
         return

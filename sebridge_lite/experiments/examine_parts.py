@@ -16,9 +16,11 @@ from sebridge_lite.data.recordings import Recording
 from sebridge_lite.experiments.material import at_50_hz, render_material
 from sebridge_lite.measure.metrics import edit_distance, pooled, word_errors
 from sebridge_lite.stack import features
+from sebridge_lite.stack.batches import in_batches
 from sebridge_lite.stack.recogniser import STEPS, greedy
 from sebridge_lite.stack.speaker import eer
-from sebridge_lite.stack.stack import Stack, in_batches
+from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.studio import mels
 from sebridge_lite.stack.units import spoken_units
 from sebridge_lite.stack.vocoder import griffin_lim
 from sebridge_lite.studio.voices import engines, people
@@ -80,7 +82,7 @@ def griffin_lim_sounds(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
     def invert(mel, lengths, _):
         return [row[: 320 * size] for row, size in zip(griffin_lim(mel), lengths.tolist(), strict=True)]
 
-    return in_batches(invert, stack.mels(sounds), 6_000)
+    return in_batches(invert, mels(sounds, stack.device), 6_000)
 
 
 @torch.no_grad()
@@ -88,10 +90,10 @@ def vocoded(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
     """The trained vocoder on true mels."""
 
     def invert(mel, lengths, _):
-        sound = stack.vocoder(mel.to(stack.device), lengths.to(stack.device)).cpu()
+        sound = stack.decoder.vocoder(mel.to(stack.device), lengths.to(stack.device)).cpu()
         return [row[: 320 * size] for row, size in zip(sound, lengths.tolist(), strict=True)]
 
-    return in_batches(invert, stack.mels(sounds))
+    return in_batches(invert, mels(sounds, stack.device))
 
 
 def judge_report(stack: Stack, lang: str, group: Heard) -> tuple[dict[str, tuple[int, int]], list[Tensor]]:
@@ -177,13 +179,13 @@ def read_tokens(stack: Stack, group: Heard) -> tuple[list[Tensor], list[list[int
     timbres = stack.timbres(group.sounds)
 
     def heads(mel, lengths, places):
-        values, sizes = stack.tokenizer.quantise(mel.to(stack.device), lengths.to(stack.device))
-        hidden = stack.tokenizer.hidden(values, sizes)
-        tracks = stack.tokenizer.contours(hidden, timbres[places].to(stack.device))[..., 0].exp().cpu()
-        units = greedy(stack.tokenizer.units(hidden), STEPS * sizes)
+        values, sizes = stack.tokenizer.net.quantise(mel.to(stack.device), lengths.to(stack.device))
+        hidden = stack.tokenizer.net.hidden(values, sizes)
+        tracks = stack.tokenizer.net.contours(hidden, timbres[places].to(stack.device))[..., 0].exp().cpu()
+        units = greedy(stack.tokenizer.net.units(hidden), STEPS * sizes)
         return [(track[:size], found) for track, size, found in zip(tracks, lengths.tolist(), units, strict=True)]
 
-    read = in_batches(heads, stack.mels(group.sounds))
+    read = in_batches(heads, mels(group.sounds, stack.device))
     return [track for track, _ in read], [units for _, units in read]
 
 
@@ -196,7 +198,7 @@ def token_probes(
     wrong = edit_distance(truths, units)
     crowd = heard(list(render_material("probe", lang, "judge", voices * each, people("train", voices), seed)))
     codes = stack.tokens(crowd.sounds)
-    values = stack.tokenizer.fsq.to_values(torch.arange(stack.codes)).float()
+    values = stack.tokenizer.net.fsq.to_values(torch.arange(stack.codes)).float()
     right, count = speaker_probe(codes, [u.speaker for u in crowd.utterances], values, seed)
     shares = torch.bincount(torch.cat(codes), minlength=len(values)).double()
     shares = shares[shares > 0] / shares.sum()

@@ -22,9 +22,8 @@ from sebridge_lite.stack.features import energy_db, log_mel
 from sebridge_lite.stack.flow import FlowBatch
 from sebridge_lite.stack.recogniser import JudgeBatch
 from sebridge_lite.stack.speaker import SpeakerBatch
-from sebridge_lite.stack.stack import tone_language
 from sebridge_lite.stack.tokenizer import TokenizerBatch
-from sebridge_lite.stack.units import spoken_units
+from sebridge_lite.stack.units import spoken_units, tone_language
 from sebridge_lite.stack.vocoder import VocoderBatch
 from sebridge_lite.studio.grammar import LONGEST
 from sebridge_lite.studio.studio import CHUNK, lines_of, record_all

@@ -102,11 +102,11 @@ def params_of(profile: str) -> Params:
 
 def pretrained_metrics() -> dict:
     """What was measured of the parts in use, and as `compared_...` of the tokenizer with the paper's number of codes."""
-    from sebridge_lite.stack.stack import pretrained_folder
+    from sebridge_lite.stack.parts import part_file
 
     found: dict = {}
     for stage, prefix in (("pretrain", ""), ("codebook", "compared_")):
-        path = pretrained_folder().parents[1] / "results" / stage / "metrics.json"
+        path = part_file("tokenizer").parents[2] / "results" / stage / "metrics.json"
         if not path.is_file():
             raise UserError(f"{path}: not there; `dvc pull {stage}` fetches it with the parts")
         report = json.loads(path.read_text(encoding="utf-8"))

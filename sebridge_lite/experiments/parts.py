@@ -8,15 +8,17 @@ trains the tokenizer once more with the paper's number of codes, to be compared 
 import datetime
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from sebridge_lite.core import paths
+from sebridge_lite.core.device import pick_device
 from sebridge_lite.core.params import Params, active_params
 from sebridge_lite.experiments import examine_parts as parts
-from sebridge_lite.experiments.train_parts import DECODING, LANGS, pretrain, train_other_tokenizer
+from sebridge_lite.experiments.train_parts import LANGS, pretrain, train_other_tokenizer
 from sebridge_lite.measure.metrics import pooled
-from sebridge_lite.stack.stack import PARTS, Stack, load_stack, pretrained_folder
+from sebridge_lite.stack.parts import FOLDERS, Parts
+from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.studio import load_stack, studio_stack
 
 BY_PEOPLE, BY_ENGINES = 240, 150  # test sentences a language
 ROLES = {
@@ -90,7 +92,7 @@ def cards(folder: Path, params: Params, numbers: dict, costs: dict[str, dict]) -
         "Made by `sebridge pretrain`; every number is in `metrics.json`.",
         "",
     ]
-    for name in PARTS:
+    for name in FOLDERS:
         config = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         size = (folder / f"{name}.safetensors").stat().st_size
         lines += [f"## {name}", "", f"{ROLES[name]}.", ""]
@@ -125,7 +127,7 @@ def run_pretrain() -> dict:
         temporary.mkdir()
         costs = pretrain(params.pretrain, work, temporary)
     trained = time.perf_counter()
-    numbers = examine(load_stack(folder, LANGS, DECODING), params.pretrain.seed)
+    numbers = examine(load_stack(LANGS), params.pretrain.seed)
     numbers["pretrained_bytes"] = sum(path.stat().st_size for path in folder.iterdir())
     numbers["seconds_training"], numbers["seconds_examining"] = trained - start, time.perf_counter() - trained
     numbers |= {f"{what}_{name}": cost[what] for name, cost in costs.items() for what in ("seconds", "peak_memory_gib")}
@@ -136,8 +138,8 @@ def run_codebook() -> dict:
     """The tokenizer once more with `compare_levels`, probed as ours is; it is not kept."""
     params = active_params().pretrain
     work, start = paths.artifacts("codebook_work"), time.perf_counter()
-    other = train_other_tokenizer(params, work, pretrained_folder())
-    stack = replace(load_stack(pretrained_folder(), LANGS, DECODING), tokenizer=other)
+    other = train_other_tokenizer(params, work)
+    stack = studio_stack(Parts(pick_device("auto"), tokenizer=other), LANGS)
     people, _ = parts.held_out("th", BY_PEOPLE, 2, params.seed)
     numbers = parts.token_probes(stack, "th", people, params.seed)
     numbers |= {"codes": other.fsq.codes, "n_people": BY_PEOPLE, "seconds": time.perf_counter() - start}

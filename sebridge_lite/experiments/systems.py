@@ -68,7 +68,7 @@ def recorded(bench: Bench) -> dict[str, Scores]:
 def scored_key(bench: Bench, utterances: Iterable) -> str:
     """Of what an outside system's scores follow from, but its audio."""
     stack = bench.stack
-    weights = [tensor for part in (stack.score_judge, stack.tokenizer) for tensor in part.state_dict().values()]
+    weights = [tensor for part in (stack.score_judge.net, stack.tokenizer.net) for tensor in part.state_dict().values()]
     return key_of(bench.floor, *[u.text for u in utterances], *weights)
 
 

@@ -30,11 +30,13 @@ from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.lm import loss as lm_loss
 from sebridge_lite.lm.train import TrainConfig, train
+from sebridge_lite.stack.batches import in_batches
 from sebridge_lite.stack.characters import ALPHABET
-from sebridge_lite.stack.flow import DecodeConfig, Flow, FlowConfig, decode, flow_loss
+from sebridge_lite.stack.flow import Flow, FlowConfig, decode, flow_loss
+from sebridge_lite.stack.parts import FOLDERS, load_part
 from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig, judge_loss
 from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder, speaker_loss
-from sebridge_lite.stack.stack import PARTS, in_batches, load_part
+from sebridge_lite.stack.studio import DECODING
 from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig, tokenizer_loss
 from sebridge_lite.stack.units import UNITS
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig, vocoder_loss
@@ -45,7 +47,6 @@ from sebridge_lite.studio.voices import engines, people
 TIMBRE = 64  # width of e_timbre
 SPEAKER_CROP, VOCODER_CROP = 75, 40  # frames of 20 ms
 RESYNTHESISED = 0.4  # of the scoring judge's recordings are heard through the decoder too
-DECODING = DecodeConfig(steps=6, solver="midpoint", noise=0.0, guidance=0.0)
 SLIPS = 0.01
 LANGS = ("th", "lo")
 DECODER = ("speaker", "tokenizer", "vocoder", "flow")  # what re-synthesis rests on, in order
@@ -73,7 +74,7 @@ class Plan:
         )  # fmt: skip
         inputs = key_of(*(self.made[before] for before in ("material", *rests_on)))
         trained = train(model, loss, batches, collate, settings, self.work / name, inputs, name)
-        folder = self.out if name in PARTS else self.work
+        folder = self.out if name in FOLDERS else self.work
         save_model(model, config, folder / name, half=True)
         seconds, memory = round(trained.seconds, 1), round(peak_memory_gib(), 2)
         cost = {"seconds": seconds, "steps": trained.steps, "peak_memory_gib": memory}
@@ -244,7 +245,7 @@ def speaking_half(plan: Plan) -> None:
     torch.set_num_threads(1)
     with crew(1) as pool:
         said = backbone_material(plan, pool)
-    train_backbone(plan, said, codes_of(load_part("tokenizer", plan.out), said.mels))
+    train_backbone(plan, said, codes_of(load_part("tokenizer", plan.out / "tokenizer"), said.mels))
 
 
 @contextmanager
@@ -288,14 +289,15 @@ def pretrain(p: PretrainParams, work: Path, out: Path) -> dict[str, dict]:
         with crew(1) as pool:
             read = spoken("judge-b", "judge_b", plan, pool)
         train_select_judge(plan, codes_of(tokenizer, read.mels), read.units, read.names)
-    return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in PARTS}
+    return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in FOLDERS}
 
 
-def train_other_tokenizer(p: PretrainParams, work: Path, parts: Path) -> Tokenizer:
-    """The tokenizer with `compare_levels`, from the same material and the timbres of the finished `parts`."""
+def train_other_tokenizer(p: PretrainParams, work: Path) -> Tokenizer:
+    """The tokenizer with `compare_levels`, from the same material and the timbres of the finished speaker encoder."""
     plan = plan_of(p, work, work)
-    plan.made["speaker"] = key_of(*load_part("speaker", parts).state_dict().values())
+    speaker = load_part("speaker")
+    plan.made["speaker"] = key_of(*speaker.state_dict().values())
     heard, related = first_material(plan)
     every = heard + related
-    timbres = embed_all(load_part("speaker", parts), every.mels)
+    timbres = embed_all(speaker, every.mels)
     return train_tokenizer(plan, every, timbres, "tokenizer_compared", p.compare_levels)

@@ -15,7 +15,7 @@ from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening_items import said_by
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.scoring import load_sounds, tracks_unless_empty
+from sebridge_lite.measure.scoring import load_sounds
 
 READING = "the recording"
 
@@ -35,7 +35,7 @@ def takes_of(bench: Bench, scores: dict[str, Scores], seed: int, place: int) -> 
     utterance = bench.utterances("test")[place]
     recorded = load_sounds([utterance], bench.folder("test"))[0].numpy()
     sounds = [recorded, *(said_by(bench, system, [place], seed)[0] for system in scores.values())]
-    tracks = tracks_unless_empty([torch.from_numpy(sound) for sound in sounds], bench.stack.device)
+    tracks = bench.stack.tracks([torch.from_numpy(sound) for sound in sounds])
     rows = [None, *(system.table[system.table["id"] == utterance.id].iloc[0] for system in scores.values())]
     pitch = [track.f0 if track else np.zeros(0) for track in tracks]
     takes = [Take(*take) for take in zip(sounds, pitch, rows, strict=True)]

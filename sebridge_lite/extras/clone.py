@@ -29,7 +29,7 @@ from sebridge_lite.extras.watermark import embed
 from sebridge_lite.lm.sampling import generate
 from sebridge_lite.measure.cloning import two_voices
 from sebridge_lite.measure.prosody import SPEECH_DB, speech_frames
-from sebridge_lite.measure.scoring import speaker_similarity, tracks_of
+from sebridge_lite.measure.scoring import speaker_similarity
 from sebridge_lite.stack.features import FRAME_RATE, HOP, energy_db
 from sebridge_lite.stack.stack import Stack
 
@@ -102,7 +102,7 @@ def clone(
     voice = read_reference(reference, stack, params.systems.two_voices)
     sound = spoken(bench, text, voice, name, style, seed)
     write_wav(out, embed(sound.numpy()), stack.sample_rate, provenance_of(name, text, record, today))
-    alike = speaker_similarity(stack, tracks_of([sound], stack.device), stack.timbres([voice]))[0]
+    alike = speaker_similarity(stack, [sound], stack.tracks([sound]), stack.timbres([voice]))[0]
     told = f"similarity to the reference {alike:.2f}" if alike == alike else "too short to tell the voice"
     return [
         f"{out}: {len(sound) / stack.sample_rate:.1f} s by {name}, {told}",

@@ -22,6 +22,8 @@ from torch.nn.utils.rnn import pad_sequence
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import within
 from sebridge_lite.stack.layers import valid
+from sebridge_lite.stack.parts import part_file
+from sebridge_lite.stack.weights import load_model
 
 SOS, TASK = 0, 1
 STOPS = 3  # eos, unused, fill: the three rows after the speech vocabulary
@@ -180,6 +182,11 @@ class TextSpeechLM(nn.Module):
         """(N,): what the scored positions should say."""
         said = F.pad(batch.speech, (0, 1)).scatter(1, batch.speech_lengths[:, None], self.eos)
         return said[valid(batch.speech_lengths + 1, said.shape[1])]
+
+
+def load_backbone() -> TextSpeechLM:
+    """The embedded backbone, which all policies start from; on the CPU."""
+    return load_model(TextSpeechLM, LMConfig, part_file("backbone"))
 
 
 def token_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:

@@ -20,10 +20,11 @@ from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
 from sebridge_lite.measure.evaluate import RATES, Scores, scores_of, speak
 from sebridge_lite.measure.prosody import ENOUGH, describe
-from sebridge_lite.measure.scoring import References, Tracks, score, speaker_similarity, tracks_unless_empty
+from sebridge_lite.measure.scoring import References, score, speaker_similarity
 from sebridge_lite.measure.stats import Interval
 from sebridge_lite.stack.features import SAMPLE_RATE
 from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.tracks import Tracks
 
 MEASURES = RATES | {name: (name, None) for name in ("sim_held", "ceiling", "floor", "f0_mean_gap", "f0_std_recorded")}
 
@@ -96,14 +97,14 @@ def cloned(
     texts, prefixes = [stack.text.encode(u.text) for u in test], [row[:style] for row in voices.codes]
     codes = [row for (row,) in generate(model, texts, prefixes, sampler, row_seeds=seeds)]
     sounds = speak(stack, codes, voices.timbres, noises)
-    tracks = tracks_unless_empty(sounds, stack.device)
+    tracks = stack.tracks(sounds)
     table = score(stack, references, rows, codes, sounds, voices.timbres, silence, tracks)
     recorded = [describe(track.f0, track.energy, 1).f0_std_st for track in references.tracks]
     pitch = np.array([[register(track) for track in side] for side in (tracks, references.tracks)])
     ceiling, lowest = bounds(references, voices)
     more = {
         "speaker": [u.speaker for u in test], "reference_seconds": voices.seconds, "ceiling": ceiling, "floor": lowest,
-        "sim_held": speaker_similarity(stack, tracks, references.timbres), "f0_mean_gap": np.abs(pitch[0] - pitch[1]),
+        "sim_held": speaker_similarity(stack, sounds, tracks, references.timbres), "f0_mean_gap": np.abs(pitch[0] - pitch[1]),
         "f0_std_recorded": recorded,
     }  # fmt: skip
     return scores_of(table.assign(sample=0, **more), codes, stack, references, floor, seed)

@@ -21,9 +21,10 @@ from sebridge_lite.lm.sampling import SamplerConfig, generate, length_bounds
 from sebridge_lite.measure.bootstrap import entropy_interval, mean_interval
 from sebridge_lite.measure.entropy import diversity, jackknife, prosodic_entropy, rarefied, token_counts
 from sebridge_lite.measure.metrics import calibrated
-from sebridge_lite.measure.scoring import References, score, unless_empty
+from sebridge_lite.measure.scoring import References, score
 from sebridge_lite.measure.stats import Interval
-from sebridge_lite.stack.stack import Stack, in_batches
+from sebridge_lite.stack.batches import in_batches
+from sebridge_lite.stack.stack import Stack
 
 SORTED = 4_000  # tokens at once whose whole distributions are sorted: 100 kB each at 6,561 codes
 RATES = {  # name: the table's column and what it is counted out of (None: a plain mean over utterances)
@@ -157,12 +158,8 @@ def scores_of_codes(
 def speak(
     stack: Stack, codes: Sequence[torch.Tensor], timbres: torch.Tensor, seeds: Sequence[int]
 ) -> list[torch.Tensor]:
-    """As `stack.speak`, and no sound where there are no codes."""
-
-    def some(places: list[int]) -> list[torch.Tensor]:
-        return stack.speak([codes[i] for i in places], timbres[places], [seeds[i] for i in places])
-
-    return unless_empty(some, codes, torch.zeros(0))
+    """As `stack.speak`."""
+    return stack.speak(codes, timbres, seeds)
 
 
 def floors(stack: Stack, references: References, *, silence: Sequence[int], seed: int) -> dict[str, Scores]:

@@ -4,10 +4,9 @@ Only the scoring judge listens here. Everything is worked out in batches but the
 utterances (a few milliseconds each). Left out: keeping decoded sound on disk, since 300 texts are decoded in seconds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ import torch
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.measure.metrics import (
-    Syllable,
     character_errors,
     length_ratio,
     repetition_rate,
@@ -25,13 +23,10 @@ from sebridge_lite.measure.metrics import (
     word_errors,
 )
 from sebridge_lite.measure.prosody import SPEECH_DB, Match, Prosody, describe, f0_match, time_alignment
-from sebridge_lite.stack.features import HOP, SAMPLE_RATE, energy_db, f0, log_mel
-from sebridge_lite.stack.speaker import SHORTEST, SILENT
-from sebridge_lite.stack.stack import Stack, in_batches
-from sebridge_lite.studio.lexicon import Word
-from sebridge_lite.studio.texts import load_language
+from sebridge_lite.stack.protocols import Language, Syllable
+from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.tracks import Tracks
 
-TRACKED = 2_000  # frames at once: pitch takes 20 kB a frame
 K = 4  # Eq. 25: five equal tokens are a repetition
 UNKNOWN = {
     **{field.name: np.nan for field in fields(Prosody)},
@@ -39,10 +34,8 @@ UNKNOWN = {
 }
 
 
-class Tracks(NamedTuple):
-    mel: np.ndarray  # (T, 80)
-    f0: np.ndarray  # (T,) Hz
-    energy: np.ndarray  # (T,) dB
+def load_sounds(utterances: Sequence[Utterance], folder: Path) -> list[torch.Tensor]:
+    return [torch.from_numpy(load_audio(utterance, folder)) for utterance in utterances]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,79 +46,37 @@ class References:
     sounds: list[torch.Tensor]
     tracks: list[Tracks]
     timbres: torch.Tensor  # (U, E)
-    syllables: list[list[Syllable]]  # empty where a word is not in the lexicon
-    lexicon: Mapping[str, Word]
+    syllables: list[list[Syllable]]  # empty where nobody knows how a word sounds
+    tokens: np.ndarray  # how long each is, in speech tokens (U,)
+    language: Language
     lang: str
-
-    @property
-    def tokens(self) -> np.ndarray:
-        """How long each is, in tokens. (U,)"""
-        return np.array([(len(tracks.f0) + 1) // 2 for tracks in self.tracks])
-
-
-def load_sounds(utterances: Sequence[Utterance], folder: Path) -> list[torch.Tensor]:
-    return [torch.from_numpy(load_audio(utterance, folder)) for utterance in utterances]
 
 
 def load_references(stack: Stack, utterances: Sequence[Utterance], folder: Path, lang: str) -> References:
     if not utterances:
         raise UserError("test set: no utterances; give at least one")
-    if lang not in stack.graphs:
-        raise UserError(f"language '{lang}': this stack hears {', '.join(stack.graphs)}; load it with '{lang}' too")
     for utterance in utterances:
         if not utterance.words:
             raise UserError(f"utterance {utterance.id}: its text is not segmented; errors are counted in words")
-    lexicon, sounds = load_language(lang).lexicon, load_sounds(utterances, folder)
-    syllables = [spoken_syllables(utterance.words, lexicon) for utterance in utterances]
-    tracks = tracks_of(sounds, stack.device)
-    return References(utterances, sounds, tracks, stack.timbres_in(mels_of(tracks)), syllables, lexicon, lang)
-
-
-def spoken_syllables(words: Sequence[str], lexicon: Mapping[str, Word]) -> list[Syllable]:
-    """Segments and tone of each syllable; none when a word is unknown."""
-    if not all(word in lexicon for word in words):
-        return []
-    return [(syllable.ipa, syllable.tone) for word in words for syllable in lexicon[word].syllables]
-
-
-def tracks_of(sounds: Sequence[torch.Tensor], device: torch.device) -> list[Tracks]:
-    def one(batch, lengths, _):
-        batch = batch.to(device)
-        made = [track.cpu().numpy() for track in (log_mel(batch), f0(batch), energy_db(batch))]
-        return [Tracks(*(track[row, : size // HOP] for track in made)) for row, size in enumerate(lengths.tolist())]
-
-    return in_batches(one, sounds, TRACKED * HOP)
-
-
-def tracks_unless_empty(sounds: Sequence[torch.Tensor], device: torch.device) -> list[Tracks | None]:
-    return unless_empty(lambda some: tracks_of([sounds[i] for i in some], device), sounds, None)
-
-
-def mels_of(tracks: Sequence[Tracks]) -> list[torch.Tensor]:
-    return [torch.from_numpy(track.mel) for track in tracks]
+    language, sounds = stack.language(lang), stack.load(utterances, folder)
+    syllables = [language.syllables(utterance.words) for utterance in utterances]
+    tokens = np.array([len(codes) for codes in stack.tokens(sounds)])
+    return References(
+        utterances, sounds, stack.tracks(sounds), stack.timbres(sounds), syllables, tokens, language, lang
+    )
 
 
 def silence_codes(stack: Stack, sounds: Sequence[torch.Tensor]) -> list[int]:
     """Codes that the tokenizer gives to pauses: most of their uses in recordings are silent throughout."""
 
-    def one(batch, lengths, _):
-        energy = energy_db(batch.to(stack.device)).cpu().numpy()
-        return [row[: size // HOP] for row, size in zip(energy, lengths.tolist(), strict=True)]
-
     used, silent = np.zeros((2, stack.codes))
-    for codes, energy in zip(stack.tokens(sounds), in_batches(one, sounds, TRACKED * HOP), strict=True):
-        loudest = np.pad(energy, (0, len(energy) % 2), mode="edge").reshape(-1, 2).max(1)
+    for codes, energy in zip(stack.tokens(sounds), stack.energies(sounds), strict=True):
+        frames = (np.arange(len(energy)) * stack.rate / Tracks.rate).astype(int)  # the token that each frame lies in
+        loudest = np.full(len(codes), -np.inf)
+        np.maximum.at(loudest, frames.clip(max=len(codes) - 1), energy)
         used += np.bincount(codes, minlength=len(used))
         silent += np.bincount(codes, loudest <= np.percentile(energy, 95) - SPEECH_DB, minlength=len(used))
     return np.flatnonzero(2 * silent > used).tolist()
-
-
-def unless_empty(function: Callable[[list[int]], Sequence], rows: Sequence, empty) -> list:
-    """`function(places)` for the rows that hold anything, `empty` for the others."""
-    places, results = [place for place, row in enumerate(rows) if len(row)], [empty] * len(rows)
-    for place, result in zip(places, function(places) if places else (), strict=True):
-        results[place] = result
-    return results
 
 
 def melody(reference: Tracks, other: Tracks | None, syllables: int) -> dict:
@@ -137,12 +88,14 @@ def melody(reference: Tracks, other: Tracks | None, syllables: int) -> dict:
     return prosody | {f"f0_{name}": value for name, value in asdict(match).items()}
 
 
-def speaker_similarity(stack: Stack, tracks: Sequence[Tracks | None], timbres: torch.Tensor) -> np.ndarray:
+def speaker_similarity(
+    stack: Stack, sounds: Sequence[torch.Tensor], tracks: Sequence[Tracks | None], timbres: torch.Tensor
+) -> np.ndarray:
     """Cosine to the timbre that was asked for, NaN where there is too little sound to tell. (R,)"""
     out = np.full(len(tracks), np.nan)
-    enough = [i for i, t in enumerate(tracks) if t is not None and len(t.mel) >= SHORTEST and t.mel.max() >= SILENT]
+    enough = [i for i, track in enumerate(tracks) if track is not None and track.tells_a_voice]
     if enough:
-        found = stack.timbres_in(mels_of([tracks[i] for i in enough]))
+        found = stack.timbres([sounds[i] for i in enough])
         out[enough] = similarity(found.numpy(), timbres[enough].numpy())
     return out
 
@@ -152,7 +105,7 @@ def errors(references: References, rows: Sequence[int], heard: Sequence[list[str
     syllables = [references.syllables[row] for row in rows]
     words = word_errors(said, heard)
     characters = character_errors(*(["".join(words) for words in side] for side in (said, heard)))
-    tones = tone_errors(syllables, [spoken_syllables(words, references.lexicon) for words in heard])
+    tones = tone_errors(syllables, [references.language.syllables(words) for words in heard])
     names = ("words_wrong", "words", "characters_wrong", "characters", "tones_wrong", "tones")
     return dict(zip(names, (*words, *characters, *tones), strict=True))
 
@@ -171,14 +124,14 @@ def score(
 
     tracks: of the sounds, where they are known already.
     """
-    tracks = tracks_unless_empty(sounds, stack.device) if tracks is None else tracks
-    heard = unless_empty(lambda some: stack.hear_in(mels_of([tracks[i] for i in some]), references.lang), sounds, [])
+    tracks = stack.tracks(sounds) if tracks is None else tracks
+    heard = stack.hear(sounds, references.lang)
     tokens = np.array([len(row) for row in codes])
     repeats, windows = repetition_rate(codes, K)
     speech_repeats, speech_windows = repetition_rate(codes, K, silence)
     columns = {
         "id": [references.utterances[row].id for row in rows],
-        "seconds": [len(sound) / SAMPLE_RATE for sound in sounds],
+        "seconds": [len(sound) / stack.sample_rate for sound in sounds],
         "tokens": tokens,
         "length_ratio": length_ratio(tokens, references.tokens[rows]),
         **errors(references, rows, heard),
@@ -186,7 +139,7 @@ def score(
         "windows": windows,
         "speech_repeats": speech_repeats,
         "speech_windows": speech_windows,
-        "sim": speaker_similarity(stack, tracks, timbres),
+        "sim": speaker_similarity(stack, sounds, tracks, timbres),
         "heard": [" ".join(words) for words in heard],
     }
     against = zip(rows, tracks, strict=True)

@@ -14,11 +14,11 @@ import soundfile
 import torch
 
 from sebridge_lite.extras.listening import levelled
-from sebridge_lite.measure.scoring import tracks_of
 from sebridge_lite.report import page_figures
 from sebridge_lite.report.markup import details, table, tag
 from sebridge_lite.report.site_clips import Group, Take
 from sebridge_lite.stack.features import SAMPLE_RATE
+from sebridge_lite.stack.tracks import tracks_of
 
 
 def mp3(sound: np.ndarray) -> bytes:
@@ -30,7 +30,7 @@ def mp3(sound: np.ndarray) -> bytes:
 
 def tracked(sound: np.ndarray) -> np.ndarray:
     """Pitch of a clip as the page plays it, by the tracker of every table."""
-    return tracks_of([torch.from_numpy(sound.astype(np.float32))], torch.device("cpu"))[0].f0
+    return tracks_of([torch.from_numpy(sound.astype(np.float32))], SAMPLE_RATE)[0].f0
 
 
 def judged(row: Mapping) -> str:

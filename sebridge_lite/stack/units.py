@@ -15,6 +15,11 @@ UNITS = ("-", *PHONES, *(f"{lang}:{tone}" for lang, tones in TONES.items() for t
 INDEX = {unit: index for index, unit in enumerate(UNITS)}
 
 
+def tone_language(lang: str) -> str:
+    """Whose tones a language has: the backbone's language is one, whatever letters it is written in."""
+    return "bb" if lang.startswith("bb") else lang
+
+
 def spoken_units(phones: Sequence[str], syllables: Sequence[int], tones: Sequence[str], lang: str) -> list[int]:
     """What was said (an utterance's `truth`): a pause, syllable -1, is nothing."""
     units = []

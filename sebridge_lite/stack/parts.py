@@ -1,0 +1,65 @@
+"""The studio's trained networks: where they lie, and how they are read.
+
+    parts/{tokenizer, speaker, flow, vocoder, backbone}, judges/select/select_judge, judges/score/score_judge
+
+`SEBRIDGE_PARTS` names the folder that holds `parts/` and `judges/`; else it is this run's own `artifacts/`, else the
+project's. The backbone is a text-speech LM, which `lm/` reads.
+"""
+
+import os
+from pathlib import Path
+
+import torch
+
+from sebridge_lite.core import paths
+from sebridge_lite.stack.flow import Flow, FlowConfig
+from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
+from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
+from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
+from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.stack.weights import load_model
+
+FOLDERS = {  # of each part, within artifacts/
+    "tokenizer": "parts",
+    "speaker": "parts",
+    "flow": "parts",
+    "vocoder": "parts",
+    "select_judge": "judges/select",
+    "score_judge": "judges/score",
+    "backbone": "parts",
+}
+NETWORKS = {
+    "tokenizer": (Tokenizer, TokenizerConfig),
+    "speaker": (SpeakerEncoder, SpeakerConfig),
+    "flow": (Flow, FlowConfig),
+    "vocoder": (Vocoder, VocoderConfig),
+    "select_judge": (TokenJudge, TokenJudgeConfig),
+    "score_judge": (SoundJudge, SoundJudgeConfig),
+}
+
+
+def part_file(name: str) -> Path:
+    """The place of a part, without its ending; where nobody has made it, the place where it should be."""
+    given = os.environ.get("SEBRIDGE_PARTS")
+    homes = [Path(given)] if given else [paths.artifacts(), paths.root() / "artifacts"]
+    # The flat folders are the first edition's.
+    places = [place for home in homes for place in (home / FOLDERS[name], home / "pretrained", home)]
+    there = (place for place in places if (place / f"{name}.safetensors").is_file())
+    return next(there, homes[-1] / FOLDERS[name]) / name
+
+
+def load_part(name: str, path: Path | None = None) -> torch.nn.Module:
+    """A part of the studio stack, from `path` if from nowhere else, on the CPU and in eval mode."""
+    return load_model(*NETWORKS[name], path or part_file(name))
+
+
+class Parts(dict):
+    """The networks by name, each read when it is first asked for, unless it is given."""
+
+    def __init__(self, device: torch.device, **given: torch.nn.Module):
+        super().__init__(given)
+        self.device = device
+
+    def __missing__(self, name: str) -> torch.nn.Module:
+        self[name] = load_part(name).to(self.device)
+        return self[name]

@@ -1,0 +1,51 @@
+"""What is measured of any sound, whoever made it: mel, pitch and energy, in frames of a fixed rate."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torchaudio.functional import resample
+
+from sebridge_lite.stack.batches import in_batches, unless_empty
+from sebridge_lite.stack.features import FRAME_RATE, HOP, SAMPLE_RATE, energy_db, f0, log_mel
+from sebridge_lite.stack.speaker import SHORTEST, SILENT
+
+TRACKED = 2_000  # frames at once: pitch takes 20 kB a frame
+
+
+class Tracks(NamedTuple):
+    mel: np.ndarray  # (T, 80) natural log
+    f0: np.ndarray  # (T,) Hz, 0 where unvoiced
+    energy: np.ndarray  # (T,) dB
+
+    rate = FRAME_RATE  # frames a second
+
+    @property
+    def tells_a_voice(self) -> bool:
+        """Whether there is enough sound to know a speaker by."""
+        return len(self.mel) >= SHORTEST and self.mel.max() >= SILENT
+
+
+def _measured(features: Sequence, sounds: Sequence[torch.Tensor], rate: int, device: torch.device) -> list:
+    """A tuple of features for each sound, None where there is no sound."""
+
+    def one(batch, lengths, _):
+        batch = batch.to(device)
+        made = [feature(batch).cpu().numpy() for feature in features]
+        return [tuple(track[row, : size // HOP] for track in made) for row, size in enumerate(lengths.tolist())]
+
+    heard = sounds if rate == SAMPLE_RATE else [resample(sound, rate, SAMPLE_RATE) for sound in sounds]
+    return unless_empty(lambda some: in_batches(one, [heard[i] for i in some], TRACKED * HOP), sounds, None)
+
+
+def tracks_of(sounds: Sequence[torch.Tensor], rate: int, device: torch.device | str = "cpu") -> list[Tracks | None]:
+    """Mel, pitch and energy of each sound at `rate` samples a second; None where there is no sound."""
+    found = _measured((log_mel, f0, energy_db), sounds, rate, device)
+    return [None if tracks is None else Tracks(*tracks) for tracks in found]
+
+
+def energies_of(sounds: Sequence[torch.Tensor], rate: int, device: torch.device | str = "cpu") -> list[np.ndarray]:
+    """Energy alone (T,), which takes a tenth of the time of pitch."""
+    found = _measured((energy_db,), sounds, rate, device)
+    return [np.zeros(0, dtype=np.float32) if tracks is None else tracks[0] for tracks in found]

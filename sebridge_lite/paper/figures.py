@@ -156,7 +156,7 @@ def forest(
     parts = [(str(value), rows) for value, rows in table.groupby(by, sort=False)] if by else [("", table)]
     grid = (1, len(parts)) if len(measures) == 1 else (len(parts), len(measures))
     tall = max(len(rows) for _, rows in parts)
-    wide = 9 if grid[1] > 1 else 7
+    wide = max(7, 1.5 + 1.9 * grid[1])
     figure, axes = plt.subplots(
         *grid,
         figsize=(wide, grid[0] * (0.27 * tall + 0.6) + 0.3),

@@ -129,12 +129,12 @@ def curves(
 
 
 def legend(figure: Figure, axes: Sequence) -> None:
-    """One legend under all panels, where there is something to tell apart."""
+    """One legend under all panels, where lines have names."""
     found = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    if len(found) > 1:
+    if found:
         figure.legend(found.values(), found, loc="outside lower center", ncols=min(len(found), 5), frameon=False)
 
 

@@ -48,7 +48,6 @@ MEASURES = {
     "f0_rmse_st": ("F0 RMSE, semitones", 1, 2),
     "energy_std_db": ("energy std, dB", 1, 2),
     "k": ("iteration", 1, 0),
-    "alpha": ("alpha, share of synthetic", 1, 2),
     "lambda_s": ("weight of stability", 1, 2),
     "lambda_e": ("weight of expressivity", 1, 2),
 }
@@ -62,14 +61,13 @@ def measure(name: str) -> tuple[str, float, int]:
 
 def colours(names: Iterable[str]) -> dict[str, str]:
     """A colour for each name: the start, ours, the paper, people and engines have always the same."""
-    free = cycle(OTHERS)
     found = {}
-    for name in names:
-        fixed = [
-            colour for start, colour in FIXED.items() if name == start or name.startswith((f"{start}s", f"{start},"))
-        ]
-        found[name] = fixed[0] if fixed else next(free)
-    return found
+    for name in dict.fromkeys(names):
+        for start, colour in FIXED.items():
+            if name == start or name.startswith((f"{start}s", f"{start},")):
+                found[name] = colour
+    free = cycle([colour for colour in OTHERS if colour not in found.values()])
+    return {name: found[name] if name in found else next(free) for name in dict.fromkeys(names)}
 
 
 def use_style() -> None:

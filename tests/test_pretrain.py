@@ -7,9 +7,10 @@ import torch
 
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments import examine_parts as parts
-from sebridge_lite.experiments.material import at_50_hz, crops, features, render_material, speaker_medians, styled_batch
+from sebridge_lite.experiments.material import at_50_hz, crops, features, render_material, speaker_medians
 from sebridge_lite.experiments.train_parts import pretrain
 from sebridge_lite.lm.lm import load_backbone
+from sebridge_lite.lm.sft import styled_batch
 from sebridge_lite.stack.batches import in_batches
 from sebridge_lite.stack.parts import FOLDERS, NETWORKS, Parts, load_part
 from sebridge_lite.stack.stack import Stack

@@ -29,6 +29,13 @@ def key_of(*parts) -> str:
     return digest.hexdigest()[:16]
 
 
+def code_hash(*places: str) -> str:
+    """A short hash of the library's code in rooms or modules, such as `stack` or `experiments/parts.py`."""
+    package = Path(__file__).parents[1]
+    files = [file for place in places for file in sorted((package / place).rglob("*.py")) or [package / place]]
+    return key_of(*(f"{file.relative_to(package)}\n{file.read_text(encoding='utf-8')}" for file in files))
+
+
 def tidy(folder: Path, done: int) -> None:
     """Drops what a killed run left: half-written checkpoints, and rows after step `done`, which will be written again."""
     folder.mkdir(parents=True, exist_ok=True)

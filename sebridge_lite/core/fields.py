@@ -80,7 +80,9 @@ def _fits(value, rule: Mapping, kind: type) -> bool:
         return False
     if "choices" in rule:
         return value in rule["choices"]
-    return "low" not in rule or rule["low"] <= value <= rule["high"] and not (rule["open_low"] and value == rule["low"])
+    return "low" not in rule or (
+        rule["low"] <= value <= rule["high"] and not (rule["open_low"] and value == rule["low"])
+    )
 
 
 def _single(value, rule: Mapping, kind: type, where: str):

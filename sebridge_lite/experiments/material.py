@@ -16,7 +16,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import Recording
-from sebridge_lite.lm.lm import Batch, collate
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import energy_db, log_mel
 from sebridge_lite.stack.flow import FlowBatch
@@ -61,18 +60,6 @@ class Material:
     @cached_property
     def speakers(self) -> list[str]:
         return [utterance.speaker for utterance in self.utterances]
-
-    def same_speaker(self) -> list[list[int]]:
-        """For each utterance, the places of all of its speaker's."""
-        return same_speaker(self.speakers)
-
-
-def same_speaker(speakers: Sequence[str]) -> list[list[int]]:
-    """For each place, all places of its speaker; places of one speaker share one list."""
-    own: dict[str, list[int]] = {}
-    for place, speaker in enumerate(speakers):
-        own.setdefault(speaker, []).append(place)
-    return [own[speaker] for speaker in speakers]
 
 
 def render_material(
@@ -189,19 +176,3 @@ def lm_examples(texts: Sequence[str], codes: Sequence[Tensor]) -> list[tuple[Ten
     """(characters, speech tokens) of each utterance."""
     vocab = CharVocab()
     return [(vocab.encode(text), row) for text, row in zip(texts, codes, strict=True)]
-
-
-def styled_batch(
-    examples: Sequence[tuple[Tensor, Tensor]], same: Sequence[Sequence[int]], share: float, longest: int, places
-) -> Batch:
-    """`share` of the rows have a style prefix: the first `longest` tokens of another utterance of the same speaker."""
-    rows = []
-    for i in places:
-        text, speech = examples[i]
-        prefix = speech[:0]
-        if len(same[i]) > 1 and torch.rand(()) < share:
-            pick = int(torch.randint(len(same[i]), ()))
-            other = same[i][pick] if same[i][pick] != i else same[i][pick - 1]
-            prefix = examples[other][1][:longest]
-        rows.append((text, prefix, speech))
-    return collate(rows)

@@ -29,6 +29,7 @@ from sebridge_lite.experiments.material import Material, features, render_materi
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.lm import loss as lm_loss
+from sebridge_lite.lm.sft import same_speaker, styled_batch
 from sebridge_lite.lm.train import TrainConfig, train
 from sebridge_lite.stack.batches import in_batches
 from sebridge_lite.stack.characters import ALPHABET
@@ -162,7 +163,7 @@ def train_flow(plan: Plan, m: Material, codes: list[Tensor], timbres: Tensor) ->
     config = FlowConfig(plan.codes, TIMBRE, part.width, part.blocks, noise=0.5, drop=0.1)
     torch.manual_seed(plan.p.seed)
     model = Flow(config)
-    collate_ = partial(mat.flow_batch, m, codes, timbres, m.same_speaker())
+    collate_ = partial(mat.flow_batch, m, codes, timbres, same_speaker(m.speakers))
     return plan.fit(
         "flow", model, config, flow_loss, plan.batches(m.frames, m.names, part), collate_, part, *DECODER[:2]
     )
@@ -215,7 +216,7 @@ def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM
     torch.manual_seed(plan.p.seed)
     model = TextSpeechLM(config)
     examples = mat.lm_examples([u.text for u in m.utterances], codes)
-    collate_ = partial(mat.styled_batch, examples, m.same_speaker(), plan.p.style_share, plan.p.style_tokens)
+    collate_ = partial(styled_batch, examples, same_speaker(m.speakers), plan.p.style_share, plan.p.style_tokens)
     sizes = [len(text) + len(speech) + 2 for text, speech in examples]
     return plan.fit(
         "backbone",

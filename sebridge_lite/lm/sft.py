@@ -14,9 +14,8 @@ from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SFTParams
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.experiments.material import same_speaker, styled_batch
 from sebridge_lite.lm.batching import Batches
-from sebridge_lite.lm.lm import TextSpeechLM, loss, merge_lora, with_lora
+from sebridge_lite.lm.lm import Batch, TextSpeechLM, collate, loss, merge_lora, with_lora
 from sebridge_lite.lm.train import TrainConfig, Trained, train
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -25,6 +24,30 @@ LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", 
 def adapted(model: TextSpeechLM, lora_rank: int) -> TextSpeechLM:
     """`model` itself: with adapters of this rank, alone trained (alpha twice the rank), or as it is when the rank is 0."""
     return with_lora(model, lora_rank, 2.0 * lora_rank, LORA_TARGETS) if lora_rank else model
+
+
+def same_speaker(speakers: Sequence[str]) -> list[list[int]]:
+    """All places of its speaker, for each place; the places of one speaker share one list."""
+    places: dict[str, list[int]] = {}
+    for place, speaker in enumerate(speakers):
+        places.setdefault(speaker, []).append(place)
+    return [places[speaker] for speaker in speakers]
+
+
+def styled_batch(
+    examples: Sequence[tuple[Tensor, Tensor]], same: Sequence[Sequence[int]], share: float, longest: int, places
+) -> Batch:
+    """A batch in which `share` of the rows have a style prefix: the first `longest` tokens of another of the speaker's."""
+    rows = []
+    for i in places:
+        text, speech = examples[i]
+        prefix = speech[:0]
+        if len(same[i]) > 1 and torch.rand(()) < share:
+            pick = int(torch.randint(len(same[i]), ()))
+            other = same[i][pick] if same[i][pick] != i else same[i][pick - 1]
+            prefix = examples[other][1][:longest]
+        rows.append((text, prefix, speech))
+    return collate(rows)
 
 
 def fine_tune(

@@ -61,13 +61,13 @@ def measure(name: str) -> tuple[str, float, int]:
 
 def colours(names: Iterable[str]) -> dict[str, str]:
     """A colour for each name: the start, ours, the paper, people and engines have always the same."""
-    found = {}
-    for name in dict.fromkeys(names):
+    names, found = list(dict.fromkeys(names)), {}
+    for name in names:
         for start, colour in FIXED.items():
             if name == start or name.startswith((f"{start}s", f"{start},")):
                 found[name] = colour
     free = cycle([colour for colour in OTHERS if colour not in found.values()])
-    return {name: found[name] if name in found else next(free) for name in dict.fromkeys(names)}
+    return {name: found[name] if name in found else next(free) for name in names}
 
 
 def use_style() -> None:

@@ -35,7 +35,11 @@ def same_speaker(speakers: Sequence[str]) -> list[list[int]]:
 
 
 def styled_batch(
-    examples: Sequence[tuple[Tensor, Tensor]], same: Sequence[Sequence[int]], share: float, longest: int, places
+    examples: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    same: Sequence[Sequence[int]],
+    share: float,
+    longest: int,
+    places,
 ) -> Batch:
     """A batch in which `share` of the rows have a style prefix: the first `longest` tokens of another of the speaker's."""
     rows = []

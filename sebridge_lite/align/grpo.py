@@ -1,12 +1,13 @@
 """GRPO with word error as its only reward: what the literature warns of, since a judge of words alone flattens the melody.
 
-The rival of TDSC at equal compute: the same texts and candidates, the same judge, a gradient instead of a choice. The ratio is
-that of the whole sequence, a token (as GSPO has it), so that one number a candidate is enough. Left out: a KL term, rewards
+The rival of TDSC at equal compute: the same loop, texts, candidates and judge, and a gradient instead of a choice. The ratio
+is that of the whole sequence, a token (as GSPO has it), so that one number a candidate is enough. Left out: a KL term, rewards
 for anything but words, more than one pass over candidates of one policy but for the clip.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,11 @@ import torch
 from torch import Tensor
 
 from sebridge_lite.align.dgsa import reference_logprobs
+from sebridge_lite.align.tdsc import Candidates, Loop, constant
+from sebridge_lite.core.checkpoint import key_of
+from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs
+from sebridge_lite.lm.train import train
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,21 +49,20 @@ class GroupSet:
 
 
 def advantages(table: pd.DataFrame) -> np.ndarray:
-    """(N,): how many standard deviations fewer errors than the mean of its text; 0 where all of a text are alike."""
+    """How many standard deviations fewer errors than the mean of its text, 0 where all of a text are alike. (N,)"""
     by_text = table.groupby("text")["wer"]
     spread = by_text.transform("std", ddof=0)
     return ((by_text.transform("mean") - table["wer"]) / spread.where(spread > 0, 1)).to_numpy()
 
 
-def group_set(
-    table: pd.DataFrame, texts: Sequence[Tensor], codes: Sequence[Tensor], policy: TextSpeechLM, cache: Path
-) -> GroupSet:
-    """texts (T,) and codes (N,) of the table's rows; texts whose candidates are all alike teach nothing and are left out."""
-    found = advantages(table)
-    kept = np.flatnonzero(found)
-    examples = [(texts[table["text"][i]], codes[i][:0], codes[i]) for i in kept]
-    old = reference_logprobs(policy, examples, cache)
-    return GroupSet([str(i) for i in kept], examples, old, torch.from_numpy(found[kept]).float())
+def group_set(loop: Loop, spoken: Candidates, policy: TextSpeechLM) -> GroupSet:
+    """The candidates that teach anything: texts whose candidates are all alike are left out."""
+    gains = advantages(spoken.table)
+    kept = np.flatnonzero(gains)
+    texts = [loop.encode(text.text) for text in spoken.texts]
+    examples = [(texts[spoken.table["text"][i]], spoken.codes[i][:0], spoken.codes[i]) for i in kept]
+    old = reference_logprobs(policy, examples, loop.work / "reference")
+    return GroupSet([str(i) for i in kept], examples, old, torch.from_numpy(gains[kept]).float())
 
 
 def grpo_loss(model: TextSpeechLM, batch: GroupBatch, clip: float) -> tuple[Tensor, int, dict]:
@@ -67,3 +71,14 @@ def grpo_loss(model: TextSpeechLM, batch: GroupBatch, clip: float) -> tuple[Tens
     ratio = change.exp()
     gain = torch.minimum(ratio * batch.advantage, ratio.clamp(1 - clip, 1 + clip) * batch.advantage)
     return -gain.mean(), len(gain), {"change": change.detach().mean()}
+
+
+def learn(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates, folder: Path) -> dict:
+    """Trains `policy` in place on all candidates, for as many steps as TDSC takes in both its parts."""
+    p, groups = loop.p, group_set(loop, spoken, policy)
+    config = constant(loop, k, p.steps + p.dpo_steps, p.grpo_lr)
+    batches = Batches(groups.sizes, groups.names, loop.sft.budget, config.seed)
+    data = key_of(*(part for row in groups.examples for part in row), groups.old, groups.advantage, p.grpo_clip)
+    loss, what = partial(grpo_loss, clip=p.grpo_clip), f"{loop.name} k{k}: GRPO"
+    done = train(policy, loss, batches, groups.collate, config, folder / "grpo", data, what)
+    return {"seconds_sft": round(done.seconds, 1)}

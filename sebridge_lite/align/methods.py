@@ -43,6 +43,7 @@ class Method:
     normalised: bool = False  # align: log-probabilities a token
     lora: bool = False  # align: adapters in place of all weights
     changes: Mapping = field(default_factory=dict)  # critique: settings other than TDSC's; a function takes TDSC's
+    judge: str = "select"  # critique: which judge decides on candidates; only a control lets the one that scores
 
     @property
     def ours(self) -> bool:
@@ -126,7 +127,8 @@ ROWS = (
           "replay, any loser, beta 0.1, Table 12's Tmax, the reference from before the SFT",
           changes={"max_wer": 0.4, "beta": 0.1, "replay": False, "best": attrgetter("candidates"), "matched": False,
                    "schedule": "table12", "reference": "start"}),
-    _tdsc("oracle", "TDSC whose selecting judge is the scoring one", "cheating: it shows what a perfect judge could bring"),
+    _tdsc("oracle", "TDSC whose selecting judge is the scoring one", "cheating: it shows what a perfect judge could bring",
+          judge="score"),
     _tdsc("grpo-wer", "WER-only GRPO", "GRPO on the same candidates at T = 1, word error its only reward, as many steps",
           by="grpo", changes={"schedule": "one"}),
 )  # fmt: skip

@@ -1,20 +1,114 @@
-"""What TDSC learns from (Sec. 4): the accepted candidates of its own, by likelihood, then winners against losers, by DPO.
+"""TDSC (Sec. 4): with no real speech a policy speaks, a judge listens, the policy learns what passed, and begins again.
 
-Candidates are rows of a table, judged by `align.critic`. Left out: weights by the judge's confidence, several pairs a text.
+An iteration k speaks at three temperatures (Eq. 15), judges (Eq. 16), learns the accepted candidates G by likelihood (Eq. 17),
+and prefers winners to losers (Eq. 18-19). Left out: weights by the judge's confidence, several pairs of a text.
 """
 
-from collections.abc import Sequence
+import copy
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from sebridge_lite.align.dgsa import PairSet, check_pairs, check_rows, reference_logprobs
+from sebridge_lite.align.critic import Length, Listen, Text, judged
+from sebridge_lite.align.dgsa import PairSet, dgsa_loss, reference_logprobs
+from sebridge_lite.align.dpo import fallen
+from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import TdscParams
+from sebridge_lite.core.params import SamplingParams, SFTParams, TdscParams
+from sebridge_lite.core.seeds import seed_of
+from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import Example, TextSpeechLM
-from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.lm.sampling import SamplerConfig, generate
+from sebridge_lite.lm.sft import fine_tune
+from sebridge_lite.lm.train import TrainConfig, train
+
+RISE = 0.1  # of Tmax, an iteration
+BEFORE = {"paper_d2": 0.8, "table12": 1.3, "table12_first": 1.2}  # Tmax at k = 0
+REASONS = ("wer", "repetition", "short", "long")
+LATEST = 5  # steps over which the fall of the winners is taken
+
+
+class Speech(NamedTuple):
+    """Text as ids, its speech tokens, and who says it."""
+
+    text: Tensor
+    codes: Tensor
+    speaker: str
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """What stays the same from iteration to iteration."""
+
+    name: str
+    seed: int
+    p: TdscParams
+    sft: SFTParams
+    sampling: SamplingParams
+    encode: Callable[[str], Tensor]
+    listen: Listen
+    length: Length  # |x|
+    synthetic: Sequence[Speech]  # the training speech, to be replayed
+    work: Path  # where training goes on after a kill
+
+
+class Candidates(NamedTuple):
+    """What a policy said of T texts, and the judge's decision."""
+
+    texts: Sequence[Text]
+    codes: list[Tensor]  # (T C,)
+    table: pd.DataFrame  # (T C,), as `judged`
+    why: pd.DataFrame  # (T C, 4), as `decide`
+    accepted: list[int]  # G
+    pairs: list[tuple[int, int]]  # Eq. 18
+
+    def text(self, row: int) -> str:
+        return self.texts[self.table["text"][row]].text
+
+
+def temperatures(k: int, p: TdscParams) -> tuple[float, ...]:
+    """Eq. 15 (Sec. 4): the temperatures of iteration k = 1, 2, ...: cold, plain and Tmax(k).
+
+    The paper has several schedules: 0.8 + 0.1 k (D.2, `paper_d2`) and "starts at 1.3, + 0.1" (Table 12), which is 1.3 + 0.1 k
+    (`table12`) or has its 1.3 at k = 1 (`table12_first`). `fixed` and `one` (plain alone) are those of Table 8.
+    """
+    if p.schedule == "one":
+        return (p.plain,)
+    return (p.cold, p.plain, p.fixed_tmax if p.schedule == "fixed" else round(BEFORE[p.schedule] + RISE * k, 6))
+
+
+def rows_of(heats: Sequence[float], candidates: int) -> list[float]:
+    """The temperature of each candidate of a text, as many at each temperature."""
+    if candidates % len(heats):
+        raise UserError(f"candidates: {candidates} do not divide among {len(heats)} temperatures; take a multiple of 3")
+    return [heat for heat in heats for _ in range(candidates // len(heats))]
+
+
+def speak(loop: Loop, k: int, policy: TextSpeechLM, texts: Sequence[Text]) -> list[list[Tensor]]:
+    """Candidates of each text, all temperatures in one batch: T lists of C."""
+    p, ids = loop.p, [loop.encode(text.text) for text in texts]
+    heats = torch.tensor([rows_of(temperatures(k, p), p.candidates)])
+    seeds = [seed_of(loop.seed, "loop", k, place) for place in range(len(ids))]
+    how = loop.sampling
+    sampler = SamplerConfig(p.plain, p.top_p, 0, how.window, how.tau, how.min_ratio, how.max_ratio, loop.seed)
+    return generate(policy, ids, [row[:0] for row in ids], sampler, p.candidates, heats, row_seeds=seeds)
+
+
+def decide(table: pd.DataFrame, p: TdscParams) -> pd.DataFrame:
+    """Eq. 16 (Sec. 4): C(y) = [WER < .40] [Rep < .10] [.5 |x| <= length <= 2 |x|]; a column a reason to reject (N, 4).
+
+    A candidate may have several; it is accepted when it has none.
+    """
+    short, long = p.shortest * table["expected"], p.longest * table["expected"]
+    broken = (table["wer"] >= p.max_wer, table["rep"] >= p.max_rep, table["tokens"] < short, table["tokens"] > long)
+    return pd.DataFrame(dict(zip(REASONS, broken, strict=True)))
 
 
 def accepted_set(table: pd.DataFrame, why: pd.DataFrame, best: int) -> list[int]:
@@ -22,19 +116,6 @@ def accepted_set(table: pd.DataFrame, why: pd.DataFrame, best: int) -> list[int]
     good = table[~why.any(axis=1) & ~table["again"]]
     order = good.sort_values(["text", "wer", "temperature", "slot"], ascending=[True, True, False, True])
     return order.groupby("text").head(best).index.to_list()
-
-
-def sft_set(
-    own: Sequence[tuple[str, Tensor]], replay: Sequence[tuple[str, Tensor]], speakers: Sequence[str]
-) -> tuple[list[tuple[Tensor, Tensor]], list[str]]:
-    """Eq. 17 (Sec. 4): what maximum likelihood is taken of, G as (text, codes): examples and their speakers.
-
-    Departure from the paper: all of the training speech is replayed beside G. Each sequence of G has a speaker of its own,
-    so that it is never learnt under a style prefix, as it was not sampled under one.
-    """
-    vocab = CharVocab()
-    examples = [(vocab.encode(text), row) for text, row in (*own, *replay)]
-    return examples, [*(f"own-{i}" for i in range(len(own))), *speakers]
 
 
 def preferences(table: pd.DataFrame, why: pd.DataFrame, p: TdscParams) -> list[tuple[int, int]]:
@@ -45,12 +126,13 @@ def preferences(table: pd.DataFrame, why: pd.DataFrame, p: TdscParams) -> list[t
     of the winner's length and no hotter than it, coldest first; else a pair teaches cold against hot, or short against long.
     """
     good, bad = ~why.any(axis=1), why["wer"] & ~why.drop(columns="wer").any(axis=1)
-    some, found = table.assign(good=good, bad=bad)[good | bad], []
-    order = some.sort_values(["wer", "temperature", "slot"], ascending=[True, False, True])
+    order = table[good | bad].sort_values(["wer", "temperature", "slot"], ascending=[True, False, True])
+    pairs = []
     for _, group in order.groupby("text"):
-        if not (group["good"].any() and group["bad"].any()):
+        winners, losers = group[good[group.index]], group[bad[group.index]]
+        if winners.empty:
             continue
-        winner, losers = group[group["good"]].iloc[0], group[group["bad"]]
+        winner = winners.iloc[0]
         if p.matched:
             losers = losers[
                 (losers["wer"] >= winner["wer"] + p.apart)
@@ -60,23 +142,125 @@ def preferences(table: pd.DataFrame, why: pd.DataFrame, p: TdscParams) -> list[t
         else:
             losers = losers.sort_values(["wer", "slot"], ascending=[False, True])
         if len(losers):
-            found.append((int(winner.name), int(losers.index[0])))
-    return found
+            pairs.append((int(winner.name), int(losers.index[0])))
+    return pairs
 
 
-def critique_set(
-    pairs: Sequence[tuple[str, str, Tensor, Tensor]], policy: TextSpeechLM, reference: TextSpeechLM, cache: Path
-) -> PairSet:
-    """Eq. 19 (Sec. 4): (name, text, winner, loser) for L_DPO, which is `dgsa_loss` on this one set of weight 1."""
-    vocab = CharVocab()
-    check_pairs(pairs, policy, reference)
+def judge(loop: Loop, k: int, texts: Sequence[Text], groups: Sequence[Sequence[Tensor]]) -> Candidates:
+    """The candidates with the judge's decision: which are in G, and which are a pair."""
+    p = loop.p
+    table = judged(groups, texts, rows_of(temperatures(k, p), p.candidates), loop.length, loop.listen)
+    why = decide(table, p)
+    pairs = preferences(table, why, p) if p.dpo_steps else []
+    return Candidates(
+        texts, [row for group in groups for row in group], table, why, accepted_set(table, why, p.best), pairs
+    )
+
+
+def sft_set(loop: Loop, spoken: Candidates) -> list[Speech]:
+    """Eq. 17 (Sec. 4): what maximum likelihood is taken of, G.
+
+    Departure from the paper: with `replay` all of the training speech stands beside it. Each sequence of G has a speaker of
+    its own, so that it is never learnt under a style prefix, as it was not sampled under one.
+    """
+    learnt = [
+        Speech(loop.encode(spoken.text(row)), spoken.codes[row], f"own-{i}") for i, row in enumerate(spoken.accepted)
+    ]
+    return [*learnt, *(loop.synthetic if loop.p.replay else ())]
+
+
+def learn_accepted(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates, folder: Path) -> dict:
+    """Trains `policy` in place by Eq. 17; returns how that went."""
+    without = 1 - spoken.table.loc[spoken.accepted, "text"].nunique() / len(spoken.texts)
+    if without:
+        share = f"{without:.0%} of {len(spoken.texts)} texts have no accepted candidate"
+        print(f"{loop.name}-s{loop.seed} k{k}: {share}; it goes on with the others", file=sys.stderr)
+    speech = sft_set(loop, spoken)
+    settings = replace(loop.sft, steps=loop.p.steps, lr=loop.p.lr)
+    examples, speakers = [(row.text, row.codes) for row in speech], [row.speaker for row in speech]
+    seed = seed_of(loop.seed, "critique", k) % 2**31
+    done = fine_tune(policy, examples, speakers, settings, seed, folder, f"{loop.name} k{k}: SFT")
+    return {"sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2), "seconds_sft": round(done.seconds, 1)}
+
+
+def constant(loop: Loop, k: int, steps: int, lr: float) -> TrainConfig:
+    """Training at one learning rate."""
+    return TrainConfig(
+        steps=steps,
+        lr=lr,
+        warmup=min(loop.p.dpo_warmup, steps),
+        schedule="constant",
+        weight_decay=0.0,
+        clip=1.0,
+        accumulate=1,
+        save_every=10,
+        dev_every=0,
+        seed=seed_of(loop.seed, "critique", k) % 2**31,
+        betas=(0.9, 0.98),
+    )
+
+
+def dpo_pairs(loop: Loop, spoken: Candidates, reference: TextSpeechLM) -> PairSet:
+    """Eq. 19 (Sec. 4): the pairs of Eq. 18 for L_DPO, which is `dgsa_loss` on this one set of weight 1."""
     rows: list[list[Example]] = []
-    for name, text, *both in pairs:
-        ids = vocab.encode(text)
-        if torch.equal(*both):
-            raise UserError(f"pair {name}: winner and loser are the same tokens; drop it")
-        rows.append([(ids, ids[:0], codes) for codes in both])
-    names = [name for name, *_ in pairs]
-    check_rows(names, rows, policy)
-    logps = reference_logprobs(reference, [row for of_one in rows for row in of_one], cache)
+    for winner, loser in spoken.pairs:
+        text = loop.encode(spoken.text(winner))
+        rows.append([(text, text[:0], spoken.codes[row]) for row in (winner, loser)])
+    logps = reference_logprobs(reference, [row for both in rows for row in both], loop.work / "reference")
+    names = [str(winner) for winner, _ in spoken.pairs]
     return PairSet(names, rows, {"critique": (0, 1)}, {"critique": 1.0}, logps.view(-1, 2))
+
+
+def learn_pairs(
+    loop: Loop, k: int, policy: TextSpeechLM, reference: TextSpeechLM, spoken: Candidates, folder: Path
+) -> dict:
+    """Trains `policy` in place by Eq. 19; returns how that went, nothing where there are no pairs."""
+    p, what = loop.p, f"{loop.name}-s{loop.seed} k{k}"
+    if not spoken.pairs:
+        print(f"{what}: no text has both a winner and a loser; it goes on without DPO", file=sys.stderr)
+        return {}
+    pairs = dpo_pairs(loop, spoken, reference)
+    config = constant(loop, k, p.dpo_steps, p.dpo_lr)
+    batches = Batches(pairs.sizes, pairs.names, max(p.dpo_budget, *map(int, pairs.sizes)), config.seed)
+    data = key_of(*(part for both in pairs.rows for row in both for part in row), pairs.reference, p.beta)
+    done = train(policy, partial(dgsa_loss, beta=p.beta), batches, pairs.collate, config, folder, data, f"{what}: DPO")
+    change = float(pd.read_csv(folder / "loss.csv")["winner_change"].tail(LATEST).mean())
+    if line := fallen(change, p.most_fall):
+        print(f"{what}: {line}", file=sys.stderr)
+    return {"dpo_loss": round(done.loss, 4), "winner_change": round(change, 4), "seconds_dpo": round(done.seconds, 1)}
+
+
+def learn(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates, folder: Path) -> dict:
+    """Trains `policy` in place: first on G, then on the pairs; returns how that went."""
+    reference = policy if loop.p.reference == "sft" else copy.deepcopy(policy)
+    about = learn_accepted(loop, k, policy, spoken, folder / "sft")
+    return about | (learn_pairs(loop, k, policy, reference, spoken, folder / "dpo") if loop.p.dpo_steps else {})
+
+
+def tdsc(
+    loop: Loop,
+    policy: TextSpeechLM,
+    texts: Callable[[int], Sequence[Text]],
+    keep: Callable[[int, TextSpeechLM, Candidates, dict], TextSpeechLM],
+    learn: Callable[[Loop, int, TextSpeechLM, Candidates, Path], dict] = learn,
+) -> int:
+    """The number of iterations that were kept: Sec. 4 from its first word to its last.
+
+    texts(k): what is spoken in iteration k = 1, 2, ... keep(k, policy, spoken, about): saves the iteration, and returns the
+    policy as it is kept, which may be rounded. An iteration whose candidates are all rejected ends the loop. A killed loop
+    speaks again, which is deterministic and quick, and finds its training where it was.
+    """
+    for k in range(1, loop.p.iterations + 1):
+        said = texts(k)
+        spoken = judge(loop, k, said, speak(loop, k, policy, said))
+        if not spoken.accepted:
+            why = ", ".join(f"{name} {share:.0%}" for name, share in spoken.why.mean().items())
+            print(
+                f"{loop.name}-s{loop.seed} k{k}: none of {len(spoken.codes):,} candidates accepted (rejected for {why}); "
+                "the loop ends here: start from a better policy or raise tdsc.max_wer",
+                file=sys.stderr,
+            )
+            return k - 1
+        about = learn(loop, k, policy, spoken, loop.work / f"k{k}")
+        policy = keep(k, policy, spoken, about)
+    return loop.p.iterations

@@ -1,193 +1,219 @@
-"""`sebridge critique VARIANT`: a policy without real speech, its own critic for K iterations; or live, in a notebook.
+"""The stages `critique_start` and `critique`: a policy without real speech, and the K iterations in which it teaches itself.
 
-artifacts/tdsc/VARIANT-sSEED/ gets summary.json (which settings it follows from) and
-    k0/          the start: model, and its scores on unfiltered test samples at one temperature by the scoring judge
-    k1/ k2/ ...  the same after each iteration, with candidates.safetensors, verdicts.jsonl (a row a candidate, and why it was
-                 kept or dropped), temperatures.csv (Table 9), sft.csv and dpo.csv (losses)
-    T0.70/ ...   scores of the last policy on test at each other temperature, of the systems whose line the frontier shows
-summary.json of k0, k1, ... also holds the figures of the accepted part of the same samples, as `filtered_...`: the paper's last
-row; scores.csv says which these are.
-A killed loop goes on where it was: finished iterations wait in artifacts/tdsc_work, and training goes on from its checkpoints.
-Variants that have the same policy say the same, and those that choose the same learn the same: neither is done twice.
+artifacts/critique/sSEED/sft/k0/       the start, SFT on synthetic speech alone: model, sft.csv (loss), about.json
+artifacts/critique/sSEED/METHOD/       about.json (how many iterations there are) and, of each iteration
+    k1/ k2/ ...                        model, candidates.safetensors, verdicts.jsonl (a row a candidate: why it was kept or
+                                       dropped), temperatures.csv (Table 9), sft.csv and dpo.csv (losses), about.json
 An iteration whose candidates are all rejected ends the loop; one without pairs goes on without DPO; a text of which none is
-accepted is left out. Each says so on stderr. A full disk stops the command; what was finished stays and is gone on from.
+accepted is left out. Each says so on stderr.
 """
 
+import importlib
+import itertools
 import json
-import shutil
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from sebridge_lite.align.critic import Length, by_temperature, dropped, fit_length
+from sebridge_lite.align.methods import method_of, settings_of
+from sebridge_lite.align.tdsc import Candidates, Loop, Speech, decide, tdsc, temperatures
 from sebridge_lite.core import paths
-from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.data.codes import codes_for, read_codes
-from sebridge_lite.experiments.critics import BEST, DRAWN, START, settings_of
-from sebridge_lite.experiments.critique_scores import best_at_inference, curve
-from sebridge_lite.experiments.iteration import Loop, iterate, keep, load_policy
-from sebridge_lite.experiments.material import lm_examples
-from sebridge_lite.experiments.policies import Bench, load_bench, prepared
-from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
+from sebridge_lite.core.seeds import seed_of
+from sebridge_lite.core.work import working
+from sebridge_lite.data.codes import read_codes, write_codes
+from sebridge_lite.experiments.bench import Bench, load_bench, read_json
+from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sft import fine_tune
-from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.saved import current, load_scores, save_scores
-from sebridge_lite.measure.systems import first
+from sebridge_lite.measure.entropy import diversity
+from sebridge_lite.stack.weights import save_model
+from sebridge_lite.studio.texts import load_language, sentences
 
-OF_START = ("start_steps", "max_wer", "max_rep", "shortest", "longest", "temperatures", "curve_texts")  # of tdsc
+START = "sft"  # the system that all others start from
+AT_ONCE = 512  # candidates that are sound at the same time
 
 
-def second_bench(params: Params) -> Bench:
-    """The bench of the language that has synthetic speech alone; corpus and tokens are made where no stage has made them."""
-    lang = params.roles.tdsc
-    if lang == "none":
-        raise UserError("params.yaml: corpus.second_language: none; TDSC needs a language, such as lo")
-    if not paths.artifacts("speech_tokens", lang).is_dir():
-        prepared(params)
-    return load_bench(lang)
+class Sentence(NamedTuple):
+    text: str
+    words: tuple[str, ...]
+
+
+def tdsc_bench(params: Params) -> Bench:
+    """The bench of the language whose policy teaches itself."""
+    if params.roles.tdsc == "none":
+        raise UserError("params.yaml: roles.tdsc: none; TDSC needs a language, such as lo")
+    return load_bench(params, params.roles.tdsc)
 
 
 def system_folder(name: str, seed: int) -> Path:
-    return paths.artifacts("tdsc", f"{name}-s{seed}")
+    return paths.artifacts("critique", f"s{seed}", name)
 
 
-def settings_key(name: str, params: Params) -> str:
-    """Of what a system's scores follow from: of the start that is little, so that other variants' settings leave it alone."""
-    p, tdsc = (replace(one, variants=(), seeds=()) for one in (settings_of(name, params.tdsc), params.tdsc))
-    own = [getattr(p, field) for field in OF_START] if name == START else [p, tdsc]
-    return key_of(*own, params.sft, params.sampling)
+def write_json(path: Path, about: dict) -> None:
+    path.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
-def shared_key(loop: Loop) -> str:
-    """Of what all variants of a seed have in common: data, judges, and how a policy is fine-tuned and sampled."""
-    bench, params, stack = loop.bench, loop.params, loop.bench.stack
-    parts = [
-        stack.select_judge.net,
-        stack.score_judge.net,
-        stack.decoder.flow,
-        stack.decoder.vocoder,
-        stack.speaker.net,
-    ]
-    weights = [tensor for part in parts for tensor in part.state_dict().values()]
-    said = [u.id + u.text for name in ("synthetic", "test") for u in bench.sets[name]]
-    codes = codes_for(bench.sets["synthetic"], bench.codes)
-    accepts = [getattr(params.tdsc, name) for name in ("max_wer", "max_rep", "shortest", "longest")]
-    return key_of(params.sft, params.sampling, accepts, loop.seed, *said, *codes, *weights)
+def synthetic_speech(bench: Bench) -> list[Speech]:
+    """All that there is to train on."""
+    spoken = zip(bench.utterances("synthetic"), bench.tokens("synthetic"), strict=True)
+    return [Speech(bench.stack.text.encode(u.text), row, u.speaker) for u, row in spoken]
 
 
-def depends_on(loop: Loop, first: TextSpeechLM, shared: str) -> str:
-    """Of what finished work must have been made to be used again: settings, what is shared, and the policy it begins from."""
-    return key_of(settings_key(loop.name, loop.params), shared, *first.state_dict().values())
+def length_of(bench: Bench) -> Length:
+    """|x|, of the synthetic speech."""
+    return fit_length([u.text for u in bench.utterances("synthetic")], bench.tokens("synthetic"))
 
 
-def finished(folder: Path, key: str) -> bool:
-    path = folder / "summary.json"
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("key") == key
+def loop_texts(bench: Bench, seed: int, count: int, k: int) -> list[Sentence]:
+    """The sentences of iteration k, from a split of the loop's; no two iterations have the same."""
+    grammar = load_language(bench.lang, bench.params.corpus.zipf)
+    said = itertools.islice(sentences(grammar, "loop", seed), (k - 1) * count, k * count)
+    words = [tuple(word.text for word in sentence) for sentence in said]
+    return [Sentence("".join(some), some) for some in words]
 
 
-def make_start(loop: Loop) -> None:
-    """SFT of the backbone on synthetic speech alone (alpha = 1), into `work`/k0."""
-    bench, params = loop.bench, loop.params
-    model, synthetic = load_backbone(), bench.sets["synthetic"]
-    key = depends_on(loop, model, shared_key(loop))
-    if finished(loop.work / "k0", key):
-        return
-    examples = lm_examples([u.text for u in synthetic], codes_for(synthetic, bench.codes))
-    settings, training = replace(params.sft, steps=loop.p.start_steps), loop.work / "k0-training"
-    done = fine_tune(model, examples, [u.speaker for u in synthetic], settings, loop.seed, training, "start")
-    about = {"k": 0, "key": key, "sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2)}
-    with paths.replacing(loop.work / "k0") as temporary:
-        temporary.mkdir(parents=True)
-        (temporary / "sft.csv").write_bytes((training / "loss.csv").read_bytes())
-        keep(loop, temporary, model, about | {"seconds_sft": round(done.seconds, 1)})
+def sounds_of(bench: Bench, codes: Sequence[Tensor], seed: int, first: int = 0) -> list[Tensor]:
+    """Candidates in the voice of an engine, as the policy has heard no other; `first` is the place of the first."""
+    timbre = bench.stack.timbres(bench.stack.load(bench.utterances("synthetic")[:1], bench.folder("synthetic")))
+    noises = [seed_of(seed, "candidate", first + i) for i in range(len(codes))]
+    return bench.stack.speak(codes, timbre.expand(len(codes), -1), noises)
 
 
-def run_loop(loop: Loop) -> int:
-    """All iterations that are not there yet; how many there are in the end."""
-    shared = shared_key(loop)
-    whole = depends_on(loop, load_policy(loop.work / "k0", loop.bench), shared)
-    for k in range(1, loop.p.iterations + 1):
-        target, key = loop.work / f"k{k}", key_of(whole, k)
-        if not finished(target, key) and not iterate(loop, k, loop.work / f"k{k - 1}", key, shared, target):
-            return k - 1
-    return loop.p.iterations
+def scorer_listens(bench: Bench, seed: int, rows: Sequence[Tensor]) -> list[list[str]]:
+    """What the judge that *scores* hears in candidates: for the oracle alone, which cheats."""
+    words: list[list[str]] = []
+    for first in range(0, len(rows), AT_ONCE):
+        words += bench.stack.hear(sounds_of(bench, rows[first : first + AT_ONCE], seed, first), bench.lang)
+    return words
 
 
-def publish(loop: Loop, last: int) -> None:
-    """The whole system in its place; the work folder goes when it is there."""
-    bench, params, seed = loop.bench, loop.params, loop.seed
-    model = load_policy(loop.work / f"k{last}", bench)
-    with paths.replacing(system_folder(loop.name, seed)) as temporary:
-        temporary.mkdir(parents=True)
-        for k in range(last + 1):
-            shutil.copytree(loop.work / f"k{k}", temporary / f"k{k}")
-        if loop.name == BEST:
-            scores = best_at_inference(bench, model, params, seed)
-            save_scores(temporary / "k1", scores, variant=loop.name, seed=seed, k=1)
-        elif loop.name in DRAWN:
-            for heat, scores in curve(bench, model, params, seed).items():
-                save_scores(temporary / f"T{heat:.2f}", scores, variant=loop.name, seed=seed, k=last, temperature=heat)
-        about = {"variant": loop.name, "seed": seed, "k": last, "settings": settings_key(loop.name, params)}
-        (temporary / "summary.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(loop.work)
-
-
-def critique(bench: Bench, name: str, seed: int, params: Params) -> dict:
-    """One system from its start to its scores; returns the last summary. Others begin with the start of `sft`."""
-    loop = Loop(
-        bench, name, seed, params, settings_of(name, params.tdsc), paths.artifacts("tdsc_work", f"{name}-s{seed}")
+def loop_of(bench: Bench, name: str, seed: int, work: Path) -> Loop:
+    """The loop of a method on a bench."""
+    params, stack, method = bench.params, bench.stack, method_of("critique", name)
+    select, score = partial(stack.read, lang=bench.lang), partial(scorer_listens, bench, seed)
+    return Loop(
+        name=name,
+        seed=seed,
+        p=settings_of(method, params.tdsc),
+        sft=params.sft,
+        sampling=params.sampling,
+        encode=stack.text.encode,
+        listen=score if method.judge == "score" else select,
+        length=length_of(bench),
+        synthetic=synthetic_speech(bench),
+        work=work,
     )
-    start = loop.work / "k0"
-    if name == START:
-        make_start(loop)
-    else:
-        if not made(START, seed, params):
-            critique(bench, START, seed, params)
-        shutil.copytree(system_folder(START, seed) / "k0", start, dirs_exist_ok=True)
-    publish(loop, run_loop(loop))
-    return history(bench, name, seed)[-1][1]
 
 
-def made(name: str, seed: int, params: Params) -> bool:
-    """Whether the system is there, of these settings."""
-    return current(system_folder(name, seed) / "summary.json", settings_key(name, params))
+def watched(loop: Loop, k: int, spoken: Candidates, plain: Params) -> dict:
+    """How many candidates pass and why not, whether they grow alike, whether hard texts go missing.
+
+    By TDSC's settings in `plain`, whatever those of the method, so that methods compare.
+    """
+    table, why = spoken.table, decide(spoken.table, plain.tdsc)
+    of_plain = table[table["temperature"] == loop.p.plain].groupby("text")
+    apart = diversity([[spoken.codes[i] for i in rows.index] for _, rows in of_plain])
+    return {
+        "texts": len(spoken.texts),
+        "candidates": len(table),
+        "temperatures": list(temperatures(k, loop.p)),
+        "pass_rate": round(float(1 - why.any(axis=1).mean()), 4),
+        **{f"rejected_{reason}": round(float(share), 4) for reason, share in why.mean().items()},
+        "learnt": len(spoken.accepted),
+        "pairs": len(spoken.pairs),
+        "again": round(float(table["again"].mean()), 4),
+        "candidates_apart": round(float(np.nanmean(apart)), 4) if np.isfinite(apart).any() else None,
+        **{name: round(value, 4) for name, value in dropped(table, spoken.accepted, spoken.texts).items()},
+    }
 
 
-def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:
-    """Scores and summary of a system after 0, 1, ... iterations."""
-    folders = sorted(system_folder(name, seed).glob("k*"), key=lambda path: int(path.name[1:]))
-    if not folders:
-        raise UserError(f"{system_folder(name, seed)}: not there; `sebridge critique {name} --seed {seed}` makes it")
-    return [load_scores(folder, bench.stack.codes) for folder in folders]
+def verdicts(spoken: Candidates) -> pd.DataFrame:
+    """A row a candidate: its text, its temperature, what the judge read, why it was rejected, and what it was used for."""
+    rows = spoken.table.round(4).assign(expected=spoken.table["expected"].round(1))
+    rows.insert(0, "name", names_of(spoken))
+    rows["said"] = [" ".join(spoken.texts[text].words) for text in rows["text"]]
+    rows["rejected_for"] = [[reason for reason, bad in row.items() if bad] for row in spoken.why.to_dict("records")]
+    winners, losers = ([pair[side] for pair in spoken.pairs] for side in (0, 1))
+    for use, places in (("learnt", spoken.accepted), ("winner", winners), ("loser", losers)):
+        rows[use] = rows.index.isin(places)
+    return rows
+
+
+def names_of(spoken: Candidates) -> list[str]:
+    return [f"{text}/{slot}" for text, slot in zip(spoken.table["text"], spoken.table["slot"], strict=True)]
+
+
+def keep(
+    bench: Bench, loop: Loop, out: Path, k: int, policy: TextSpeechLM, spoken: Candidates, about: dict
+) -> TextSpeechLM:
+    """The policy as it is kept, in half precision; everything of the iteration is in `out`/kN."""
+    folder = out / f"k{k}"
+    save_model(policy, policy.config, folder / "model", half=True)
+    write_codes(folder / "candidates.safetensors", names_of(spoken), spoken.codes)
+    verdicts(spoken).to_json(folder / "verdicts.jsonl", orient="records", lines=True, force_ascii=False)
+    by_heat = by_temperature(spoken.table, spoken.why, spoken.accepted, spoken.codes, bench.stack.codes)
+    by_heat.to_csv(folder / "temperatures.csv", index=False, float_format="%.6g")
+    for path in (loop.work / f"k{k}").glob("*/loss.csv"):
+        (folder / f"{path.parent.name}.csv").write_bytes(path.read_bytes())
+    write_json(folder / "about.json", {"k": k, **watched(loop, k, spoken, bench.params), **about})
+    return bench.policy(folder, "critique")
+
+
+def train_start(params: Params, seed: int) -> dict:
+    """What is known of the start, SFT of the backbone on synthetic speech alone (alpha = 1), which leaves its weights."""
+    bench, out = tdsc_bench(params), system_folder(START, seed)
+    speech, settings = synthetic_speech(bench), replace(params.sft, steps=params.tdsc.start_steps)
+    examples, speakers = [(row.text, row.codes) for row in speech], [row.speaker for row in speech]
+    model = bench.backbone()
+    with working(out) as work, paths.replacing(out) as temporary:
+        done = fine_tune(model, examples, speakers, settings, seed, work, "start")
+        folder = temporary / "k0"
+        save_model(model, model.config, folder / "model", half=True)
+        (folder / "sft.csv").write_bytes((work / "loss.csv").read_bytes())
+        about = {"k": 0, "sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2)}
+        write_json(folder / "about.json", about | {"seconds_sft": round(done.seconds, 1)})
+    return about
+
+
+def train_critique(params: Params, name: str, seed: int) -> int:
+    """The number of a method's iterations from the start; a killed run goes on where it was."""
+    bench, out = tdsc_bench(params), system_folder(name, seed)
+    start = bench.policy(system_folder(START, seed) / "k0", "critique_start")
+    with working(out) as work, paths.replacing(out) as temporary:
+        loop = loop_of(bench, name, seed, work)
+        texts = partial(loop_texts, bench, seed, loop.p.texts)
+        learn = importlib.import_module(f"sebridge_lite.align.{method_of('critique', name).by}").learn
+        last = tdsc(loop, start, texts, partial(keep, bench, loop, temporary), learn)
+        temporary.mkdir(parents=True, exist_ok=True)
+        write_json(temporary / "about.json", {"method": name, "seed": seed, "k": last})
+    return last
+
+
+def iterations(name: str, seed: int) -> list[Path]:
+    """The folders of a system's policies after 0, 1, ... iterations; one that only chooses has its start's alone."""
+    start, out = system_folder(START, seed), system_folder(name, seed)
+    trained = method_of("critique", name).trains != "nothing"
+    last = read_json(out / "about.json", "critique")["k"] if trained else 0
+    return [start / "k0", *(out / f"k{k}" for k in range(1, last + 1))]
 
 
 def last_policy(name: str, seed: int) -> Path:
-    """The folder of a system's policy after its last iteration; one that only chooses has its start's."""
-    models = system_folder(name, seed).glob("k*/model.safetensors")
-    return max((path.parent for path in models), key=lambda folder: int(folder.name[1:]))
+    """The folder of a system's policy after its last iteration."""
+    return iterations(name, seed)[-1]
 
 
-def system(bench: Bench, name: str, seed: int, params: Params) -> list[tuple[Scores, dict]]:
-    """As `history`, of a stage that has run with these settings, else made now."""
-    if not made(name, seed, params):
-        critique(bench, name, seed, params)
-    return history(bench, name, seed)
-
-
-def curve_of(bench: Bench, name: str, seed: int, params: Params) -> dict[float, Scores]:
-    """A system's last policy on the first texts of the test set, by temperature."""
-    folders = sorted(system_folder(name, seed).glob("T*"))
-    found = {float(path.name[1:]): load_scores(path, bench.stack.codes)[0] for path in folders}
-    if (heat := params.score.temperature) in params.tdsc.temperatures:
-        (found[heat],) = first({name: [history(bench, name, seed)[-1][0]]}, params.tdsc.curve_texts)[name]
-    return dict(sorted(found.items()))
-
-
-def candidates(name: str, seed: int, k: int) -> tuple[pd.DataFrame, dict[str, Tensor]]:
+def candidates_of(name: str, seed: int, k: int) -> tuple[pd.DataFrame, dict[str, Tensor]]:
     """All candidates of an iteration: a row each with the judge's decision, and their codes by name."""
     folder = system_folder(name, seed) / f"k{k}"
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no candidates; `dvc repro critique` makes them")
     rows = pd.read_json(folder / "verdicts.jsonl", lines=True, dtype={"said": str, "read": str})
     return rows, read_codes(folder / "candidates.safetensors")

@@ -1,103 +1,118 @@
-"""What is measured of a policy that criticises itself: unfiltered test samples, and beside them the figures of a filtered set.
+"""The stage `score critique`: what the policies of `critique` say of the test set, and what the judge that scores makes of it.
 
-The paper's final figures equal those of its filtered set (Table 4 against Table 9): so both are given here, of the same samples,
-with names that tell them apart.
+artifacts/scores/critique/sSEED/METHOD/ gets about.json (how many iterations there are) and scores.csv, codes.safetensors and
+summary.json in
+    k0/ k1/ ...   unfiltered samples after each iteration; the start's are those of METHOD `sft`
+    T0.70/ ...    the last policy on the first texts at each other temperature, of the systems whose line is drawn
+The paper's final figures equal those of its filtered set (Table 4 against Table 9). So summary.json also holds, as
+`filtered_...`, the figures of those of the same samples that Eq. 16 accepts; scores.csv says which these are.
 """
 
-from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-from torch import Tensor
-
-from sebridge_lite.align.baselines import scores_of_codes
-from sebridge_lite.align.critic import Length, decide, fit_length, judged
+from sebridge_lite.align.baselines import rejection_scores
+from sebridge_lite.align.critic import judged
+from sebridge_lite.align.methods import method_of
+from sebridge_lite.align.tdsc import decide
+from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.data.codes import codes_for
-from sebridge_lite.experiments.policies import Arm, Bench, sampler_of, score_policy
+from sebridge_lite.core.workers import in_pool
+from sebridge_lite.experiments.bench import Bench, read_json
+from sebridge_lite.experiments.critique import START, iterations, length_of, tdsc_bench, write_json
+from sebridge_lite.experiments.score import score_policy
 from sebridge_lite.lm.lm import TextSpeechLM
-from sebridge_lite.lm.sampling import generate
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores, rate
-from sebridge_lite.measure.saved import plain
-from sebridge_lite.measure.scoring import load_sounds
-from sebridge_lite.stack.characters import CharVocab
+from sebridge_lite.measure.saved import plain, save_scores
+from sebridge_lite.measure.systems import first
 
-ARM = Arm("additive", 1.0)  # no real speech
-AT_ONCE = 512  # candidates that are sound at the same time
-
-
-def length_of(bench: Bench) -> Length:
-    """|x|, of the synthetic speech."""
-    synthetic = bench.sets["synthetic"]
-    return fit_length([u.text for u in synthetic], codes_for(synthetic, bench.codes))
+LOOPED = ("tdsc", "self-training", "rejection", "no-dpo")  # whose iterations Fig. 6 shows
+DRAWN = (START, *LOOPED)  # whose line over temperatures the frontier shows
 
 
-def reads(bench: Bench) -> Callable:
-    """The judge that selects: codes to words."""
-    return partial(bench.stack.read, lang=bench.lang)
+def scores_folder(name: str, seed: int) -> Path:
+    return paths.artifacts("scores", "critique", f"s{seed}", name)
 
 
-def hears(bench: Bench, seed: int) -> Callable:
-    """The judge that scores, on candidates in the voice of an engine: only for the oracle."""
-    timbre = bench.stack.timbres(load_sounds(bench.sets["synthetic"][:1], bench.folder))
-
-    def listen(rows: list[Tensor]) -> list[list[str]]:
-        found: list[list[str]] = []
-        for first in range(0, len(rows), AT_ONCE):
-            some = rows[first : first + AT_ONCE]
-            noises = [seed_of(seed, "candidate", first + i) for i in range(len(some))]
-            sounds = bench.stack.speak(some, timbre.expand(len(some), -1), noises)
-            found += bench.stack.hear(sounds, bench.lang)
-        return found
-
-    return listen
+def systems_of(params: Params) -> tuple[str, ...]:
+    """All systems of Tables 4 and 8, the start first."""
+    cells = params.cells
+    return (START, *cells.critique, *cells.oracle, *cells.critique_decoded)
 
 
-def filtered(bench: Bench, scores: Scores, params: Params) -> dict:
-    """Of the same samples those that Eq. 16 accepts (`accepted`, in the table): their share, and the figures that they alone
-    would give."""
-    words = [utterance.words for utterance in bench.sets["test"]]
-    groups = [[row] for row in scores.codes]
-    table = judged(groups, words, [params.score.temperature], length_of(bench), reads(bench))
-    good = ~decide(table, params.tdsc).any(axis=1).to_numpy()
+def filtered(bench: Bench, scores: Scores) -> dict:
+    """The share of the samples that Eq. 16 accepts (`accepted`, in the table), and the figures that they alone would give."""
+    listen, heats = partial(bench.stack.read, lang=bench.lang), [bench.params.score.temperature]
+    table = judged([[row] for row in scores.codes], bench.utterances("test"), heats, length_of(bench), listen)
+    good = ~decide(table, bench.params.tdsc).any(axis=1).to_numpy()
     scores.table["accepted"] = good.astype(int)
-    found: dict = {"test_pass_rate": round(float(good.mean()), 4), "filtered_texts": int(good.sum())}
+    about: dict = {"test_pass_rate": round(float(good.mean()), 4), "filtered_texts": int(good.sum())}
     if good.sum() > 1:
         kept = scores.table[good].reset_index(drop=True)
-        own = {name: rate([kept], name) for name in ("wer", "rep", "f0_std")} | {"hp": jackknife(scores.counts[good])}
-        found |= {f"filtered_{name}": value for name, value in plain(own).items()}
-    return found
+        figures = {name: rate([kept], name) for name in ("wer", "rep", "f0_std")}
+        figures["hp"] = jackknife(scores.counts[good])
+        about |= {f"filtered_{name}": value for name, value in plain(figures).items()}
+    return about
 
 
-def unfiltered(
-    bench: Bench, model: TextSpeechLM, params: Params, seed: int, temperature: float | None = None
-) -> Scores:
-    """All test samples, nothing chosen among; at the study's temperature if at no other."""
-    return score_policy(bench, model, params, seed, ARM, temperature=temperature)
+def best_of_candidates(bench: Bench, policy: TextSpeechLM, seed: int) -> Scores:
+    """Scores of what the judge that *selects* reads with the fewest errors, of each text's candidates."""
+    return rejection_scores(
+        policy,
+        bench.stack,
+        bench.references("test"),
+        bench.sampler(seed),
+        candidates=bench.params.tdsc.candidates,
+        silence=bench.silence,
+        seed=seed,
+        floor=bench.floor,
+    )
 
 
-def best_at_inference(bench: Bench, model: TextSpeechLM, params: Params, seed: int) -> Scores:
-    """As `unfiltered`, of each text's candidates the one that the *selecting* judge reads with the fewest errors.
+def _score(job: tuple[Params, str, int]) -> None:
+    params, name, seed = job
+    bench, about = tdsc_bench(params), {"variant": name, "seed": seed}
+    policies = [bench.policy(folder, "critique") for folder in iterations(name, seed)]
+    last = len(policies) - 1
+    with paths.replacing(scores_folder(name, seed)) as out:
+        for k, policy in enumerate(policies):
+            if k == 0 and name != START:
+                continue
+            scores = score_policy(bench, policy, seed)
+            known = read_json(iterations(name, seed)[k] / "about.json", "critique") | filtered(bench, scores)
+            save_scores(out / f"k{k}", scores, **about, **known)
+        if method_of("critique", name).decoded == "best":
+            last = 1
+            save_scores(out / "k1", best_of_candidates(bench, policies[0], seed), **about, k=1)
+        for heat in params.tdsc.temperatures if name in DRAWN else ():
+            if heat != params.score.temperature:  # at which it is scored anyway
+                scores = score_policy(bench, policies[-1], seed, texts=params.tdsc.curve_texts, temperature=heat)
+                save_scores(out / f"T{heat:.2f}", scores, **about, k=last, temperature=heat)
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "about.json", about | {"k": last})
 
-    No `h_cond`: what was chosen among is no longer drawn from the policy.
-    """
-    test, sampler = bench.sets["test"], sampler_of(params.sampling, seed)
-    texts = [CharVocab().encode(utterance.text) for utterance in test]
-    seeds = [seed_of(seed, "tokens", utterance.id) for utterance in test]
-    groups = generate(model, texts, [text[:0] for text in texts], sampler, params.tdsc.candidates, row_seeds=seeds)
-    heats = [sampler.temperature] * params.tdsc.candidates
-    table = judged(groups, [utterance.words for utterance in test], heats, length_of(bench), reads(bench))
-    best = table.sort_values(["text", "wer", "slot"]).groupby("text")["slot"].first()
-    codes = [group[slot] for group, slot in zip(groups, best, strict=True)]
-    return scores_of_codes(
-        bench.stack, test, bench.folder, bench.lang, codes,
-        silence=bench.silence, seed=seed, floor=bench.floor, references=bench.references("test"),
-    )  # fmt: skip
+
+def score_critique(params: Params, seed: int) -> None:
+    """Scores every system of a seed on the test set."""
+    in_pool(_score, [(params, name, seed) for name in systems_of(params)], f"critique s{seed}")
 
 
-def curve(bench: Bench, model: TextSpeechLM, params: Params, seed: int) -> dict[float, Scores]:
-    """The first texts of the test set at each other temperature than the study's, at which a system is scored anyway."""
-    few = bench._replace(sets=bench.sets | {"test": bench.sets["test"][: params.tdsc.curve_texts]})
-    others = [heat for heat in params.tdsc.temperatures if heat != params.score.temperature]
-    return {heat: unfiltered(few, model, params, seed, heat) for heat in others}
+def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:
+    """Scores of a system after 0, 1, ... iterations, and what is known of each."""
+    out = scores_folder(name, seed)
+    last = read_json(out / "about.json", "score_critique")["k"]
+    folders = [scores_folder(START, seed) / "k0", *(out / f"k{k}" for k in range(1, last + 1))]
+    return [bench.scores(folder, "score_critique") for folder in folders]
+
+
+def curve_of(bench: Bench, name: str, seed: int) -> dict[float, Scores]:
+    """Scores of a system's last policy on the first texts of the test set, by temperature."""
+    p, heats = bench.params.tdsc, bench.params.tdsc.temperatures
+    curve = {}
+    for heat in sorted(heats):
+        if heat == bench.params.score.temperature:
+            (curve[heat],) = first({name: [history(bench, name, seed)[-1][0]]}, p.curve_texts)[name]
+        else:
+            curve[heat] = bench.scores(scores_folder(name, seed) / f"T{heat:.2f}", "score_critique")[0]
+    return curve

@@ -96,12 +96,14 @@ def worlds(_options) -> None:
 
 
 def critique(options) -> None:
-    from sebridge_lite.experiments.critique import critique, second_bench, system_folder
+    from sebridge_lite.experiments.critique import START, train_critique, train_start
 
     params = active_params()
-    with accounted(system_folder(options.variant, options.seed)):
-        found = critique(second_bench(params), options.variant, options.seed, params)
-    print(f"{options.variant}, seed {options.seed}: {found['k']} iterations, {_figures(found)}, unfiltered")
+    if options.variant == START:
+        train_start(params, options.seed)
+    else:
+        last = train_critique(params, options.variant, options.seed)
+        print(f"{options.variant}, seed {options.seed}: {last} iterations")
 
 
 def pairs(options) -> None:

@@ -3,16 +3,14 @@
 All is replayed from what an iteration has kept. Left out: temperatures at which nothing was sampled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.experiments.policies import Bench
-from sebridge_lite.measure.evaluate import speak
-from sebridge_lite.measure.scoring import load_sounds
+from sebridge_lite.experiments.bench import Bench
+from sebridge_lite.experiments.critique import sounds_of
 from sebridge_lite.paper.tdsc_figures import candidates, outcome
 
 WHOLE = 48  # tokens of a clip that is played to its end
@@ -47,13 +45,6 @@ def caption(row: Mapping) -> str:
     )
 
 
-def sounds_of(bench: Bench, codes: Sequence[Tensor], seed: int) -> list[Tensor]:
-    """In the voice of an engine, as the policy has heard no other."""
-    timbre = bench.stack.timbres(load_sounds(bench.sets["synthetic"][:1], bench.folder))
-    noises = [seed_of(seed, "candidate", i) for i in range(len(codes))]
-    return speak(bench.stack, codes, timbre.expand(len(codes), -1), noises)
-
-
 def candidate_explorer(bench: Bench, rows: pd.DataFrame, codes: Mapping[str, Tensor], max_wer: float, seed: int):
     """Choose a text, slide over temperatures, take by take: hear it, read the judge's decision, see it among the others."""
     import ipywidgets as widgets
@@ -77,7 +68,7 @@ def candidate_explorer(bench: Bench, rows: pd.DataFrame, codes: Mapping[str, Ten
         print(caption(row), "· read as:", row["read"])
         with torch.no_grad():
             (sound,) = sounds_of(bench, [codes[row["name"]]], seed)
-        display(clip(sound.numpy(), seconds=10.0) if len(sound) else "no sound")
+        display(clip(sound.numpy(), bench.stack.sample_rate, seconds=10.0) if len(sound) else "no sound")
         plt.show(candidates(own, max_wer))
 
     return interactive(show, controls)

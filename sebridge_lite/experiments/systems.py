@@ -1,38 +1,55 @@
-"""Table 5: every system that runs here, found where the studies left it or made now; `sebridge score FOLDER` adds any audio.
+"""Table 5: speech that others made, scored as ours is by the same judge and tokens, and every system of a language side by side.
 
-artifacts/systems/LANG/NAME/ gets scores.csv, codes.safetensors and summary.json of a system from outside, and its audio if it was
-made here. Left out: training anything that the profile does not have.
+    artifacts/systems/LANG/NAME/    the stage `systems`: espeak-ng and MMS-TTS, where this machine has them, on the test texts
+    artifacts/systems/LANG/why.json why the others are not there
+    artifacts/outside/LANG/NAME/    `sebridge score DIR`: any audio of yours; no stage makes or removes it
+
+Each gets scores.csv, codes.safetensors and summary.json. What would compare a recording with itself (similarity, F0 match,
+length) is not in their tables. Left out: CosyVoice2 and the others of Table 5, whose code or service is not a package.
 """
 
-from collections.abc import Callable, Iterable
-from functools import partial
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from sebridge_lite.core import paths
-from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import Params, active_params
+from sebridge_lite.core.params import Params
 from sebridge_lite.data.engines import espeak_recordings
 from sebridge_lite.data.exports import read_exports
 from sebridge_lite.data.languages import language
-from sebridge_lite.data.manifest import show
-from sebridge_lite.data.recordings import Recording, write_set
-from sebridge_lite.experiments import alignment, critique
-from sebridge_lite.experiments.contenders import mms_recordings, named, scores_of_recordings, unknown_words
-from sebridge_lite.experiments.policies import Bench, arm_of, load_bench, policy
-from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.saved import current, load_scores, save_scores
+from sebridge_lite.data.manifest import RATE, Utterance, resample, show
+from sebridge_lite.data.recordings import Recording, to_int16, write_set
+from sebridge_lite.experiments.align import aligned_scores
+from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json
+from sebridge_lite.experiments.critique import history
+from sebridge_lite.experiments.floors import floor_scores
+from sebridge_lite.experiments.score import sft_scores
+from sebridge_lite.experiments.sft import arm_of
+from sebridge_lite.measure.evaluate import Scores, scores_of
+from sebridge_lite.measure.saved import save_scores
+from sebridge_lite.measure.scoring import load_references, score
 from sebridge_lite.studio.texts import load_language
 
-BASE = {"first": ("sft", "dgsa"), "second": ("start", "tdsc")}  # what a method starts from, and the method
-MADE_HERE = ("espeak-ng", "mms-tts")
+PAIRS = {"dgsa": ("sft", "dgsa"), "tdsc": ("start", "tdsc")}  # by role: what a method starts from, and the method
+RECORDED = {
+    "people": "people-recorded",
+    "people, resynthesised": "people-resynthesised",
+    "engines": "engines-recorded",
+}
+AGAINST_ITSELF = ("sim", "length_ratio", "f0_corr", "f0_rmse_st", "f0_rmse_hz")
+MMS = {"th": "facebook/mms-tts-tha", "lo": "facebook/mms-tts-lao"}
 EXPORT = "`sebridge score` takes its audio"
 NOT_RUN = {"open": f"its weights are not here; {EXPORT}", "commercial": f"a paid service; {EXPORT}"}
 
 
-def pair_of(lang: str, params: Params) -> tuple[str, str]:
-    """The start and the aligned policy of a language."""
-    return BASE["first" if lang == params.roles.dgsa else "second"]
+def pairs_of(lang: str, params: Params) -> list[tuple[str, str]]:
+    """The start and the aligned policy of each method that a language has."""
+    return [pair for role, pair in PAIRS.items() if getattr(params.roles, role) == lang]
 
 
 def wanted_arms(params: Params) -> list[str]:
@@ -42,103 +59,137 @@ def wanted_arms(params: Params) -> list[str]:
     return [name for name in dict.fromkeys((nearest, params.align.arm, "additive-1.00")) if name in additive]
 
 
-def policies(bench: Bench, params: Params) -> dict[str, list[Scores]]:
-    """Our own systems on the test set, a Scores a seed."""
-    seeds, names = params.cells.seeds, pair_of(bench.lang, params)
-    if names == BASE["second"]:
-        made = [critique.system(bench, "tdsc", seed, params) for seed in seeds]
-        return {"start": [own[0][0] for own in made], "tdsc": [own[-1][0] for own in made]}
-    arms = {
-        f"sft-{arm_of(arm).alpha:.2f}": [policy(bench, arm, s, params)[0] for s in seeds] for arm in wanted_arms(params)
-    }
-    return arms | {name: [alignment.system(bench, name, s, params)[0] for s in seeds] for name in names}
+def policies(bench: Bench) -> dict[str, list[Scores]]:
+    """Our systems on the test set, a Scores a seed."""
+    rows, seeds = {}, bench.params.cells.seeds
+    for start, aligned in pairs_of(bench.lang, bench.params):
+        if aligned == "tdsc":
+            loops = [history(bench, aligned, seed) for seed in seeds]
+            rows |= {start: [loop[0][0] for loop in loops], aligned: [loop[-1][0] for loop in loops]}
+        else:
+            for arm in wanted_arms(bench.params):
+                rows[f"sft-{arm_of(arm).alpha:.2f}"] = [sft_scores(bench, arm, seed)[0] for seed in seeds]
+            rows |= {name: [aligned_scores(bench, name, seed)[0] for seed in seeds] for name in (start, aligned)}
+    return rows
+
+
+def named(scores: Scores, ids: Sequence[str]) -> Scores:
+    """The same rows under other names, without what compares them with themselves: to be paired with other systems."""
+    kept = scores.table.drop(columns=[name for name in AGAINST_ITSELF if name in scores.table])
+    return replace(scores, table=kept.assign(id=list(ids)))
 
 
 def recorded(bench: Bench) -> dict[str, Scores]:
     """The test sentences as people and engines say them, and people's after tokens, decoder and vocoder."""
-    found, tokens = {}, paths.artifacts("speech_tokens", bench.lang)
-    for name, kind in (("people", "people-recorded"), ("people, resynthesised", "people-resynthesised"),
-                       ("engines", "engines-recorded")):  # fmt: skip
-        if (tokens / kind / "summary.json").is_file():
-            scores = load_scores(tokens / kind, bench.stack.codes)[0]
-            found[name] = named(scores, [utterance.id for utterance in bench.sets["test"]])
-    return found
+    spoken = {name: floor_scores(bench, kind) for name, kind in RECORDED.items()}
+    ids = [utterance.id for utterance in bench.utterances("test")]
+    return {name: named(scores[0], ids) for name, scores in spoken.items() if scores}
 
 
-def scored_key(bench: Bench, utterances: Iterable) -> str:
-    """Of what an outside system's scores follow from, but its audio."""
-    stack = bench.stack
-    weights = [tensor for part in (stack.score_judge.net, stack.tokenizer.net) for tensor in part.state_dict().values()]
-    return key_of(bench.floor, *[u.text for u in utterances], *weights)
+def load_mms(lang: str) -> tuple:
+    """MMS-TTS (VITS) and its tokenizer from this machine's cache of weights; nothing is ever fetched."""
+    from transformers import VitsModel, VitsTokenizer
+
+    name = MMS.get(lang)
+    try:
+        parts = [part.from_pretrained(name, local_files_only=True) for part in (VitsModel, VitsTokenizer)]
+    except (OSError, ValueError):
+        raise UserError(f"no weights of {name or 'MMS-TTS'} here; `hf download` fetches them (CC-BY-NC)") from None
+    if parts[1].is_uroman:
+        raise UserError(f"{name} reads Latin letters alone; {EXPORT}")
+    return parts[0].eval(), parts[1]
 
 
-def speaks(bench: Bench, name: str, make: Callable[[], Iterable[Recording]], seed: int) -> Scores:
-    """A system that says the test texts on this machine, scored once."""
-    folder, test = paths.artifacts("systems", bench.lang, name), bench.sets["test"]
-    key = scored_key(bench, test)
-    if current(folder / "summary.json", key):
-        return load_scores(folder, bench.stack.codes)[0]
-    with paths.replacing(folder) as temporary:
-        temporary.mkdir(parents=True)
-        said = write_set(temporary, "audio", make())
-        scores = scores_of_recordings(
-            bench.stack, said, temporary, bench.lang, silence=bench.silence, seed=seed, floor=bench.floor
-        )
-        scores = named(scores, [utterance.id for utterance in test])
-        save_scores(temporary, scores, name=name, settings=key)
-    return scores
+@torch.no_grad()
+def mms_recordings(test: Sequence[Utterance], lang: str, seed: int) -> Iterator[Recording]:
+    """The test texts as MMS-TTS says them; its sampling is seeded."""
+    model, tokenizer = load_mms(lang)
+    torch.manual_seed(seed)
+    for index, text in enumerate(test):
+        sound = model(**tokenizer(text.text, return_tensors="pt")).waveform[0].numpy()
+        samples = to_int16(resample(sound, model.config.sampling_rate))
+        name, size = f"{lang}-mms-tts-{index:06d}", len(samples)
+        said = Utterance(name, text.text, text.words, lang, "mms-tts", "engine", "mms-tts", "", size / RATE, 0, size)
+        yield Recording(said, samples, None)
 
 
-def outside(bench: Bench, seed: int) -> tuple[dict[str, Scores], dict[str, Scores], dict[str, str]]:
-    """(systems on the test texts, folders of other texts, why the rest is not here)."""
-    test, lang, codes = bench.sets["test"], bench.lang, bench.stack.codes
-    ways = {"espeak-ng": lambda: espeak_recordings([u.words for u in test], lang),
-            "mms-tts": partial(mms_recordings, test, lang, seed)}  # fmt: skip
-    paired, apart, why = {}, {}, {"CosyVoice2": f"its code is no package; {EXPORT}"}
-    for name, make in ways.items():
-        try:
-            paired[name] = speaks(bench, name, make, seed)
-        except UserError as error:
-            why[name] = str(error)
-    for folder in sorted(paths.artifacts("systems", lang).glob("*")):
-        if folder.name not in MADE_HERE and (folder / "summary.json").is_file():
-            scores = load_scores(folder, codes)[0]
-            same = sorted(scores.table["id"]) == sorted(u.id for u in test)
-            (paired if same else apart)[folder.name] = scores
+MADE_HERE: dict[str, Callable] = {
+    "espeak-ng": lambda test, lang, seed: espeak_recordings([text.words for text in test], lang),
+    "mms-tts": mms_recordings,
+}
+
+
+def score_recordings(bench: Bench, recordings: Sequence[Utterance], folder: Path) -> Scores:
+    """Scores of any recordings, by what the judge hears and the tokenizer sees in them."""
+    stack, references = bench.stack, load_references(bench.stack, recordings, folder, bench.lang)
+    rows, codes = np.arange(len(recordings)), bench.stack.tokens(references.sounds)
+    table = score(stack, references, rows, codes, references.sounds, references.timbres, bench.silence)
+    kept = table.drop(columns=[name for name in AGAINST_ITSELF if name in table])
+    return scores_of(kept, codes, stack, references, bench.floor, bench.params.seed)
+
+
+def run_systems(params: Params) -> dict[str, dict[str, str]]:
+    """Why systems are not here, by language; the others are scored."""
+    why: dict[str, dict[str, str]] = {}
+    with paths.replacing(paths.artifacts("systems")) as out:
+        for lang in languages(params):
+            bench, folder, why[lang] = (
+                load_bench(params, lang),
+                out / lang,
+                {"CosyVoice2": f"it is no package; {EXPORT}"},
+            )
+            test = bench.utterances("test")
+            for name, make in MADE_HERE.items():
+                try:
+                    recordings = list(make(test, lang, params.seed))
+                except UserError as error:
+                    why[lang][name] = str(error)
+                    continue
+                said = write_set(folder / name, "audio", recordings)
+                scores = named(score_recordings(bench, said, folder / name), [text.id for text in test])
+                save_scores(folder / name, scores, name=name)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "why.json").write_text(json.dumps(why[lang], indent=1) + "\n", encoding="utf-8")
+    return why
+
+
+def outside(bench: Bench) -> tuple[dict[str, Scores], dict[str, Scores], dict[str, str]]:
+    """(other systems on the test texts, your folders of other texts, why the rest is not here)."""
+    paired, apart, ids = {}, {}, sorted(text.id for text in bench.utterances("test"))
+    why = read_json(paths.artifacts("systems", bench.lang, "why.json"), "score_systems")
+    for place in ("systems", "outside"):
+        for summary in sorted(paths.artifacts(place, bench.lang).glob("*/summary.json")):
+            scores = bench.scores(summary.parent, "score_systems")[0]
+            (paired if sorted(scores.table["id"]) == ids else apart)[summary.parent.name] = scores
     return paired, apart, why
 
 
-def score_folder(folder: Path, lang: str, name: str, params: Params) -> tuple[Scores, list[str]]:
-    """Any folder of audio with a `manifest.csv`, kept as a system, and what to say of it."""
+def score_folder(params: Params, folder: Path, lang: str, name: str) -> list[str]:
+    """Lines on a folder of audio with a `manifest.csv`, which is now kept as a system beside the others."""
     if not name or name in MADE_HERE or Path(name).name != name or name.startswith("."):
         raise UserError(f"name {show(name)}: choose another one with --name, a plain word such as azure")
-    bench = load_bench(lang)
-    test = {utterance.text: utterance for utterance in bench.sets["test"]}
-    rows = read_exports(folder, lang, lambda text: test[text].words if text in test else language(lang).segment(text))
-    scores = scores_of_recordings(
-        bench.stack, rows, folder, lang, silence=bench.silence, seed=params.seed, floor=bench.floor
-    )
-    ids = [test[row.text].id if row.text in test else f"own-{row.id}" for row in rows]
-    order = [u.id for u in bench.sets["test"]]
-    if sorted(ids) == sorted(order):  # as every system has them
-        places = [ids.index(name) for name in order]
-        table, codes = scores.table.iloc[places].reset_index(drop=True), [scores.codes[i] for i in places]
-        scores, ids = Scores(table, scores.counts[places], codes, scores.summary), order
-    scores = named(scores, ids)
-    with paths.replacing(paths.artifacts("systems", lang, name)) as temporary:
+    bench = load_bench(params, lang)
+    test = {text.text: text for text in bench.utterances("test")}
+    cut = language(lang).segment
+    rows = read_exports(folder, lang, lambda text: test[text].words if text in test else cut(text))
+    places = {text.id: place for place, text in enumerate(test.values())}
+    ids = {row.id: test[row.text].id if row.text in test else f"own-{row.id}" for row in rows}
+    rows = sorted(rows, key=lambda row: places.get(ids[row.id], len(places)))  # as every system has them
+    scores = named(score_recordings(bench, rows, folder), [ids[row.id] for row in rows])
+    with paths.replacing(paths.artifacts("outside", lang, name)) as temporary:
         save_scores(temporary, scores, name=name)
-    wrong, words = unknown_words(rows, load_language(lang).lexicon)
-    return scores, [f"{name}: {len(rows)} recordings, {sum(row.text in test for row in rows)} of the {len(test)} test texts; "
-                    f"{wrong} of {words} words are unknown to the judge and count as wrong"]  # fmt: skip
-
-
-def run_score(folder: Path, lang: str, name: str | None) -> list[str]:
-    """Lines for `sebridge score FOLDER`."""
-    params = active_params()
-    scores, lines = score_folder(folder, lang, name or folder.resolve().name, params)
-    units = {"wer": "word error", "wer_cal": "calibrated by the judge's floor", "cer": "character error", "hp": "Hp, bits",
-             "rep": "repetition", "f0_std": "F0 std, semitones"}  # fmt: skip
-    for measure, what in units.items():
-        one = scores.summary[measure]
-        lines.append(f"{what}: {one.mean:.3f} ({one.low:.3f} to {one.high:.3f})")
-    return lines
+    words, lexicon = [word for row in rows for word in row.words], load_language(lang).lexicon
+    lines = [
+        f"{name}: {len(rows)} recordings, {sum(row.text in test for row in rows)} of the {len(test)} test texts; "
+        f"{sum(word not in lexicon for word in words)} of {len(words)} words are unknown to the judge and count as wrong"
+    ]
+    units = {
+        "wer": "word error",
+        "wer_cal": "calibrated by the judge's floor",
+        "cer": "character error",
+        "hp": "Hp, bits",
+        "rep": "repetition",
+        "f0_std": "F0 std, semitones",
+    }
+    shown = ((what, scores.summary[measure]) for measure, what in units.items())
+    return lines + [f"{what}: {value.mean:.3f} ({value.low:.3f} to {value.high:.3f})" for what, value in shown]

@@ -22,9 +22,8 @@ from sebridge_lite.experiments.critique import loop_policy
 from sebridge_lite.experiments.systems import PAIRS, pairs_of
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.measure.cloning import Voices, cloned, two_voices, voices_of
-from sebridge_lite.measure.evaluate import Scores, speak
+from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import save_scores
-from sebridge_lite.measure.scoring import load_sounds
 
 
 class Clone(NamedTuple):
@@ -63,7 +62,7 @@ def voices(bench: Bench, clone: Clone) -> Voices:
     home = bench if clone.voice == bench.lang else load_bench(bench.params, clone.voice)
     pool = home.utterances("test")
     texts = bench.utterances("test")[: bench.params.systems.texts]
-    return voices_of(bench.stack, texts, pool, load_sounds(pool, home.folder("test")), clone.seconds)
+    return voices_of(bench.stack, texts, pool, bench.stack.load(pool, home.folder("test")), clone.seconds)
 
 
 def clone_folder(lang: str, clone: Clone, seed: int) -> Path:
@@ -110,7 +109,7 @@ def sounds_of(bench: Bench, clone: Clone, seed: int) -> list[torch.Tensor]:
     """A condition by ear: what was scored, decoded again."""
     texts = bench.utterances("test")[: bench.params.systems.texts]
     noises = [seed_of(seed, "sound", text.id, 0) for text in texts]
-    return speak(bench.stack, clones(bench, clone, seed).codes, voices(bench, clone).timbres, noises)
+    return bench.stack.speak(clones(bench, clone, seed).codes, voices(bench, clone).timbres, noises)
 
 
 def standard(bench: Bench, tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:

@@ -15,7 +15,6 @@ from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening_items import said_by
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.scoring import load_sounds
 
 READING = "the recording"
 
@@ -33,7 +32,7 @@ def all_scores(bench: Bench, arms: Sequence[str], seed: int) -> dict[str, Scores
 def takes_of(bench: Bench, scores: dict[str, Scores], seed: int, place: int) -> dict[str, Take]:
     """The recording of test text `place`, and the first sample of each policy as the judge heard it."""
     utterance = bench.utterances("test")[place]
-    recorded = load_sounds([utterance], bench.folder("test"))[0].numpy()
+    recorded = bench.stack.load([utterance], bench.folder("test"))[0].numpy()
     sounds = [recorded, *(said_by(bench, system, [place], seed)[0] for system in scores.values())]
     tracks = bench.stack.tracks([torch.from_numpy(sound) for sound in sounds])
     rows = [None, *(system.table[system.table["id"] == utterance.id].iloc[0] for system in scores.values())]
@@ -77,7 +76,7 @@ def alpha_explorer(bench: Bench, arms: Sequence[str], seed: int):
                 heard[place] = takes_of(bench, scores, seed, place)
         take, reading = heard[place][name], heard[place][READING]
         print(caption(name, take), "" if take.row is None else f"· heard: {take.row['heard']}")
-        display(clip(take.sound, seconds=10.0) if len(take.sound) else "no sound")
+        display(clip(take.sound, bench.stack.sample_rate, seconds=10.0) if len(take.sound) else "no sound")
         plt.show(contours(reading.f0, {caption(name, take): take.f0}))
 
     return interactive(show, controls)

@@ -17,7 +17,7 @@ from sebridge_lite.core.params import active_params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.data_card import CLIP_LIMIT
 from sebridge_lite.data.languages import language
-from sebridge_lite.data.manifest import Utterance, load_audio
+from sebridge_lite.data.manifest import RATE, Utterance, resample
 from sebridge_lite.data.own_data import check_audio
 from sebridge_lite.data.own_tables import Fault
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
@@ -30,8 +30,8 @@ from sebridge_lite.lm.sampling import generate
 from sebridge_lite.measure.cloning import two_voices
 from sebridge_lite.measure.prosody import SPEECH_DB, speech_frames
 from sebridge_lite.measure.scoring import speaker_similarity
-from sebridge_lite.stack.features import FRAME_RATE, HOP, energy_db
 from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.tracks import Tracks
 
 LEAST = 1.0  # seconds of speech in a reference
 TOLD_APART = 2.0  # seconds from which the halves can be told apart: in one of 1 s every fifth voice is unlike itself
@@ -58,13 +58,13 @@ def read_reference(path: Path, stack: Stack, least_alike: float) -> torch.Tensor
         raise UserError(f"reference {path.name}: {fault.what}; {how}") from None
     if checked.clipped > CLIP_LIMIT:
         raise UserError(f"reference {path.name}: clipped ({checked.clipped:.1%} at full scale); record it more quietly")
-    sound = torch.from_numpy(load_audio(file, place.parent))
-    energy = energy_db(sound[None])[0].numpy()
-    seconds = float((energy > np.percentile(energy, 95) - SPEECH_DB).sum()) / FRAME_RATE
+    (sound,) = stack.load([file], place.parent)
+    (energy,) = stack.energies([sound])
+    seconds = float((energy > np.percentile(energy, 95) - SPEECH_DB).sum()) / Tracks.rate
     if seconds < LEAST:
         raise UserError(f"reference {path.name}: {seconds:.1f} s of speech; give at least {LEAST:.0f} s, better 3")
-    where = speech_frames(energy)
-    sound = sound[where.start * HOP : where.stop * HOP]
+    where, hop = speech_frames(energy), stack.sample_rate // Tracks.rate
+    sound = sound[where.start * hop : where.stop * hop]
     if len(sound) >= TOLD_APART * stack.sample_rate and two_voices(stack, [sound])[0] < least_alike:
         raise UserError(f"reference {path.name}: its halves sound like two people; give a recording of one voice")
     return sound
@@ -101,7 +101,8 @@ def clone(
     stack = bench.stack
     voice = read_reference(reference, stack, params.systems.two_voices)
     sound = spoken(bench, text, voice, name, style, seed)
-    write_wav(out, embed(sound.numpy()), stack.sample_rate, provenance_of(name, text, record, today))
+    marked = embed(resample(sound.numpy(), stack.sample_rate))
+    write_wav(out, marked, RATE, provenance_of(name, text, record, today))
     alike = speaker_similarity(stack, [sound], stack.tracks([sound]), stack.timbres([voice]))[0]
     told = f"similarity to the reference {alike:.2f}" if alike == alike else "too short to tell the voice"
     return [

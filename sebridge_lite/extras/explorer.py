@@ -29,7 +29,7 @@ def voice_explorer(say: Callable, sentences: Mapping[str, Sequence], lang: str, 
         samples, f0 = say(sentences[text], lang, voices[voice], **how)
         figure, axis = plt.subplots(figsize=(6, 2.2))
         pitch_track(axis, f0, PEOPLE if voices[voice].kind == "people" else ENGINE, len(samples) / rate)
-        display(clip(samples, seconds=10.0))
+        display(clip(samples, rate, seconds=10.0))
         plt.show(figure)
 
     return interactive(show, controls)

@@ -14,8 +14,7 @@ from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.experiments.bench import Bench, load_bench
 from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.extras.listening import RECORDED, Item, make_test
-from sebridge_lite.measure.evaluate import Scores, speak
-from sebridge_lite.measure.scoring import load_sounds
+from sebridge_lite.measure.evaluate import Scores
 
 
 def places_of(bench: Bench, texts: int, seconds: float) -> dict[int, list[int]]:
@@ -37,9 +36,9 @@ def said_by(bench: Bench, scores: Scores, places: Sequence[int], seed: int) -> l
     """A system's first sample of each text, in its reader's voice, as the judges heard it."""
     utterances = [bench.utterances("test")[place] for place in places]
     rows = [int((scores.table["id"] == utterance.id).to_numpy().argmax()) for utterance in utterances]
-    timbres = bench.stack.timbres(load_sounds(utterances, bench.folder("test")))
+    timbres = bench.stack.timbres(bench.stack.load(utterances, bench.folder("test")))
     noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in utterances]
-    return [sound.numpy() for sound in speak(bench.stack, [scores.codes[row] for row in rows], timbres, noises)]
+    return [sound.numpy() for sound in bench.stack.speak([scores.codes[row] for row in rows], timbres, noises)]
 
 
 def items_of(bench: Bench, params: Params) -> list[Item]:
@@ -48,7 +47,7 @@ def items_of(bench: Bench, params: Params) -> list[Item]:
 
     p, utterances = params.listening, bench.utterances("test")
     places = places_of(bench, p.texts, p.reference)
-    recorded = [sound.numpy() for sound in load_sounds(utterances, bench.folder("test"))]
+    recorded = [sound.numpy() for sound in bench.stack.load(utterances, bench.folder("test"))]
     said = {RECORDED: [recorded[place] for place in places]}
     for name in p.systems:
         read = sft_scores if name in params.cells.arms else aligned_scores

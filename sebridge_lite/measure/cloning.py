@@ -18,11 +18,10 @@ from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
-from sebridge_lite.measure.evaluate import RATES, Scores, scores_of, speak
+from sebridge_lite.measure.evaluate import RATES, Scores, scores_of
 from sebridge_lite.measure.prosody import ENOUGH, describe
 from sebridge_lite.measure.scoring import References, score, speaker_similarity
 from sebridge_lite.measure.stats import Interval
-from sebridge_lite.stack.features import SAMPLE_RATE
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.tracks import Tracks
 
@@ -37,22 +36,15 @@ class Voices:
     timbres: torch.Tensor  # (U, E)
     codes: list[torch.Tensor]
 
-    @property
-    def seconds(self) -> np.ndarray:
-        return np.array([len(sound) / SAMPLE_RATE for sound in self.sounds])
-
 
 def voices_of(
     stack: Stack, texts: Sequence[Utterance], pool: Sequence[Utterance], sounds: Sequence, seconds: float
 ) -> Voices:
     """For each text other sentences of its speaker from `pool` (whose sounds these are), joined and cut to `seconds`; less
     where the speaker has said no more. Each text begins with another sentence."""
-    own: dict[str, list[int]] = {}
-    for place, utterance in enumerate(pool):
-        own.setdefault(utterance.speaker, []).append(place)
-    joined, size = [], round(seconds * SAMPLE_RATE)
+    joined, size = [], round(seconds * stack.sample_rate)
     for turn, text in enumerate(texts):
-        others = [place for place in own.get(text.speaker, []) if pool[place].text != text.text]
+        others = [i for i, other in enumerate(pool) if other.speaker == text.speaker and other.text != text.text]
         if not others:
             raise UserError(f"speaker {text.speaker}: no other sentence to take a reference from; record one more")
         ring = others[turn % len(others) :] + others[: turn % len(others)]
@@ -63,12 +55,12 @@ def voices_of(
 
 def bounds(references: References, voices: Voices) -> tuple[np.ndarray, np.ndarray]:
     """SIM to each reference of its speaker's recording of the text, and the mean over the recordings of all others. 2 x (U,)"""
-    found = (references.timbres @ voices.timbres.T).double().numpy()
+    sim = (references.timbres @ voices.timbres.T).double().numpy()
     names = np.array([utterance.speaker for utterance in references.utterances])
     others = names[:, None] != names
-    rest = np.where(others, found, 0).sum(0)
     count = others.sum(0)
-    return found.diagonal().copy(), np.divide(rest, count, out=np.full(len(names), np.nan), where=count > 0)
+    rest = np.where(others, sim, 0).sum(0)
+    return sim.diagonal().copy(), np.divide(rest, count, out=np.full(len(names), np.nan), where=count > 0)
 
 
 def register(tracks: Tracks | None) -> float:
@@ -89,57 +81,59 @@ def cloned(
     seed: int,
     floor: float,
 ) -> Scores:
-    """One sample a text; `style`: how many tokens of the reference stand in front of it, 0 for none."""
+    """Scores of one sample a text; `style`: how many tokens of the reference stand in front of it, 0 for none."""
     test, rows = references.utterances, np.arange(len(references.utterances))
-    seeds, noises = (
-        [seed_of(seed, what, u.id, *more) for u in test] for what, more in (("tokens", ()), ("sound", (0,)))
-    )
     texts, prefixes = [stack.text.encode(u.text) for u in test], [row[:style] for row in voices.codes]
-    codes = [row for (row,) in generate(model, texts, prefixes, sampler, row_seeds=seeds)]
-    sounds = speak(stack, codes, voices.timbres, noises)
+    row_seeds = [seed_of(seed, "tokens", u.id) for u in test]
+    codes = [row for (row,) in generate(model, texts, prefixes, sampler, row_seeds=row_seeds)]
+    sounds = stack.speak(codes, voices.timbres, [seed_of(seed, "sound", u.id, 0) for u in test])
     tracks = stack.tracks(sounds)
     table = score(stack, references, rows, codes, sounds, voices.timbres, silence, tracks)
-    recorded = [describe(track.f0, track.energy, 1).f0_std_st for track in references.tracks]
-    pitch = np.array([[register(track) for track in side] for side in (tracks, references.tracks)])
+    pitch, recorded = ([register(track) for track in side] for side in (tracks, references.tracks))
     ceiling, lowest = bounds(references, voices)
-    more = {
-        "speaker": [u.speaker for u in test], "reference_seconds": voices.seconds, "ceiling": ceiling, "floor": lowest,
-        "sim_held": speaker_similarity(stack, sounds, tracks, references.timbres), "f0_mean_gap": np.abs(pitch[0] - pitch[1]),
-        "f0_std_recorded": recorded,
-    }  # fmt: skip
-    return scores_of(table.assign(sample=0, **more), codes, stack, references, floor, seed)
+    table = table.assign(
+        sample=0,
+        speaker=[u.speaker for u in test],
+        reference_seconds=[len(sound) / stack.sample_rate for sound in voices.sounds],
+        ceiling=ceiling,
+        floor=lowest,
+        sim_held=speaker_similarity(stack, sounds, tracks, references.timbres),
+        f0_mean_gap=np.abs(np.subtract(pitch, recorded)),
+        f0_std_recorded=[describe(track.f0, track.energy, 1).f0_std_st for track in references.tracks],
+    )
+    return scores_of(table, codes, stack, references, floor, seed)
 
 
 def _columns(tables: Sequence[pd.DataFrame], name: str) -> tuple[np.ndarray, np.ndarray | None]:
     top, bottom = MEASURES[name]
-    values = np.array([table[top] for table in tables], dtype=float)
-    return values, None if bottom is None else np.array([table[bottom] for table in tables], dtype=float)
-
-
-def _unknown(tables: Sequence[pd.DataFrame], values: np.ndarray) -> Interval | None:
-    """Nothing was measured, or of one speaker alone, whose voice says nothing of others."""
-    if np.isfinite(values).any() and tables[0]["speaker"].nunique() > 1:
-        return None
-    return Interval(np.nan, np.nan, np.nan, len(tables[0]), len(tables))
-
-
-def over_speakers(tables: Sequence[pd.DataFrame], name: str, seed: int = 0) -> Interval:
-    """A measure of S training seeds with its interval over seeds and speakers; `n` counts texts, as everywhere."""
-    values, weights = _columns(tables, name)
-    if unknown := _unknown(tables, values):
-        return unknown
-    return replace(mean_interval(values, tables[0]["speaker"], weights, seed), n=len(tables[0]))
+    values, weights = (np.array([table.get(column) for table in tables], dtype=float) for column in (top, bottom))
+    return values, weights if bottom else None
 
 
 def gap(
-    tables: Sequence[pd.DataFrame], name: str, others: Sequence[pd.DataFrame], other: str, seed: int = 0
+    tables: Sequence[pd.DataFrame],
+    name: str,
+    others: Sequence[pd.DataFrame] | None = None,
+    other: str = "",
+    seed: int = 0,
 ) -> Interval:
-    """A measure less another, or less the same of another policy, paired by text; as `over_speakers`."""
-    (one, weights), (two, others_weights) = _columns(tables, name), _columns(others, other)
-    if unknown := _unknown(tables, one + two):
-        return unknown
-    found = paired_difference(one, two, tables[0]["speaker"], weights, others_weights, seed)
-    return replace(found, n=len(tables[0]))
+    """A measure of S training seeds with its interval over seeds and speakers; `n` counts texts, as everywhere.
+
+    others: minus `other` of these tables, which may be the same ones or another policy's, paired by text.
+    """
+    (values, weights), texts = _columns(tables, name), len(tables[0])
+    rest, rest_weights = _columns(others, other) if others else (0 * values, None)
+    if not np.isfinite(values + rest).any() or tables[0]["speaker"].nunique() < 2:
+        return Interval(np.nan, np.nan, np.nan, texts, len(tables))  # of one speaker alone, whose voice says nothing of others
+    speakers = tables[0]["speaker"]
+    if others:
+        return replace(paired_difference(values, rest, speakers, weights, rest_weights, seed), n=texts)
+    return replace(mean_interval(values, speakers, weights, seed), n=texts)
+
+
+def over_speakers(tables: Sequence[pd.DataFrame], name: str) -> Interval:
+    """A measure of S training seeds with its interval over seeds and speakers."""
+    return gap(tables, name)
 
 
 def own_voice(stack: Stack, sounds: Sequence[torch.Tensor]) -> np.ndarray:
@@ -152,5 +146,5 @@ def own_voice(stack: Stack, sounds: Sequence[torch.Tensor]) -> np.ndarray:
 def two_voices(stack: Stack, sounds: Sequence[torch.Tensor]) -> np.ndarray:
     """Likeness of the two halves of each recording: of one voice it is high. Half a second a half at least. (N,)"""
     halves = [half for sound in sounds for half in (sound[: len(sound) // 2], sound[len(sound) // 2 :])]
-    found = stack.timbres(halves)
-    return (found[::2] * found[1::2]).sum(1).numpy()
+    timbres = stack.timbres(halves)
+    return (timbres[::2] * timbres[1::2]).sum(1).numpy()

@@ -18,7 +18,7 @@ from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.core.workers import in_pool
 from sebridge_lite.experiments.align import aligned_policy
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
-from sebridge_lite.experiments.critique import loop_policy
+from sebridge_lite.experiments.critique import iterations
 from sebridge_lite.experiments.systems import PAIRS, pairs_of
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.measure.cloning import Voices, cloned, two_voices, voices_of
@@ -53,7 +53,8 @@ def grid(lang: str, params: Params) -> list[Clone]:
 def policy_of(bench: Bench, name: str, seed: int) -> tuple[TextSpeechLM, float]:
     """A policy of Table 6, and the temperature that it speaks at."""
     if name in PAIRS["tdsc"]:
-        return loop_policy(bench, "tdsc", seed, 0 if name == "start" else None), bench.params.score.temperature
+        folder = iterations("tdsc", seed)[0 if name == "start" else -1]
+        return bench.policy(folder, "critique"), bench.params.score.temperature
     return aligned_policy(bench, name, seed)
 
 

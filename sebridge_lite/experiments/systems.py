@@ -26,7 +26,7 @@ from sebridge_lite.data.manifest import RATE, Utterance, resample, show
 from sebridge_lite.data.recordings import Recording, to_int16, write_set
 from sebridge_lite.experiments.align import aligned_scores
 from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json
-from sebridge_lite.experiments.critique import history
+from sebridge_lite.experiments.critique_scores import history
 from sebridge_lite.experiments.floors import floor_scores
 from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.experiments.sft import arm_of

@@ -92,7 +92,7 @@ def curves(
         sharex=True, sharey=panel is not None,
     )  # fmt: skip
     lines = list(dict.fromkeys(table[by])) if by else [""]
-    colour_of = {"": OURS} | (colours(map(str, lines)) if by else {})
+    colour_of = colours([str(value) for value in [*lines, *(levels or {})]]) | {"": OURS}
     listed = spans if not isinstance(spans, Mapping) else [span for own in spans.values() for span in own]
     span_colour = colours(dict.fromkeys(what for _, _, what in listed))
     for column, (title, rows, name, theirs) in zip(axes.T, shown, strict=True):
@@ -107,8 +107,8 @@ def curves(
                 _line(column[-1], own, x, name, factor, colour_of[key], label=key or None, **style)
         for what, values in (levels or {}).items():
             if name in values:
-                column[-1].axhline(factor * values[name], color=colours([what])[what], ls=":", label=what)
-        column[-1].set(ylabel=label, title=title, xlabel=measure(x)[0], **settings)
+                column[-1].axhline(factor * values[name], color=colour_of[what], ls=":", label=what)
+        column[-1].set(**{"ylabel": label, "title": title, "xlabel": measure(x)[0], **settings})
         if printed is not None:
             column[0].set_visible(theirs in printed)
             if theirs in printed:
@@ -185,7 +185,7 @@ def forest(
             axis.errorbar(factor * row[name], place, xerr=spread, fmt=marker, color=colour_of[key], capsize=3, ms=5,
                           label=key if hue else None)  # fmt: skip
         axis.set_yticks(range(len(rows)), rows[label].astype(str))
-        axis.set(xlabel=text, title=title, ylim=(len(rows) - 0.5, -0.5), **settings)
+        axis.set(**{"xlabel": text, "title": title, "ylim": (len(rows) - 0.5, -0.5), **settings})
         axis.grid(False, axis="y")
     if len(measures) > 1:
         for axis in axes[:, 1:].flat:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sebridge_lite.measure.prosody import FRAME_RATE
 from sebridge_lite.paper.figures import legend
 from sebridge_lite.paper.labels import ENGINE, OURS, PAPER, PEOPLE, colours
+from sebridge_lite.stack.tracks import Tracks
 
 PARTS = {"special": "0.8", "text": "#F0E442", "prefix": "#CC79A7", "speech": "#56B4E9"}
 OUTCOMES = {"winner": PEOPLE, "learnt": OURS, "accepted": "#56B4E9", "rejected": "0.7", "loser": ENGINE}
@@ -26,7 +26,7 @@ def pitch_track(axis, f0: np.ndarray, colour: str, seconds: float, label: str | 
 
 
 def tracks(panels: Mapping[str, Mapping[str, np.ndarray]], columns: int = 1) -> Figure:
-    """F0 contours: `panels[title][name]` is a track in hertz as `measure.scoring` makes them, 0 where unvoiced."""
+    """F0 contours: `panels[title][name]` is `Tracks.f0`, in hertz, 0 where unvoiced."""
     names = list(dict.fromkeys(name for tracks_of in panels.values() for name in tracks_of))
     colour_of = colours(names) | {name: PAPER for name in names if name.startswith("the recording")}
     rows = -(-len(panels) // columns)
@@ -40,7 +40,7 @@ def tracks(panels: Mapping[str, Mapping[str, np.ndarray]], columns: int = 1) -> 
     )
     for axis, (title, own) in zip(axes.flat, panels.items(), strict=True):
         for name, f0 in own.items():
-            pitch_track(axis, f0, colour_of[name], len(f0) / FRAME_RATE, name)
+            pitch_track(axis, f0, colour_of[name], len(f0) / Tracks.rate, name)
         axis.set_title(title, loc="left")
         axis.label_outer()
     legend(figure, axes.flat)

@@ -9,24 +9,14 @@ import pandas as pd
 import pytest
 
 from sebridge_lite.core.params import load_params
-from sebridge_lite.measure.alignment_claims import (
-    UNJUDGED,
-    Part,
-    alignment_claims,
-    as_conditions,
-    by_alpha,
-    finding,
-    parts_of,
-    rungs_of,
-    sentence,
-)
 from sebridge_lite.measure.bootstrap import paired_difference
+from sebridge_lite.measure.dgsa_effects import UNJUDGED, alignment_conditions, by_alpha, finding, rungs_of, sentence
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.frontier import above, frontier, lines_of, outside
 from sebridge_lite.measure.stats import Interval
 from sebridge_lite.measure.systems import as_table, first, systems
-from sebridge_lite.measure.verdicts import write_claims
+from sebridge_lite.measure.verdicts import Condition, as_conditions, judged, verdict, write_claims
 from sebridge_lite.paper import dgsa_figures
 from sebridge_lite.paper.published import published
 
@@ -65,8 +55,8 @@ def world(of, seeds=3, texts=240):
 
 
 def verdicts(found, params=RULE):
-    parts = parts_of(systems(found, FLOOR), rungs_of(tuple(found), 0.8), STAR)
-    return {claim.id: claim.verdict for claim in alignment_claims(parts, params, "results/dgsa")}
+    conditions = alignment_conditions(systems(found, FLOOR), rungs_of(tuple(found), 0.8), STAR)
+    return {claim.id: claim.verdict for claim in judged(conditions, params)}
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +118,13 @@ def test_no_loss_of_words_means_that_no_loss_worth_the_name_is_possible(printed,
      ((np.nan, np.nan, np.nan), 1, "not tested")],
 )  # fmt: skip
 def test_a_limit_holds_when_its_interval_stays_below_the_smallest_effect(effect, direction, expected):
-    assert Part("x", "wer_cal", direction, Interval(*effect, 300, 3), limit=True).verdict(RULE) == expected
+    assert verdict(Condition("x", "wer_cal", direction, Interval(*effect, 300, 3), limit=True), RULE) == expected
 
 
 def test_every_claim_is_written_with_its_table_and_untested_ones_without_numbers(tmp_path, printed):
     some = {name: printed[name] for name in ("sft", "dgsa")}
-    parts = parts_of(systems(some, FLOOR), rungs_of(tuple(some), 0.8), STAR)
-    write_claims(tmp_path / "claims.json", alignment_claims(parts, RULE, "results/dgsa"))
+    parts = alignment_conditions(systems(some, FLOOR), rungs_of(tuple(some), 0.8), STAR)
+    write_claims(tmp_path / "claims.json", judged(parts, RULE))
     rows = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
     assert [row["id"] for row in rows] == [f"D{i}" for i in range(1, 10)]
     assert (rows[0]["n"], rows[0]["seeds"], rows[0]["source"]) == (240, 3, "results/dgsa/table3.csv")

@@ -12,8 +12,9 @@ from browser import Browser, needs_chromium
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.measure import alignment_claims, scaling, systems_claims, tdsc_claims
+from sebridge_lite.measure import cloning, dgsa_effects, scaling, tdsc_effects
 from sebridge_lite.measure.systems import UNKNOWN
+from sebridge_lite.measure.verdicts import HELD
 from sebridge_lite.paper import beside
 from sebridge_lite.paper.inconsistencies import CONSEQUENCES, points
 from sebridge_lite.paper.published import published
@@ -99,26 +100,21 @@ def test_a_headline_is_the_first_condition_that_the_study_judges():
         def contrast(self, *_):
             return UNKNOWN
 
-    rungs = alignment_claims.rungs_of(["dgsa-0.50"], 0.8)
-    parts = alignment_claims.parts_of(Nothing(), rungs, 0.5)
-    heats = tdsc_claims.heat_parts(Nothing(), {})
-    parts |= tdsc_claims.parts_of(Nothing(), {"candidates": UNKNOWN}, heats, [])
-    parts |= systems_claims.parts_of(Nothing(), Nothing(), {})
+    rungs = dgsa_effects.rungs_of(["dgsa-0.50"], 0.8)
+    parts = dgsa_effects.alignment_conditions(Nothing(), rungs, 0.5)
+    parts |= tdsc_effects.tdsc_conditions(Nothing())
+    parts |= cloning.systems_conditions(Nothing(), Nothing(), {})
     assert set(parts) == {id for id in HEADLINES if id[0] != "C"}
     for id, (head, *_) in parts.items():
-        assert (head.condition.measure, head.wanted) == (HEADLINES[id].measure, HEADLINES[id].wanted), id
+        assert (HELD.get(head.measure, head.measure), head.wanted) == (HEADLINES[id].measure, HEADLINES[id].wanted), id
 
 
-def test_the_headlines_of_the_scaling_claims_are_the_studys(monkeypatch):
+def test_the_headlines_of_the_scaling_claims_are_the_studys():
     from test_scaling import proxies, sweep
 
-    seen = {}
-    monkeypatch.setattr(
-        scaling, "claim", lambda id, _text, _paper, _source, conditions, _params: seen.setdefault(id, conditions[0])
-    )
-    scaling.scaling_claims(sweep(1, (0.03, 0.5, 0.8, 1.0), seeds=1, texts=10), SMOKE.claims, "x")
-    scaling.proxy_claim(proxies(2.0), SMOKE.claims, "x")
-    assert {id: (head.measure, {1: "up", -1: "down"}[head.direction]) for id, head in seen.items()} == {
+    parts = scaling.scaling_conditions(sweep(1, (0.03, 0.5, 0.8, 1.0), seeds=1, texts=10))
+    parts |= scaling.proxy_conditions(proxies(2.0))
+    assert {id: (head.measure, head.wanted) for id, (head, *_) in parts.items()} == {
         id: (head.measure, head.wanted) for id, head in HEADLINES.items() if id[0] == "C"
     }
 

@@ -26,8 +26,9 @@ from sebridge_lite.measure.bootstrap import paired_difference
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
 from sebridge_lite.measure.evaluate import Scores, rate
 from sebridge_lite.measure.saved import load_scores, save_scores
-from sebridge_lite.measure.scaling import MEASURES, as_table, proxy_claim, scaling_claims, side_by_side, study
+from sebridge_lite.measure.scaling import MEASURES, as_table, proxy_conditions, scaling_conditions, side_by_side, study
 from sebridge_lite.measure.stats import Interval
+from sebridge_lite.measure.verdicts import judged
 from sebridge_lite.paper import scaling_figures
 from sebridge_lite.paper.published import published
 from sebridge_lite.stack.characters import CharVocab
@@ -241,7 +242,7 @@ def as_printed():
 
 
 def verdicts(found, params=CLAIMS):
-    return {claim.id: claim.verdict for claim in scaling_claims(found, params, "x.csv")}
+    return {claim.id: claim.verdict for claim in judged(scaling_conditions(found), params)}
 
 
 def test_a_study_is_sorted_and_each_point_is_what_its_tables_hold(as_printed):
@@ -324,10 +325,13 @@ def proxies(difference, **changed):
 
 
 def test_the_proxy_holds_only_if_all_five_measures_go_the_claimed_way():
-    assert proxy_claim(proxies(2.0), CLAIMS, "x").verdict == "reproduced"
-    assert proxy_claim(proxies(2.0, f0_rmse_st=1), CLAIMS, "x").verdict == "contradicted"
-    assert proxy_claim(proxies(2.0, energy_std_db=0), CLAIMS, "x").verdict == "not reproduced"
-    found = proxy_claim(proxies(-2.0), CLAIMS, "x")
+    def claim(*given, **changed):
+        return judged(proxy_conditions(proxies(*given, **changed)), CLAIMS)[0]
+
+    assert claim(2.0).verdict == "reproduced"
+    assert claim(2.0, f0_rmse_st=1).verdict == "contradicted"
+    assert claim(2.0, energy_std_db=0).verdict == "not reproduced"
+    found = claim(-2.0)
     assert (found.id, found.ours, found.n, found.seeds, found.verdict) == ("C8", -2.0, 300, 3, "contradicted")
 
 

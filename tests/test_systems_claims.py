@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from sebridge_lite.core.params import load_params
+from sebridge_lite.measure.cloning import by_speaker, cloning_row, systems_conditions
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.systems import as_table, systems
-from sebridge_lite.measure.systems_claims import by_speaker, cloning_row, parts_of, systems_claims
+from sebridge_lite.measure.verdicts import judged as judge_all
 from sebridge_lite.paper import systems_figures
 from sebridge_lite.paper.published import published
 
@@ -47,8 +48,8 @@ def world(of, seeds=3, texts=240):
 def judged(found):
     th = systems({name: found[f"th {name}"] for name in ("sft", "dgsa")}, 0.05)
     lo = systems({name: found[f"lo {name}"] for name in ("start", "tdsc")}, 0.05)
-    parts = parts_of(th, lo, {name: [one.table for one in rows] for name, rows in found.items()})
-    return {claim.id: claim.verdict for claim in systems_claims(parts, RULE, "results/systems")}
+    conditions = systems_conditions(th, lo, {name: [one.table for one in rows] for name, rows in found.items()})
+    return {claim.id: claim.verdict for claim in judge_all(conditions, RULE)}
 
 
 @pytest.mark.parametrize("verdict", WORLDS)

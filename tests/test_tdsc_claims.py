@@ -10,31 +10,29 @@ import pytest
 import torch
 
 from sebridge_lite.core.params import load_params
-from sebridge_lite.measure.alignment_claims import as_conditions
+from sebridge_lite.measure.claims import claims_of
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.systems import as_table, systems
-from sebridge_lite.measure.tdsc_claims import (
-    ABLATIONS,
-    CLAIMS,
+from sebridge_lite.measure.tdsc_effects import (
     beyond,
     by_heat,
     contributions,
-    heat_parts,
-    parts_of,
     passed,
     relative,
     risen,
     sentence,
-    tdsc_claims,
+    tdsc_conditions,
     with_relative,
 )
-from sebridge_lite.measure.verdicts import write_claims
+from sebridge_lite.measure.verdicts import as_conditions, judged, write_claims
 from sebridge_lite.paper import tdsc_figures
 from sebridge_lite.paper.published import published
 
 RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
 FLOOR, CODES, TEXTS, SEEDS = 0.1, 40, 240, 3
-WORSE = dict.fromkeys(ABLATIONS.values(), (0.3, 0.35, 0.05))
+ABLATIONS = ("no-dpo", "t1-only", "no-length", "fixed-tmax", "no-repetition")
+CLAIMS = claims_of("T")
+WORSE = dict.fromkeys(ABLATIONS, (0.3, 0.35, 0.05))
 # system: how lively, word error, repetition; T: of candidates how lively, word error, passing at first, passing at last, used
 PRINTED = (
     {"sft": (0.0, 0.4, 0.1), "self-training": (0.1, 0.36, 0.1), "rejection": (0.1, 0.36, 0.1), "tdsc": (0.6, 0.3, 0.05)}
@@ -49,7 +47,7 @@ NOTHING = (
 )
 OPPOSITE = (
     {"sft": (0.6, 0.3, 0.05), "self-training": (0.6, 0.3, 0.05), "rejection": (0.6, 0.3, 0.05), "tdsc": (0.0, 0.4, 0.1)}
-    | dict.fromkeys(ABLATIONS.values(), (0.6, 0.3, 0.05)),
+    | dict.fromkeys(ABLATIONS, (0.6, 0.3, 0.05)),
     {0.7: (0.6, 0.4, 0.8, 0.5, 0.5), 1.0: (0.3, 0.3, 0.6, 0.3, 0.5), 1.4: (0.0, 0.2, 0.4, 0.2, 0.5)},
     {0.7: (0.0, 0.4, 0.05), 1.2: (0.0, 0.45, 0.05)},
 )
@@ -94,9 +92,9 @@ def conditions(of, gone=(), cut=lambda rows: rows):
     first, last = ([spoken(heats, late, [99, s, late]) for s in seeds] for late in (0, 1))
     rows, codes = zip(*last, strict=True)
     rises = {"last - first": risen([passed(one) for one, _ in first], [passed(one) for one in rows])}
-    heat = heat_parts(systems(by_heat(rows, codes, CODES), 0.0), contributions(rows))
     outside = beyond(found.get("sft", []), curve, FLOOR, RULE)
-    return parts_of(systems(found, FLOOR), rises, heat, outside)
+    heats = systems(by_heat(rows, codes, CODES), 0.0)
+    return tdsc_conditions(systems(found, FLOOR), rises, heats, contributions(rows), outside)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +103,7 @@ def printed():
 
 
 def verdicts(parts, params=RULE):
-    return {claim.id: claim.verdict for claim in tdsc_claims(parts, params, "results/tdsc")}
+    return {claim.id: claim.verdict for claim in judged(parts, params)}
 
 
 def test_systems_that_do_as_the_paper_says_reproduce_every_claim(printed):
@@ -128,8 +126,8 @@ def test_too_few_seeds_test_nothing_and_a_missing_system_leaves_its_claims_alone
 
 def test_nothing_but_the_start_leaves_every_claim_untested_without_numbers(tmp_path):
     alone = systems({"sft": [made(0.0, 0.4, 0.1, s) for s in range(SEEDS)]}, FLOOR)
-    parts = parts_of(alone, {"last - first": risen([], [])}, heat_parts(alone, {}), beyond([], {}, FLOOR, RULE))
-    write_claims(tmp_path / "claims.json", tdsc_claims(parts, RULE, "results/tdsc"))
+    parts = tdsc_conditions(alone, {"last - first": risen([], [])}, alone, {}, beyond([], {}, FLOOR, RULE))
+    write_claims(tmp_path / "claims.json", judged(parts, RULE))
     rows = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
     assert [row["id"] for row in rows] == [f"T{i}" for i in range(1, 14)]
     assert {(row["verdict"], row["ours"], row["n"]) for row in rows} == {("not tested", None, 0)}
@@ -151,9 +149,9 @@ def test_the_best_of_many_alike_is_judged_on_texts_that_did_not_choose_it():
             replace(one, table=one.table.assign(words_wrong=row)) for one, row in zip(livelier, wrong, strict=True)
         ]
     rates = [np.mean([one.table["words_wrong"].mean() for one in some]) / 100 for some in (start, *curve.values())]
-    wer, hp = beyond(start, curve, 0.0, RULE)
-    assert wer.effect.mean > min(rates) - rates[0] + 0.002
-    assert hp.effect.low > 0
+    name, found = beyond(start, curve, 0.0, RULE)
+    assert found.gain("wer_cal", name, "sft").mean > min(rates) - rates[0] + 0.002
+    assert found.gain("hp", name, "sft").low > 0
 
 
 def test_candidates_by_temperature_add_up_to_all_of_them():
@@ -176,7 +174,7 @@ def test_the_finding_gives_the_change_of_word_error_as_a_share_of_the_starts():
     assert effect.mean == pytest.approx(rates[0] / rates[1] - 1)
     assert effect.low < effect.mean < effect.high < 0
     table = with_relative(as_table(found, ["sft", "tdsc"], "sft"), found)
-    assert f"word error {100 * effect.mean:+.0f} [" in sentence(table)
+    assert f"word error {100 * effect.mean:+.0f} % (" in sentence(table)
     assert table["relative"].iloc[0] == 0
     assert "not in this table" in sentence(table[:1]) == sentence(pd.DataFrame())
 

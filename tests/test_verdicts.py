@@ -6,6 +6,7 @@ import pytest
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure import verdicts as V
+from sebridge_lite.measure.claims import CLAIMS, claims_of
 from sebridge_lite.measure.stats import Interval
 
 PARAMS = V.ClaimsParams(
@@ -28,7 +29,7 @@ PARAMS = V.ClaimsParams(
 
 
 def _condition(mean, low, high, direction=1, measure="hp", n=300, seeds=3):
-    return V.Condition(Interval(mean, low, high, n, seeds), direction, measure)
+    return V.Condition("x", measure, direction, Interval(mean, low, high, n, seeds))
 
 
 @pytest.mark.parametrize(
@@ -85,9 +86,29 @@ def _claims():
     best = _condition(-0.05, -0.08, -0.02, direction=-1, measure="wer", seeds=5)
     unknown = _condition(np.nan, np.nan, np.nan, n=0, seeds=0)
     return [
-        V.claim("C5", "worst in expressivity, best in WER", "36.2 %", "results/x.csv", [worst, best], PARAMS),
-        V.claim("C7", "SIM falls", "4.63 to 3.01", "results/y.csv", [unknown], PARAMS),
+        V.judge("C5", [worst, best], PARAMS),
+        V.judge("C7", [unknown], PARAMS),
     ]
+
+
+def test_a_line_of_conditions_is_read_into_effects_signs_and_limits():
+    effect = Interval(0.1, 0.0, 0.2, 300, 3)
+    several = {"c - b": effect, "d - c": effect}
+    read = V.conditions_of(
+        "a - b: +hp !-wer_cal; cloning x: sim - floor: +sim; steps: -rep",
+        lambda what, measure: several if what == "steps" else effect,
+    )
+    assert [(one.what, one.measure, one.direction, one.limit) for one in read] == [
+        ("a - b", "hp", 1, False), ("a - b", "wer_cal", -1, True), ("cloning x: sim - floor", "sim", 1, False),
+        ("c - b", "rep", -1, False), ("d - c", "rep", -1, False),
+    ]  # fmt: skip
+
+
+def test_every_claim_of_the_table_has_conditions_with_a_smallest_effect():
+    for id in CLAIMS:
+        (conditions,) = V.by_claim([id], lambda *_: Interval(0, 0, 0, 0, 0)).values()
+        assert conditions and all(V.smallest(one.measure, PARAMS) > 0 for one in conditions), id
+    assert [len(claims_of(letter)) for letter in "CDTS"] == [8, 9, 13, 3]
 
 
 def test_claims_are_written_to_the_contract_with_finite_numbers_only(tmp_path):
@@ -103,14 +124,12 @@ def test_claims_are_written_to_the_contract_with_finite_numbers_only(tmp_path):
     assert (second["ours"], second["interval"], second["verdict"]) == (None, None, V.NOT_TESTED)
 
 
-def test_bad_input_is_one_clear_line(tmp_path):
-    claims = _claims()
+def test_bad_input_is_one_clear_line():
     for call, says in [
         (lambda: V.verdict(_condition(1, 1, 1, direction=0), PARAMS), "direction 0 of hp"),
         (lambda: V.verdict(_condition(1, 1, 1, measure="mos"), PARAMS), "measure 'mos'"),
         (lambda: V.verdict(_condition(1, 1, 1, measure="min_seeds"), PARAMS), "measure 'min_seeds'"),
-        (lambda: V.claim("C1", "x", "y", "z", [], PARAMS), "claim C1: no condition"),
-        (lambda: V.write_claims(tmp_path / "c.json", [claims[0], claims[0]]), "stands twice"),
+        (lambda: V.judge("C1", [], PARAMS), "claim C1: no condition"),
     ]:
         with pytest.raises(UserError, match=says) as error:
             call()

@@ -30,10 +30,11 @@ from sebridge_lite.experiments.critique_scores import best_at_inference, unfilte
 from sebridge_lite.experiments.policies import Bench, arm_of, load_policy, prepared
 from sebridge_lite.experiments.variants import scored, variant_of
 from sebridge_lite.lm.lm import TextSpeechLM
-from sebridge_lite.measure import alignment_claims, tdsc_claims
+from sebridge_lite.measure import dgsa_effects, tdsc_effects
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import current, load_scores, save_scores
 from sebridge_lite.measure.systems import Systems, as_table, first, systems
+from sebridge_lite.measure.verdicts import as_conditions
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import people
@@ -93,7 +94,7 @@ def hottest(bench: Bench, params: Params) -> float:
     curves = [critique.curve_of(bench, "tdsc", seed, params) for seed in p.seeds]
     start = first({START: [critique.history(bench, START, seed)[-1][0] for seed in p.seeds]}, p.curve_texts)[START]
     gains = {
-        heat: tdsc_claims.lesser_gain([curve[heat] for curve in curves], start, slice(None), params.claims)
+        heat: tdsc_effects.lesser_gain([curve[heat] for curve in curves], start, slice(None), params.claims)
         for heat in curves[0]
     }
     return max(gains, key=gains.__getitem__)
@@ -121,7 +122,7 @@ def criticised(bench: Bench, params: Params) -> tuple[dict[str, list[Scores]], s
 
 
 def rows_of(lang: str, found: Systems, names: Sequence[str]) -> pd.DataFrame:
-    return tdsc_claims.with_relative(as_table(found, names, START), found).assign(language=lang)
+    return tdsc_effects.with_relative(as_table(found, names, START), found).assign(language=lang)
 
 
 def confirm(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -134,20 +135,20 @@ def confirm(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
         scores = aligned(bench, params)
         found, alpha = systems(scores, bench.floor), arm_of(params.align.arm).alpha
         tables.append(rows_of(bench.lang, found, list(scores)))
-        rungs = alignment_claims.rungs_of(list(scores), alpha)
-        own = alignment_claims.parts_of(found, rungs, params.align.alpha_star)
+        rungs = dgsa_effects.rungs_of(list(scores), alpha)
+        own = dgsa_effects.alignment_conditions(found, rungs, params.align.alpha_star)
         parts |= {id: own[id] for id in ALIGNED}
     if corpus.second_language != "none" and params.confirm.tdsc:
         bench = critique.second_bench(params)
         scores, hotter = criticised(bench, params)
         found = systems(scores, bench.floor)
         tables.append(rows_of(bench.lang, found, list(scores)))
-        own = tdsc_claims.parts_of(found, {}, [], tdsc_claims.against_start(found, hotter))
+        own = tdsc_effects.tdsc_conditions(found, outside=(hotter, found))
         parts |= {id: own[id] for id in CRITICISED}
     if not parts:
         return pd.DataFrame(columns=["variant"]), pd.DataFrame(columns=["id", "effect"])
     table = pd.concat(tables, ignore_index=True)
-    conditions = alignment_claims.as_conditions(parts, params.claims)
+    conditions = as_conditions(parts, params.claims)
     counted = [part.effect for some in parts.values() for part in some]
     conditions["texts"], conditions["seeds"] = [one.n for one in counted], [one.seeds for one in counted]
     for one in (table, conditions):

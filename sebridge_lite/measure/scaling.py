@@ -1,4 +1,4 @@
-"""The scaling study as curves over alpha, and the claims C1 to C7 that are read off them by rule.
+"""The scaling study as curves over alpha, and the effects that C1 to C8 are judged by.
 
 Left out: listening scores (the paper's NMOS and SMOS), for which nothing here stands in.
 """
@@ -9,34 +9,20 @@ from dataclasses import dataclass
 import pandas as pd
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure.bootstrap import Curve
-from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.measure.claims import claims_of
+from sebridge_lite.measure.evaluate import RATES, Scores
 from sebridge_lite.measure.metrics import calibrated
 from sebridge_lite.measure.stats import ENDS, Interval, columns
 from sebridge_lite.measure.systems import curve_of, has
 from sebridge_lite.measure.trends import association, interior_peak, stands_out, tail, trend
-from sebridge_lite.measure.verdicts import Claim, Condition, claim
+from sebridge_lite.measure.verdicts import Condition, by_claim
 
 MEASURES = (
     "wer", "tone_error", "hp", "h_cond", "rep", "rep_speech", "f0_std", "f0_range", "energy_std", "sim", "length_ratio",
 )  # fmt: skip
 ALPHA_STAR, SURGE = 0.5, 0.8  # Sec. 2: the peak near 50 %, the surge at 80 to 100 %
 BEFORE = 0.4  # ours: both are compared with the ratios from here on
-# id: claim, and what the paper prints
-CLAIMS = {
-    "C1": ("WER falls monotonically as synthetic speech is added (Sec. 2)", "75.0 % at alpha = 3 %, 36.2 % at 100 % (Table 1)"),
-    "C2": ("Hp has a maximum inside, near alpha = 50 % (Sec. 2, Eq. 5)",
-           "10.42 bits at 3 %, 10.51 at 50 %, 10.21 at 100 % (Table 1)"),
-    "C3": ("Repetition surges at alpha of 80 to 100 % (Sec. 2)", "2.0 % at 67 %, 6.5 % at 80 %, 9.8 % at 100 % (Table 1)"),
-    "C4": ("Expressivity falls beyond alpha* (Sec. 2)", "Hp 10.51 bits at 50 %, 10.21 at 100 % (Table 1)"),
-    "C5": ("Pure synthetic speech is worst in expressivity and best in WER (Sec. 5.2)",
-           "lowest Hp and lowest WER of Table 1 at 100 %"),
-    "C6": ("Hp tracks expressivity over alpha (Sec. 5.2)", "Hp and NMOS turn together (Fig. 1)"),
-    "C7": ("Speaker similarity falls with alpha (SMOS, Sec. 2)", "SMOS 4.63 at its best to 3.01 (Table 1)"),
-    "C8": ("At equal WER and equal length, samples of high Hp have richer F0 and energy (Sec. 5.2)",
-           "F0 std 42.6 against 35.8 Hz, at equal WER (Table 2)"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,47 +70,32 @@ def side_by_side(found: Mapping[str, Sequence[Scores]], base: str, floor: float,
     return table
 
 
-def _first_and_last(found: Study) -> bool:
-    return found.alphas[-1] == 1.0 and any(BEFORE <= a <= ALPHA_STAR for a in found.alphas)
+def scaling_conditions(found: Study) -> dict[str, list[Condition]]:
+    """The conditions of C1 to C7; a study without the pure synthetic policy cannot be asked C3 to C5."""
+    c, last = found.curves, len(found.alphas) - 1
+    of = {
+        "last - first": lambda measure: trend(c[measure]).change,
+        "order of wer over alpha": lambda _: trend(c["wer"]).rank,
+        "best inside - better end": lambda measure: interior_peak(c[measure]),
+        "80 to 100 % - 40 to 67 %": lambda measure: tail(c[measure], SURGE, BEFORE, SURGE),
+        "100 % - 40 to 50 %": lambda measure: tail(c[measure], 1.0, BEFORE, ALPHA_STAR + 1e-9),
+        "next lowest - 100 %": lambda measure: stands_out(c[measure], last, -1),
+        "hp with f0_std": lambda _: association(c["hp"], c["f0_std"]),
+        "hp with h_cond": lambda _: association(c["hp"], c["h_cond"]),
+    }
+    whole = found.alphas[-1] == 1.0 and any(BEFORE <= a <= ALPHA_STAR for a in found.alphas)
+    asked = [id for id in claims_of("C") if id != "C8" and (whole or id not in ("C3", "C4", "C5"))]
+    return by_claim(asked, lambda what, measure: of[what](measure))
 
 
-def scaling_claims(found: Study, params: ClaimsParams, source: str) -> list[Claim]:
-    """C1 to C7, by the rule of `params`; a study without the pure synthetic policy cannot answer C3 to C5."""
-    c = found.curves
-    rank, change = trend(c["wer"])
-    claims = [
-        claim("C1", *CLAIMS["C1"], source, [Condition(change, -1, "wer"), Condition(rank, -1, "rank")], params),
-        claim("C2", *CLAIMS["C2"], source, [Condition(interior_peak(c["hp"]), 1, "hp")], params),
-    ]  # fmt: skip
-    if _first_and_last(found):
-        late = {name: tail(c[name], 1.0, BEFORE, ALPHA_STAR + 1e-9) for name in ("f0_std", "f0_range", "h_cond")}
-        last = len(found.alphas) - 1
-        claims += [
-            claim("C3", *CLAIMS["C3"], source, [Condition(tail(c["rep"], SURGE, BEFORE, SURGE), 1, "rep")], params),
-            claim("C4", *CLAIMS["C4"], source, [Condition(late[name], -1, name) for name in late], params),
-            claim("C5", *CLAIMS["C5"], source,
-                  [Condition(stands_out(c["f0_std"], last, -1), 1, "f0_std"),
-                   Condition(stands_out(c["h_cond"], last, -1), 1, "h_cond"),
-                   Condition(stands_out(c["wer"], last, -1), 1, "wer")], params),
-        ]  # fmt: skip
-    claims += [
-        claim("C6", *CLAIMS["C6"], source,
-              [Condition(association(c["hp"], c[name]), 1, "correlation") for name in ("f0_std", "h_cond")], params),
-        claim("C7", *CLAIMS["C7"], source, [Condition(trend(c["sim"]).change, -1, "sim")], params),
-    ]  # fmt: skip
-    return claims
-
-
-def proxy_claim(table: pd.DataFrame, params: ClaimsParams, source: str) -> Claim:
-    """C8, from Table 2 with length matched (`proxy.proxy`)."""
+def proxy_conditions(table: pd.DataFrame) -> dict[str, list[Condition]]:
+    """The conditions of C8, from Table 2 with length matched (`proxy.proxy`)."""
     rows = table.set_index("metric")
-    wanted = (("f0_std", "f0_std_st", 1), ("f0_range", "f0_range_st", 1), ("f0_corr", "f0_corr", 1),
-              ("f0_rmse", "f0_rmse_st", -1), ("energy_std", "energy_std_db", 1))  # fmt: skip
-    conditions = []
-    for measure, column, direction in wanted:
-        row = rows.loc[column]
-        effect = Interval(
+
+    def effect(_: str, measure: str) -> Interval:
+        row = rows.loc[measure if measure in rows.index else RATES[measure][0]]
+        return Interval(
             *(float(row[key]) for key in ("difference", "low", "high")), int(row["texts"]), int(row["seeds"])
         )
-        conditions.append(Condition(effect, direction, measure))
-    return claim("C8", *CLAIMS["C8"], source, conditions, params)
+
+    return by_claim(["C8"], effect)

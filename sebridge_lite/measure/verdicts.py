@@ -1,28 +1,103 @@
-"""What is said of each of the paper's claims, by a rule that was written down before any result.
+"""The one rule that judges every claim, from the effects that its conditions name.
 
 Left out: shades between the verdicts. A claim of several conditions is reproduced only when all of them are.
 """
 
 import json
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ClaimsParams
-from sebridge_lite.measure.stats import Interval
+from sebridge_lite.measure.claims import CLAIMS
+from sebridge_lite.measure.stats import Interval, columns
 
 REPRODUCED, NOT_REPRODUCED, CONTRADICTED, NOT_TESTED = "reproduced", "not reproduced", "contradicted", "not tested"
+HELD = {"wer_cal": "wer", "pass_rate": "wer", "share": "wer"}  # whose smallest effect they are held to
 
 
-@dataclass(frozen=True)
-class Condition:
-    """An effect, the sign it should have (1 or -1), and which of the smallest effects of ClaimsParams it is held to."""
+class Condition(NamedTuple):
+    """An effect and the sign that it should have, or with `limit` the sign of a loss that must stay small."""
 
-    effect: Interval
-    direction: int
+    what: str
     measure: str
+    direction: int  # 1 or -1
+    effect: Interval
+    limit: bool = False
+
+    @property
+    def wanted(self) -> str:
+        way = "up" if self.direction > 0 else "down"
+        return f"not {way}" if self.limit else way
+
+
+# The effect that a condition names, from WHAT and a measure; or several by their names, each then a condition of its own.
+Effects = Callable[[str, str], Interval | Mapping[str, Interval]]
+
+
+def conditions_of(text: str, effects: Effects) -> list[Condition]:
+    """The conditions that a line of the little language asks for, with their effects."""
+    conditions = []
+    for part in text.split("; "):
+        what, _, wishes = part.rpartition(": ")
+        for wish in wishes.split():
+            sign, measure = re.fullmatch(r"(!?[+-])(\w+)", wish).groups()
+            effect = effects(what, measure)
+            named = {what: effect} if isinstance(effect, Interval) else effect
+            direction, limit = 1 if sign[-1] == "+" else -1, sign[0] == "!"
+            conditions += [Condition(name, measure, direction, one, limit) for name, one in named.items()]
+    return conditions
+
+
+def by_claim(ids: Iterable[str], effects: Effects) -> dict[str, list[Condition]]:
+    """The conditions of these claims."""
+    return {id: conditions_of(CLAIMS[id].conditions, effects) for id in ids}
+
+
+def smallest(measure: str, params: ClaimsParams) -> float:
+    """The smallest effect worth the name."""
+    name = HELD.get(measure, measure)
+    if name not in {field.name for field in fields(params)} - {"min_texts", "min_seeds"}:
+        raise UserError(f"measure '{measure}': no smallest effect is set for it; add one to ClaimsParams")
+    return getattr(params, name)
+
+
+def verdict(condition: Condition, params: ClaimsParams) -> str:
+    """Reproduced: the interval lies on the claimed side of 0, the mean at least the smallest effect from it. Contradicted:
+    the same on the other side. A limit is contradicted where the loss is shown, and holds where none worth the name is
+    possible.
+    """
+    effect, least, way = condition.effect, smallest(condition.measure, params), condition.direction
+    if way not in (1, -1):
+        raise UserError(f"direction {way} of {condition.measure}: 1 if the claim is of a rise, -1 if of a fall")
+    if effect.n < params.min_texts or effect.seeds < params.min_seeds or not _known(effect):
+        return NOT_TESTED
+    side = 1 if effect.low > 0 else -1 if effect.high < 0 else 0
+    shown = side if abs(effect.mean) >= least else 0
+    if not condition.limit:
+        return REPRODUCED if shown == way else CONTRADICTED if shown == -way else NOT_REPRODUCED
+    if shown == way:
+        return CONTRADICTED
+    worst = effect.high if way > 0 else -effect.low
+    return REPRODUCED if worst < least else NOT_REPRODUCED
+
+
+def _known(effect: Interval) -> bool:
+    return all(map(math.isfinite, (effect.mean, effect.low, effect.high)))
+
+
+def combined(verdicts: Sequence[str]) -> str:
+    """Of a claim with several conditions."""
+    for decisive in (CONTRADICTED, NOT_TESTED, NOT_REPRODUCED):
+        if decisive in verdicts:
+            return decisive
+    return REPRODUCED
 
 
 @dataclass(frozen=True)
@@ -40,54 +115,41 @@ class Claim:
     source: str
 
 
-def verdict(condition: Condition, params: ClaimsParams) -> str:
-    """Reproduced: the interval lies on the claimed side of 0, the mean at least the smallest effect from it. Contradicted:
-    the same on the other side."""
-    effect, measure = condition.effect, condition.measure
-    if condition.direction not in (1, -1):
-        raise UserError(f"direction {condition.direction} of {measure}: 1 if the claim is of a rise, -1 if of a fall")
-    if measure not in {field.name for field in fields(params)} - {"min_texts", "min_seeds"}:
-        raise UserError(f"measure '{measure}': no smallest effect is set for it; add one to ClaimsParams")
-    numbers = (effect.mean, effect.low, effect.high)
-    if effect.n < params.min_texts or effect.seeds < params.min_seeds or not all(map(math.isfinite, numbers)):
-        return NOT_TESTED
-    side = 1 if effect.low > 0 else -1 if effect.high < 0 else 0
-    if not side or abs(effect.mean) < getattr(params, measure):
-        return NOT_REPRODUCED
-    return REPRODUCED if side == condition.direction else CONTRADICTED
-
-
-def combined(verdicts: Sequence[str]) -> str:
-    """Of a claim with several conditions."""
-    for decisive in (CONTRADICTED, NOT_TESTED, NOT_REPRODUCED):
-        if decisive in verdicts:
-            return decisive
-    return REPRODUCED
-
-
-def claim(id: str, text: str, paper: str, source: str, conditions: Sequence[Condition], params: ClaimsParams) -> Claim:
-    """A judged claim. paper: what it prints; source: where our numbers are; the first condition is the headline."""
+def judge(id: str, conditions: Sequence[Condition], params: ClaimsParams) -> Claim:
+    """A claim with its verdict: the only place that decides. A second verdict and its reason belong here."""
     if not conditions:
         raise UserError(f"claim {id}: no condition; give at least one effect to judge it by")
     head, effects = conditions[0].effect, [condition.effect for condition in conditions]
-    known = all(map(math.isfinite, (head.mean, head.low, head.high)))
     return Claim(
         id,
-        text,
-        paper,
-        head.mean if known else None,
-        (head.low, head.high) if known else None,
+        CLAIMS[id].claim,
+        CLAIMS[id].paper,
+        head.mean if _known(head) else None,
+        (head.low, head.high) if _known(head) else None,
         min(effect.n for effect in effects),
         min(effect.seeds for effect in effects),
         combined([verdict(condition, params) for condition in conditions]),
-        source,
+        f"results/{CLAIMS[id].table}.csv",
+    )
+
+
+def judged(conditions: Mapping[str, Sequence[Condition]], params: ClaimsParams) -> list[Claim]:
+    """Every claim with its verdict; what a profile has not run is not tested."""
+    return [judge(id, some, params) for id, some in conditions.items()]
+
+
+def as_conditions(conditions: Mapping[str, Sequence[Condition]], params: ClaimsParams) -> pd.DataFrame:
+    """A row a condition, with a verdict for it alone."""
+    return pd.DataFrame(
+        {"id": id, "what": one.what, "measure": one.measure, "wanted": one.wanted}
+        | columns("effect", one.effect)
+        | {"verdict": verdict(one, params)}
+        for id, some in conditions.items()
+        for one in some
     )
 
 
 def write_claims(path: Path, claims: Sequence[Claim]) -> None:
-    """A JSON list, a claim an object."""
-    names = [claim.id for claim in claims]
-    if len(set(names)) < len(names):
-        raise UserError(f"{path.name}: claims {', '.join(names)}: an id stands twice; keep one")
+    """Writes a JSON list, a claim an object."""
     text = json.dumps([asdict(claim) for claim in claims], ensure_ascii=False, indent=1, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sebridge_lite.measure.alignment_claims import sentence
+from sebridge_lite.measure.dgsa_effects import sentence
 from sebridge_lite.paper.published import published
 
 Tables = Mapping[str, Sequence[Mapping]]

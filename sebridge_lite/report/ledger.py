@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sebridge_lite.core.params import ClaimsParams
-from sebridge_lite.measure import alignment_claims, scaling, systems_claims, tdsc_claims
+from sebridge_lite.measure.claims import CLAIMS
 from sebridge_lite.measure.stats import Interval
-from sebridge_lite.measure.verdicts import CONTRADICTED, NOT_REPRODUCED, NOT_TESTED, REPRODUCED
+from sebridge_lite.measure.verdicts import CONTRADICTED, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Condition, verdict
 
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, CONTRADICTED, NOT_TESTED)
 # measure of a condition: (unit, factor, digits)
@@ -69,11 +69,7 @@ HEADLINES = {
     "S3": Headline("similarity, Lao in a Thai voice, above other speakers", "sim", "up"),
 }
 # claim: (the paper's statement in our words, what it prints)
-STATEMENTS = {
-    id: texts[:2]
-    for module in (scaling, alignment_claims, tdsc_claims, systems_claims)
-    for id, texts in module.CLAIMS.items()
-}
+STATEMENTS = {id: (one.claim, one.paper) for id, one in CLAIMS.items()}
 
 
 class Row(NamedTuple):
@@ -132,7 +128,7 @@ def by_headline(found: Mapping, params: ClaimsParams) -> str:
     ends = found["interval"] or (math.nan, math.nan)
     effect = Interval(math.nan if found["ours"] is None else found["ours"], *ends, found["n"], found["seeds"])
     way = -1 if head.wanted == "down" else 1
-    return alignment_claims.Part(head.what, head.measure, way, effect, head.wanted.startswith("not")).verdict(params)
+    return verdict(Condition(head.what, head.measure, way, effect, head.wanted.startswith("not")), params)
 
 
 def counts(rows: Sequence[Row]) -> dict[str, int]:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.experiments.origin import sources_of
-from sebridge_lite.measure.alignment_claims import sentence as against_control
-from sebridge_lite.measure.tdsc_claims import sentence as against_start
+from sebridge_lite.measure.dgsa_effects import sentence as against_control
+from sebridge_lite.measure.tdsc_effects import sentence as against_start
 from sebridge_lite.paper.inconsistencies import Tables, first_row
 from sebridge_lite.report.summary_text import markdown
 from sebridge_lite.report.tables import TABLES

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 import pandas as pd
 
-from sebridge_lite.measure import alignment_claims, tdsc_claims
+from sebridge_lite.measure import dgsa_effects, tdsc_effects
 from sebridge_lite.paper.dgsa_figures import TABLE3
 from sebridge_lite.paper.published import published
 from sebridge_lite.paper.systems_figures import LANGUAGES
@@ -96,7 +96,7 @@ def aligned(rows: Rows, finding: Rows, labels: Mapping[str, str]) -> list[Elemen
     by_name, theirs = {row["variant"]: row for row in rows}, of_paper("table3_alignment_thai_alpha80", "method")
     named = [(label, by_name[name]) for name, label in labels.items() if name in by_name]
     printed = {label: theirs[TABLE3[name]] for name, label in labels.items() if name in TABLE3}
-    says = [paragraph(f"{alignment_claims.sentence(row)}.") for row in finding if row.get("hp") is not None]
+    says = [paragraph(f"{dgsa_effects.sentence(row)}.") for row in finding if row.get("hp") is not None]
     return [*says, measured(named, "Aligned systems", printed)] if named else [paragraph(NOTHING)]
 
 
@@ -105,7 +105,7 @@ def tdsc(rows: Rows, loop: Rows) -> list[Element]:
     own = sorted((row for row in loop if row["variant"] == "tdsc"), key=lambda row: row["k"])
     found = []
     if any(row["variant"] == "tdsc" and row.get("relative") is not None for row in rows):
-        found.append(paragraph(f"{tdsc_claims.sentence(pd.DataFrame(rows))}."))
+        found.append(paragraph(f"{tdsc_effects.sentence(pd.DataFrame(rows))}."))
     if own:
         printed = {f"k{k}": words for k, words in of_paper("figure6_tdsc_iterations", "k").items()}
         found.append(measured([(f"k{row['k']}", row) for row in own], "After each iteration", printed))

@@ -8,7 +8,7 @@ checkpointing, which is on by default there. Arms:
 
     TRL default      the reference is run in each step; batches in random order
     TRL best         log-probabilities of the reference computed beforehand; batches of like lengths, the same as ours
-    sebridge_lite    y_real is scored once for both sets; reference from the cache
+    sebridge_lite    y_real is scored once for both sets; the reference is asked once
 
 One step's loss and all its gradients are compared first, away from the reference, and must agree to 1e-4 of the largest of
 each tensor. `ratio` is to TRL's best arm.
@@ -25,14 +25,14 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 from _common import compared, exit_code, finish, in_turn, options, seconds
 from _twin import CONFIG, LONGEST, PER_CHARACTER, SHORTEST, SPEECH, agree, as_causal_lm, gap, prompt_rows
 from torch import Tensor
 
-from sebridge_lite.align.dgsa import PairSet, Triplet, dgsa_loss, pair_set
+from sebridge_lite.align.dgsa import PairSet, dgsa_loss, pair_set
+from sebridge_lite.align.pairs import Triplet
 from sebridge_lite.align.schedule import lambda_e, lambda_s
 from sebridge_lite.core.device import autocast, move, pick_device
 from sebridge_lite.lm.lm import TextSpeechLM
@@ -124,7 +124,7 @@ def make_arms(device: torch.device, folder: str) -> dict[str, Ours | TRL]:
     with torch.no_grad():
         for weights in moved.parameters():
             weights += 0.02 * torch.randn_like(weights)
-    pairs = pair_set(triplets, moved, reference.to(device), *WEIGHTS, "off", Path(folder))
+    pairs = pair_set(triplets, moved, reference.to(device), *WEIGHTS, "off")
     arms = {
         DEFAULT: trl_arm(reference.cpu(), triplets, device, False, folder),
         BEST: trl_arm(reference, triplets, device, True, folder),

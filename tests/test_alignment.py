@@ -1,91 +1,50 @@
-"""The alignment experiment on tiny random parts: what each variant trains on, how its point is chosen, what is written."""
+"""The stages pairs, align, choose and score align on tiny random parts: what each trains on, chooses, and writes."""
 
 import dataclasses
-import itertools
-import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from sebridge_lite.experiments.policies import Bench, policy_folder
-from tiny import CODES, tiny_stack
+from tiny_bench import ARM, SMOKE, tiny_bench, use, with_cells
 
 from sebridge_lite.align.baselines import best_of
-from sebridge_lite.core import paths
+from sebridge_lite.align.methods import METHODS, arm_for, method_of, settings_of
+from sebridge_lite.align.pairs import pairs_folder
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import ConfirmParams, load_params
-from sebridge_lite.data.recordings import write_set
-from sebridge_lite.experiments import alignment, confirm
-from sebridge_lite.experiments.alignment import align_variant, choose, curve_of, points, pooled, system
-from sebridge_lite.experiments.preferences import pairs_folder, run_pairs
-from sebridge_lite.experiments.variants import VARIANTS, scored, variant_of
-from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
-from sebridge_lite.measure.saved import load_scores
-from sebridge_lite.stack.characters import CharVocab
-from sebridge_lite.stack.stack import Stack
-from sebridge_lite.stack.weights import load_model, save_model
-from sebridge_lite.studio.studio import lines_of, record_all
-from sebridge_lite.studio.texts import load_language, sentences
-from sebridge_lite.studio.voices import people
+from sebridge_lite.core.params import load_params
+from sebridge_lite.data.codes import read_codes
+from sebridge_lite.experiments import align
+from sebridge_lite.experiments.align import align_folder, policy_at, train_method
+from sebridge_lite.experiments.choose import (
+    aligned_policy,
+    aligned_scores,
+    choice_of,
+    choose,
+    choose_all,
+    curve_of,
+    pooled,
+    score_align,
+    scored,
+    search_of,
+)
+from sebridge_lite.experiments.pairs import make_pairs
+from sebridge_lite.experiments.sft import sft_policy
 
-ROOT = Path(__file__).parents[1]
-LM = LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, max_positions=400, rope_theta=1e4, pace=2.5)
-SMOKE = load_params(ROOT / "params" / "smoke.yaml")
-P = dataclasses.replace(
-    SMOKE.align, variants=("sft", "dgsa", "random-speaker", "codec"), arm="additive-0.80", steps=(1, 2), warmup=0,
-    temperatures=(0.7, 1.0), lr=1e-2, sft_lr=1e-2, lora_lr=1e-2, budget=400, dev_texts=2, curve_texts=2, decoded=2, candidates=2,
-)  # fmt: skip
-PARAMS = dataclasses.replace(
-    SMOKE, align=P, sampling=dataclasses.replace(SMOKE.sampling, max_ratio=1.5),
-    sft=dataclasses.replace(SMOKE.sft, style_tokens=9),
-)  # fmt: skip
-
-
-class Told(Stack):
-    """Its selecting judge reads real speech as it was said, and all else as nothing."""
-
-    def read(self, rows, lang):
-        return [list(KNOWN.get(tuple(row.tolist()), ())) for row in rows]
-
-
-KNOWN: dict = {}
+TRAINED = ("dgsa", "dgsa-split", "dgsa-sft", "dgsa-length", "lora", "sft-real", "dgsa-0.25")
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    """A stack, and ten utterances of two people: six to learn from, two of dev and two of test."""
-    folder = tmp_path_factory.mktemp("recorded")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        stack, sets, codes = Told(**vars(tiny_stack(["th"]))), {}, {}
-        for name, count in (("real", 6), ("dev", 2), ("test", 2)):
-            short = (words for words in sentences(load_language("th"), name, 0) if len(words) <= 4)
-            lines = lines_of(name, "th", itertools.islice(short, count), people("unseen", 2), 0)
-            sets[name] = write_set(folder, name, record_all(lines, 0))
-    for utterance in itertools.chain(*sets.values()):
-        torch.manual_seed(len(codes))
-        codes[utterance.id] = torch.randint(0, CODES, (10 + len(codes),))
-    KNOWN.update({tuple(codes[u.id].tolist()): u.words for u in sets["real"]})
-    return Bench(stack, sets, codes, [], folder, "th", 0.1)
+    return tiny_bench(tmp_path_factory.mktemp("recorded"))
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """Outputs of its own, with an SFT policy in them."""
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
-    torch.manual_seed(1)
-    model = TextSpeechLM(LM).eval()
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights += 0.2 * torch.randn_like(weights)
-    for arm in ("additive-0.80", "additive-0.25"):
-        save_model(model, LM, policy_folder(arm, 0) / "model", half=True)
+@pytest.fixture
+def here(bench, tmp_path, monkeypatch):
+    return use(bench, tmp_path, monkeypatch)
 
 
-def weights_of(path: Path) -> torch.Tensor:
-    return torch.cat([w.flatten() for w in load_model(TextSpeechLM, LMConfig, path).state_dict().values()])
+def weights_of(model) -> torch.Tensor:
+    return torch.cat([w.flatten() for w in model.state_dict().values()])
 
 
 @pytest.mark.parametrize(
@@ -94,157 +53,160 @@ def weights_of(path: Path) -> torch.Tensor:
      ("swapped", (0.6, 0.4))],
 )  # fmt: skip
 def test_weights_of_the_ablations_at_alpha_080(name, expected):
-    assert variant_of(name, P)[0].weights(0.4, 0.6) == expected
+    assert method_of("align", name).weights(0.4, 0.6) == expected
 
 
 def test_dgsa_can_start_from_any_alpha_and_others_from_the_arm_of_the_parameters():
-    assert variant_of("dgsa-0.25", P) == (VARIANTS["dgsa"], "additive-0.25")
-    assert all(variant_of(name, P)[1] == P.arm for name in VARIANTS)
+    quarter = method_of("align", "dgsa-0.25")
+    assert (quarter.by, quarter.weights(0.4, 0.6), arm_for(quarter, SMOKE.align)) == (
+        "dgsa",
+        (0.4, 0.6),
+        "additive-0.25",
+    )
+    assert {arm_for(method, SMOKE.align) for method in METHODS["align"].values()} == {SMOKE.align.arm}
 
 
-@pytest.mark.parametrize("name", ["dgsa2", "dgsa-", "dgsa-1.5", "dgsa-0.5", "lora-0.80"])
-def test_an_unknown_variant_gives_one_line_with_the_known_ones(name):
+def test_a_setting_of_a_critique_method_may_be_another_of_tdscs():
+    p = dataclasses.replace(SMOKE.tdsc, best=3, candidates=9)
+    assert settings_of(method_of("critique", "self-training"), p).candidates == 3
+    assert settings_of(method_of("critique", "literal"), p).best == 9
+    assert settings_of(method_of("critique", "tdsc"), p) == p
+
+
+@pytest.mark.parametrize("name", ["dgsa2", "dgsa-", "dgsa-1.50", "dgsa-0.5", "lora-0.80"])
+def test_an_unknown_method_gives_one_line_with_the_known_ones(name):
     with pytest.raises(UserError, match="no-expr") as caught:
-        variant_of(name, P)
+        method_of("align", name)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["smoke", "lite", "full"])
-def test_every_profile_names_known_variants(name):
-    params = load_params(ROOT / "params" / f"{name}.yaml")
-    assert [variant_of(variant, params.align) for variant in params.cells.aligned]
+@pytest.mark.parametrize("profile", ["smoke", "lite", "full"])
+def test_every_profile_trains_methods_that_train_and_decodes_the_others(profile):
+    cells = load_params(align.paths.root() / "params" / f"{profile}.yaml").cells
+    assert all(method_of("align", name).by for name in cells.align)
+    assert not any(method_of("align", name).by for name in cells.align_decoded)
+    assert all(method_of("critique", name).by for name in cells.critique)
 
 
 @pytest.mark.parametrize(
-    ("wers", "slack", "expected"),
-    [([0.3, 0.2, 0.1], 0.0, 1), ([0.3, 0.3, 0.2], 0.05, 2), ([0.2, 0.2, 0.2], 0.0, 0), ([0.4, 0.9, 0.5], 0.0, 0)],
-)  # fmt: skip
-def test_chosen_is_the_highest_entropy_at_no_more_error_or_else_the_lowest_error(wers, slack, expected):
+    ("wers", "limit", "expected"),
+    [([0.3, 0.2, 0.1], 0.2, 1), ([0.3, 0.3, 0.2], 0.25, 2), ([0.2, 0.2, 0.2], 0.2, 0), ([0.4, 0.9, 0.5], 0.2, 0)],
+)
+def test_chosen_is_the_highest_entropy_at_no_more_error_or_else_the_lowest_error(wers, limit, expected):
     search = pd.DataFrame({"steps": [1, 2, 3], "wer": wers, "hp": [8.0, 7.0, 6.0]})
-    assert choose(search, {"wer": 0.2}, slack)["steps"] == expected + 1
+    assert choose(search, limit)["steps"] == expected + 1
 
 
 def test_the_choice_is_that_of_all_seeds_together():
-    one = pd.DataFrame({"steps": [1, 2], "temperature": [1.0, 1.0], "wer": [0.2, 0.3], "hp": [7.0, 8.0]})
-    two = one.assign(wer=[0.3, 0.1])
-    assert choose(one, {"wer": 0.2}, 0.0)["steps"] == 1
-    assert choose(pooled([one, two]), {"wer": 0.2}, 0.0)["steps"] == 2  # .25 and .20
-
-
-def test_seeds_share_the_point_and_each_searches_once(bench, monkeypatch):
-    two = dataclasses.replace(PARAMS, align=dataclasses.replace(P, seeds=(0, 1)))
-    for seed in (0, 1):
-        save_model(
-            load_model(TextSpeechLM, LMConfig, policy_folder(P.arm, 0) / "model"),
-            LM,
-            policy_folder(P.arm, seed) / "model",
-        )
-    looked = []
-    monkeypatch.setattr(alignment, "points", lambda *given: looked.append(given[4:7:2]) or points(*given))
-    found = [align_variant(bench, "sft", seed, two) for seed in (0, 1)]
-    assert sorted(looked) == [(0, "dev"), (0, "test"), (1, "dev"), (1, "test")]
-    assert found[0]["temperature"] == found[1]["temperature"]
-    assert found[0]["dev_wer_start"] == found[1]["dev_wer_start"]
+    rows = {"variant": "a", "steps": [1, 2], "temperature": 1.0, "hp": [7.0, 8.0]}
+    both = [pd.DataFrame(rows | {"seed": seed, "wer": wer}) for seed, wer in ((0, [0.2, 0.3]), (1, [0.3, 0.1]))]
+    assert choose(pooled(both[0]), 0.2)["steps"] == 1
+    assert choose(pooled(pd.concat(both)), 0.2)["steps"] == 2  # .25 and .20
 
 
 def test_best_of_takes_the_fewest_wrong_words_and_the_first_of_equals(bench):
-    good, other = bench.sets["real"][:2]
-    rows = [torch.tensor([1, 2]), bench.codes[good.id], torch.tensor([3, 4]), bench.codes[good.id]]
+    (good, other), (known, _) = bench.utterances("real")[:2], bench.tokens("real")[:2]
+    rows = [torch.tensor([1, 2]), known, torch.tensor([3, 4]), known]
     chosen = best_of(bench.stack, [rows, rows[:1] + rows[2:3]], [good.words, other.words], "th")
     assert chosen[0] is rows[1]
     assert chosen[1] is rows[0]
 
 
-def test_rejection_among_equals_is_the_sample_that_is_scored_otherwise(bench):
-    model = load_model(TextSpeechLM, LMConfig, policy_folder(P.arm, 0) / "model")
-    one, two = (scored(bench, model, name, 0, PARAMS, 1.0, "test") for name in ("sft", "rejection"))
+def test_rejection_among_equals_is_the_sample_that_is_scored_otherwise(here):
+    model = sft_policy(here, ARM, 0)
+    one, two = (scored(here, model, name, 0, 1.0) for name in ("sft", "rejection"))
     assert [row.tolist() for row in one.codes] == [row.tolist() for row in two.codes]
     assert one.summary["wer"] == two.summary["wer"]
     assert "h_cond" not in two.summary  # what was chosen among is not drawn from the policy
 
 
-def test_pairs_hold_what_the_variants_need_and_the_start_on_dev(bench):
-    made = run_pairs(bench, 0, PARAMS)
-    assert set(made) == {f"{P.arm}-{kind}" for kind in ("own", "random-speaker", "codec")}
-    own = pairs_folder(P.arm, "own", 0)
-    assert list(pd.read_csv(own / "modes.csv")["mode"]) == ["real", "expr", "stab"]
-    assert pd.read_csv(own / "modes.csv")["wer"].tolist() == [0, 1, 1]  # what `Told` reads
-    assert json.loads((own / "dev.json").read_text(encoding="utf-8"))["wer"] > 0
+def test_what_a_stage_needs_and_is_not_there_is_named_with_the_stage_that_makes_it(here):
+    params = here.params
+    for read, stage in (
+        (lambda: train_method(params, "dgsa", 0), "pairs"),
+        (lambda: policy_at(here, "dgsa", 0, 1), "align"),
+        (lambda: choice_of("dgsa"), "choose"),
+        (lambda: search_of("dgsa"), "choose"),
+        (lambda: curve_of("dgsa", 0), "score_align"),
+        (lambda: aligned_scores(here, "dgsa", 0), "score_align"),
+    ):
+        with pytest.raises(UserError, match=f"`dvc repro {stage}`"):
+            read()
+    with pytest.raises(UserError, match="'rejection': nothing to train"):
+        train_method(params, "rejection", 0)
 
 
-@pytest.mark.parametrize(
-    "name", ["sft", "style-prefix", "rejection", "dgsa", "no-expr", "dgsa-split", "dgsa-sft", "dgsa-length", "lora", "sft-real",
-             "dgsa-0.25"]
-)  # fmt: skip
-def test_a_variant_leaves_its_policy_its_search_and_its_scores(bench, name, tmp_path):
-    v, arm = variant_of(name, P)
-    found = align_variant(bench, name, 0, PARAMS)
-    folder = paths.artifacts("align", f"{name}-s0")
-    steps = (0,) if v.trains == "nothing" else P.steps
-    search = pd.read_csv(folder / "search.csv")
-    assert list(zip(search["steps"], search["temperature"], strict=True)) == [
-        (s, t) for s in steps for t in P.temperatures
-    ]
-    curve = curve_of(name, 0)
-    assert set(curve.loc[curve["steps"] == found["steps"], "temperature"]) == set(P.temperatures)
-    assert set(curve["steps"]) == ({found["steps"]} if v.trains != "real" else set(steps))
-    assert (folder / "loss.csv").is_file() == (v.trains != "nothing")
-    start = weights_of(policy_folder(arm, 0) / "model")
-    assert torch.equal(weights_of(folder / "model"), start) == (v.trains == "nothing")
-    model = load_model(TextSpeechLM, LMConfig, folder / "model")
-    again = scored(bench, model, name, 0, PARAMS, found["temperature"], "test")
-    assert [row.tolist() for row in again.codes] == [row.tolist() for row in load_scores(folder, CODES)[0].codes]
-    assert not list(folder.parent.glob(".*"))
+def test_methods_train_are_chosen_and_scored_each_apart(here):
+    params = with_cells(here.params, align=TRAINED, align_decoded=("sft", "style-prefix", "rejection"))
+    made = make_pairs(params, 0)
+    assert set(made) == {f"{ARM}-own", "additive-0.25-own"}
+    modes = pd.read_csv(pairs_folder(ARM, "own", 0) / "modes.csv")
+    assert modes["mode"].tolist() == ["real", "expr", "stab"]
+    assert modes["wer"].tolist() == [0, 1, 1]  # what the judge of `tiny_bench` reads
+    p, seen = params.align, set()
+    for name in TRAINED:
+        about = train_method(params, name, 0)
+        assert ("lambda_s" in about) == (name != "sft-real")
+        folder = align_folder(name, 0)
+        assert {path.name for path in folder.iterdir()} == {"step-1", "step-2", "loss.csv", "about.json"}
+        policies = [weights_of(policy_at(here, name, 0, steps)) for steps in (0, *p.steps)]
+        assert not torch.equal(policies[0], policies[1])
+        seen.add(tuple(policies[2].tolist()))
+        assert not list(folder.parent.glob(".*"))
+    assert len(seen) == len(TRAINED)  # each is a method of its own
+    found = choose_all(params)
+    score_align(params, 0)
+    assert set(found) == set(params.cells.aligned)
+    for name, choice in found.items():
+        assert choice == choice_of(name)
+        assert choice["dev_wer_start"] == found["dgsa-0.25" if name == "dgsa-0.25" else "sft"]["dev_wer_start"]
+        steps = p.steps if name in TRAINED else (0,)
+        points = list(zip(search_of(name)["steps"], search_of(name)["temperature"], strict=True))
+        assert points == [(s, heat) for s in steps for heat in p.temperatures]
+        curve = curve_of(name, 0)
+        assert set(curve.loc[curve["steps"] == choice["steps"], "temperature"]) == set(p.temperatures)
+        assert set(curve["steps"]) == (set(steps) if name == "sft-real" else {choice["steps"]})
+        scores, about = aligned_scores(here, name, 0)
+        again = scored(here, aligned_policy(here, name, 0), name, 0, choice["temperature"])
+        assert [row.tolist() for row in again.codes] == [row.tolist() for row in scores.codes]
+        assert about["variant"] == name
+        assert choice.items() <= about.items()
 
 
-def test_a_killed_run_does_not_train_again(bench, monkeypatch):
-    def killed(*_):
-        raise KeyboardInterrupt
+def test_pairs_of_other_kinds_change_the_losers_alone(here):
+    params = with_cells(here.params, align=("random-speaker", "codec"))
+    assert set(make_pairs(params, 0)) == {f"{ARM}-{kind}" for kind in ("own", "random-speaker", "codec")}
+    kinds = ("own", "random-speaker", "codec")
+    own, other, codec = (read_codes(pairs_folder(ARM, kind, 0) / "tokens.safetensors") for kind in kinds)
+    real = [name for name in own if name.endswith("/real")]
+    assert all(torch.equal(own[name], codec[name]) for name in real)
+    assert any(not torch.equal(own[name], codec[name]) for name in own if name.endswith("/stab"))
+    assert any(not torch.equal(own[name], other[name]) for name in set(own) & set(other) if name.endswith("/expr"))
+
+
+def test_a_killed_run_goes_on_to_the_same_policies(here, monkeypatch):
+    params = with_cells(here.params, align=("lora",))
+    make_pairs(params, 0)
+    train_method(params, "lora", 0)
+    whole = weights_of(policy_at(here, "lora", 0, 2))
+    keep = align.Run.keep
+
+    def killed(run, model, step):
+        if step == 2:
+            raise KeyboardInterrupt
+        return keep(run, model, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(alignment, "points", killed)
+        patch.setattr(align.Run, "keep", killed)
         with pytest.raises(KeyboardInterrupt):
-            align_variant(bench, "lora", 0, PARAMS)
-    assert not paths.artifacts("align", "lora-s0").exists()
-    monkeypatch.setattr(alignment, "dgsa_loss", killed)
-    assert align_variant(bench, "lora", 0, PARAMS)["steps"] in P.steps
-
-
-def test_what_is_there_is_not_made_again(bench, monkeypatch):
-    first = align_variant(bench, "sft", 0, PARAMS)
-    monkeypatch.setattr(alignment, "align_variant", lambda *_: pytest.fail("made again"))
-    scores, report = system(bench, "sft", 0, PARAMS)
-    assert report["variant"] == "sft"
-    assert scores.summary["wer"].mean == pytest.approx(first["wer"], abs=1e-6)
-
-
-def test_what_other_settings_made_is_made_again(bench):
-    align_variant(bench, "sft", 0, PARAMS)
-    other = dataclasses.replace(PARAMS, align=dataclasses.replace(P, temperatures=(0.5,)))
-    assert system(bench, "sft", 0, other)[1]["temperature"] == 0.5
+            train_method(params, "lora", 0)
+    torch.manual_seed(99)
+    train_method(params, "lora", 0)
+    assert torch.equal(whole, weights_of(policy_at(here, "lora", 0, 2)))
 
 
 @pytest.mark.parametrize(("change", "said"), [(-0.2, True), (-0.01, False), (0.1, False)])
 def test_a_fall_of_the_winners_is_said_in_one_line(tmp_path, capsys, change, said):
     pd.DataFrame({"step": [1, 2], "winner_change": [change, change]}).to_csv(tmp_path / "loss.csv", index=False)
-    assert alignment._winner_change(tmp_path, 0.05) == change
-    assert ("displacement" in capsys.readouterr().err) == said
-
-
-def test_each_system_is_asked_again_on_fresh_texts_at_the_point_that_dev_chose(bench):
-    params = dataclasses.replace(
-        PARAMS, corpus=dataclasses.replace(PARAMS.corpus, test_texts=2, unseen_people=2),
-        confirm=ConfirmParams(texts=3, align=("sft", "rejection", "dgsa"), tdsc=()),
-    )  # fmt: skip
-    styled = dataclasses.replace(params, confirm=dataclasses.replace(params.confirm, align=("style-prefix",)))
-    with pytest.raises(UserError, match="style-prefix needs tokens"):
-        confirm.aligned(bench, styled)
-    found = confirm.aligned(bench, params)
-    assert list(found) == ["sft", "rejection", "dgsa"]
-    texts = [utterance.id for utterance in confirm.fresh(bench, params).sets["test"]]
-    for name, (scores,) in found.items():
-        about = json.loads(
-            (paths.artifacts("confirm", "th", f"{name}-s0") / "summary.json").read_text(encoding="utf-8")
-        )
-        assert about["temperature"] == system(bench, name, 0, params)[1]["temperature"]
-        assert scores.table["id"].tolist() == texts
+    assert align._winner_change(tmp_path, 0.05, "dgsa s0") == change
+    assert ("dgsa s0: displacement" in capsys.readouterr().err) == said

@@ -10,17 +10,16 @@ import pytest
 import torch
 
 from sebridge_lite.align import pairs
-from sebridge_lite.align.dgsa import Triplet
-from sebridge_lite.align.modes import modes, premise
+from sebridge_lite.align.modes import modes, premise, through_codec
 from sebridge_lite.align.pairs import (
     Samplers,
-    expressivity_pair,
+    Triplet,
+    expressivity_pairs,
     load_triplets,
     save_triplets,
     spoken_by,
-    stability_pair,
+    stability_pairs,
     style_sources,
-    through_codec,
     triplets_of,
 )
 from sebridge_lite.core.errors import UserError
@@ -65,6 +64,8 @@ def codes():
 class Judge:
     """Reads real speech as it was said, but for the utterances in `misheard`; and anything else as nothing."""
 
+    text = CharVocab()
+
     def __init__(self, codes, misheard=()):
         self.known = {tuple(row.tolist()): REAL[n].words for n, row in enumerate(codes) if n not in misheard}
 
@@ -106,10 +107,16 @@ def test_a_triplet_is_a_recording_and_what_the_policy_says_with_and_without_styl
             assert torch.equal(getattr(t, mode), said[0][sample])
 
 
-def test_both_sets_prefer_the_recording(make):
+@pytest.mark.parametrize("styled", [False, True])
+def test_both_sets_prefer_the_recording_and_only_stability_may_hear_the_style(make, styled):
     t = make()[0][0]
-    assert [part.tolist() for part in stability_pair(t)] == [t.real.tolist(), t.expr.tolist()]
-    assert [part.tolist() for part in expressivity_pair(t)] == [t.real.tolist(), t.stab.tolist()]
+    prefix = t.prefix if styled else t.prefix[:0]
+    for preferred, loser, heard in (
+        (stability_pairs([t], styled), t.expr, prefix),
+        (expressivity_pairs([t]), t.stab, t.prefix[:0]),
+    ):
+        for row, speech in zip(preferred[0], (t.real, loser), strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(row, (t.text, heard, speech), strict=True))
 
 
 def test_what_the_judge_misreads_is_left_out_and_nothing_else_changes(make):
@@ -152,7 +159,8 @@ def test_no_real_speech_gives_one_line(model):
 class Codec:
     """Says codes as sound of the same length, and hears each sound as its codes turned round."""
 
-    device = torch.device("cpu")
+    def load(self, utterances, folder):
+        return [torch.zeros(1)] * len(utterances)
 
     def timbres(self, sounds):
         return torch.zeros(len(sounds), 2)
@@ -164,9 +172,8 @@ class Codec:
         return [sound.long().flip(0) for sound in sounds]
 
 
-def test_the_codec_changes_losers_and_never_the_winner(make, monkeypatch):
+def test_the_codec_changes_losers_and_never_the_winner(make):
     triplets = make()[0]
-    monkeypatch.setattr(pairs, "load_sounds", lambda of, folder: [torch.zeros(1)] * len(of))
     changed = through_codec(Codec(), triplets, spoken_by(triplets, REAL), None, 0)
     for one, two in zip(triplets, changed, strict=True):
         assert torch.equal(one.real, two.real)
@@ -190,7 +197,7 @@ def test_nothing_is_lost_on_disk(make, tmp_path):
     triplets, sources = make()
     texts = [one.text for one in spoken_by(triplets, REAL)]
     save_triplets(tmp_path, triplets, texts, table(triplets), sources, SAMPLERS)
-    found, rows = load_triplets(tmp_path)
+    found, rows = load_triplets(tmp_path, CharVocab().encode)
     for one, two in zip(triplets, found, strict=True):
         assert one.name == two.name
         assert all(torch.equal(a, b) for a, b in zip(one[1:], two[1:], strict=True))
@@ -201,22 +208,9 @@ def test_nothing_is_lost_on_disk(make, tmp_path):
     assert first["tokens"] == {mode: len(getattr(triplets[1], mode)) for mode in ("real", "expr", "stab")}
 
 
-@pytest.mark.parametrize(
-    ("spoil", "part"),
-    [
-        (lambda path: path.unlink(), "sebridge pairs"),
-        (lambda path: path.write_text(path.read_text(encoding="utf-8")[:-20], encoding="utf-8"), "not whole"),
-        (lambda path: path.write_text(path.read_text(encoding="utf-8").replace("u0/0", "u9/0"), encoding="utf-8"), "u9/0"),
-    ],
-)  # fmt: skip
-def test_broken_pairs_give_one_line(make, tmp_path, spoil, part):
-    triplets, sources = make()
-    texts = [one.text for one in spoken_by(triplets, REAL)]
-    save_triplets(tmp_path, triplets, texts, table(triplets), sources, SAMPLERS)
-    spoil(tmp_path / "pairs.jsonl")
-    with pytest.raises(UserError, match=part) as caught:
-        load_triplets(tmp_path)
-    assert "\n" not in str(caught.value)
+def test_no_pairs_give_one_line_that_names_the_stage(tmp_path):
+    with pytest.raises(UserError, match="not there; `dvc repro pairs` makes it"):
+        load_triplets(tmp_path, CharVocab().encode)
 
 
 def made_up(rng, name) -> Triplet:

@@ -4,23 +4,20 @@ The second is the control that the paper lacks: y_real wins both sets of pairs, 
 choosing among samples by anything but words (the paper says no more than "best of N").
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from sebridge_lite.align.pairs import Triplet
+from sebridge_lite.align.runs import Run
 from sebridge_lite.core.checkpoint import key_of
-from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import TextSpeechLM, collate, loss
-from sebridge_lite.lm.sampling import SamplerConfig, generate
-from sebridge_lite.lm.train import TrainConfig, Trained, train
-from sebridge_lite.measure.evaluate import Scores, scores_of_codes
+from sebridge_lite.lm.train import Trained
+from sebridge_lite.lm.train import train as run_loop
 from sebridge_lite.measure.metrics import word_errors
-from sebridge_lite.measure.scoring import References
 from sebridge_lite.stack.stack import Stack
 
 
@@ -29,49 +26,20 @@ def best_of(stack: Stack, groups: Sequence[Sequence[Tensor]], said: Sequence[Seq
     words = [text for text, group in zip(said, groups, strict=True) for _ in group]
     wrong, _ = word_errors(words, stack.read([row for group in groups for row in group], lang))
     ends = np.cumsum([len(group) for group in groups])[:-1]
-    return [group[int(found.argmin())] for group, found in zip(groups, np.split(wrong, ends), strict=True)]
+    return [group[int(some.argmin())] for group, some in zip(groups, np.split(wrong, ends), strict=True)]
 
 
-def rejection_scores(
-    model: TextSpeechLM,
-    stack: Stack,
-    references: References,
-    sampler: SamplerConfig,
-    *,
-    candidates: int,
-    silence: Sequence[int],
-    seed: int,
-    floor: float | None = None,
-) -> Scores:
-    """Scores as `evaluate` has them, of the best of `candidates`; the first of them is the sample that `evaluate` takes.
-
-    There is no `h_cond`: what was chosen among is no longer drawn from the policy.
-    """
-    test = references.utterances
-    texts = [stack.text.encode(utterance.text) for utterance in test]
-    row_seeds = [seed_of(seed, "tokens", utterance.id) for utterance in test]
-    groups = generate(model, texts, [text[:0] for text in texts], sampler, candidates, row_seeds=row_seeds)
-    codes = best_of(stack, groups, [utterance.words for utterance in test], references.lang)
-    return scores_of_codes(stack, references, codes, silence=silence, seed=seed, floor=floor)
-
-
-def continue_sft(
-    model: TextSpeechLM,
-    examples: dict[str, tuple[Tensor, Tensor]],
-    noise: float,
-    budget: int,
-    config: TrainConfig,
-    folder: Path,
-    what: str,
-    dev: Callable,
-) -> Trained:
-    """Trains `model` in place on name: (text, y_real), without style prefix as the pairs are scored; resumable."""
+def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[Trained, dict]:
+    """Trains `model` in place on y_real alone, without style prefix, as the pairs are scored."""
+    p, noise = run.params.align, run.params.sft.token_noise
+    examples = {t.name.rpartition("/")[0]: (t.text, t.prefix[:0], t.real) for t in triplets}
     names, rows = list(examples), list(examples.values())
-    sizes = [len(text) + len(speech) + 2 for text, speech in rows]
+    batches = Batches([sum(map(len, row)) + 2 for row in rows], names, p.budget, run.seed)
+    data = key_of("sft on y_real", noise, *(part for text, _, speech in rows for part in (text, speech)))
+    config, fit = run.config(p.sft_lr), partial(loss, noise=noise)
 
     def batch(indices):
-        return collate([(rows[i][0], torch.zeros(0, dtype=torch.long), rows[i][1]) for i in indices])
+        return collate([rows[i] for i in indices])
 
-    data = key_of("sft on y_real", noise, *(part for row in rows for part in row))
-    batches = Batches(sizes, names, budget, config.seed)
-    return train(model, partial(loss, noise=noise), batches, batch, config, folder, data, what, dev)
+    done = run_loop(model, fit, batches, batch, config, run.work, data, run.what, run.keep)
+    return done, {"utterances": len(rows)}

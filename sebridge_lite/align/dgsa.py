@@ -1,46 +1,34 @@
-"""DGSA's step (Eq. 10): two sets of preferences that share their winner, trained by the one loop of `speech.train`.
-
-    T_stab  y_real > y_expr     keep the words: the loser is the expressive but unstable output
-    T_expr  y_real > y_stab     win back the melody: the loser is the stable but flat output
+"""DGSA's step (Eq. 10): two sets of preferences that share their winner, trained by the one loop of `lm.train`.
 
 Each sequence of a triplet is one row, scored once, whatever number of pairs it is in: three rows when both sets are scored
 without a style prefix, four when T_stab is scored under it ("split"), two when a weight is 0. The reference is frozen, so its
-log-probabilities are computed once and kept by content. Left out: rows packed into padding-free sequences (measured on a CPU:
-their block mask costs 15 to 40 % more time than the 11 % of padding in batches of like lengths; smaller batches with more
-of them a step are the cheaper way to less padding), and sharing the text among a triplet's rows.
+log-probabilities are computed once. Left out: rows packed into padding-free sequences (measured on a CPU: their block mask
+costs 15 to 40 % more time than the 11 % of padding in batches of like lengths), and sharing the text among a triplet's rows.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sebridge_lite.align.dpo import dpo_loss
+from sebridge_lite.align.pairs import Pair, Triplet, expressivity_pairs, stability_pairs
+from sebridge_lite.align.runs import Run
+from sebridge_lite.align.schedule import lambda_e, lambda_s
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.device import autocast, move
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.paths import replacing
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs, token_logprobs
+from sebridge_lite.lm.sft import adapted
+from sebridge_lite.lm.train import Trained
+from sebridge_lite.lm.train import train as run_loop
 
 BUDGET = 4_000  # tokens a batch while the reference is scored
 CONDITIONINGS = ("off", "split")
-
-
-class Triplet(NamedTuple):
-    """One text in three versions; all but the name are (length,) long."""
-
-    name: str
-    text: Tensor
-    prefix: Tensor  # the style under which y_expr was sampled
-    real: Tensor  # the winner of both sets
-    expr: Tensor  # Eq. 6
-    stab: Tensor  # Eq. 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +43,7 @@ class PairBatch:
 
 @dataclass(frozen=True, eq=False)
 class PairSet:
-    """All triplets as rows. `Batches(pairs.sizes, pairs.names, ...)` and `pairs.collate` are what `train` wants."""
+    """All pairs as rows. `Batches(pairs.sizes, pairs.names, ...)` and `pairs.collate` are what `lm.train` wants."""
 
     names: Sequence[str]  # (N,)
     rows: Sequence[Sequence[Example]]  # (N, W)
@@ -65,7 +53,7 @@ class PairSet:
 
     @property
     def sizes(self) -> np.ndarray:
-        """(N,) tokens with the padding inside a triplet, so that a batch keeps to its budget."""
+        """Tokens with the padding inside each row of the set, so that a batch keeps to its budget. (N,)"""
         return np.array([len(rows) * max(map(_positions, rows)) for rows in self.rows])
 
     def collate(self, indices: Sequence[int]) -> PairBatch:
@@ -81,26 +69,14 @@ def _positions(row: Example) -> int:
     return 2 + sum(map(len, row))
 
 
-def layout(lambda_s: float, lambda_e: float, conditioning: str) -> tuple[list[tuple[str, bool]], dict]:
-    """Rows to score, (field of a triplet, under its prefix), and per set the places of winner and loser among them."""
-    if conditioning not in CONDITIONINGS:
-        raise UserError(f"conditioning: '{conditioning}' is not one of {', '.join(CONDITIONINGS)}")
-    if min(lambda_s, lambda_e) < 0 or lambda_s + lambda_e == 0:
-        raise UserError(f"lambda_s {lambda_s}, lambda_e {lambda_e}: weights must not be negative, nor both 0")
-    rows, pairs = [], {}
-    for name, loser, weight, styled in (
-        ("stab", "expr", lambda_s, conditioning == "split"),
-        ("expr", "stab", lambda_e, False),
-    ):
-        if weight:
-            rows += [row for row in (("real", styled), (loser, styled)) if row not in rows]
-            pairs[name] = (rows.index(("real", styled)), rows.index((loser, styled)))
-    return rows, pairs
+def _equal(one: Sequence[Example], other: Sequence[Example]) -> bool:
+    return all(torch.equal(a, b) for row, same in zip(one, other, strict=True) for a, b in zip(row, same, strict=True))
 
 
-def check_pairs(pairs: Sequence, policy: TextSpeechLM, reference: TextSpeechLM) -> None:
-    """Whatever kind of pairs: there are some, and the reference speaks the policy's tokens."""
-    if not pairs:
+def _check(
+    names: Sequence[str], sets: Mapping[str, Sequence[Pair]], policy: TextSpeechLM, reference: TextSpeechLM
+) -> None:
+    if not names:
         raise UserError("preference pairs: none; sample more texts or loosen the filters that made them")
     ours, theirs = policy.config, reference.config
     if (ours.text_vocab, ours.speech_vocab) != (theirs.text_vocab, theirs.speech_vocab):
@@ -108,30 +84,49 @@ def check_pairs(pairs: Sequence, policy: TextSpeechLM, reference: TextSpeechLM) 
             f"reference of {theirs.text_vocab} text and {theirs.speech_vocab} speech tokens, policy of {ours.text_vocab} and "
             f"{ours.speech_vocab}: take the checkpoint that the policy starts from as its reference"
         )
+    for label, pairs in sets.items():
+        for name, (winner, loser) in zip(names, pairs, strict=True):
+            if _equal([winner], [loser]):
+                raise UserError(f"pair {name}: winner and loser of T_{label} are the same tokens; drop it")
+            longest = max(_positions(winner), _positions(loser))
+            if longest > ours.max_positions:
+                raise UserError(
+                    f"pair {name}: {longest:,} tokens with its text and prefix, the model has {ours.max_positions:,} "
+                    "positions; drop it"
+                )
+            highest = max((int(part.max()) for row in (winner, loser) for part in row[1:] if len(part)), default=0)
+            if highest >= ours.speech_vocab:
+                raise UserError(
+                    f"pair {name}: token {highest} is outside 0..{ours.speech_vocab - 1}; it is of another tokenizer: "
+                    "make the pairs again"
+                )
 
 
-def _check(triplets: Sequence[Triplet], losers: set[str], policy: TextSpeechLM, reference: TextSpeechLM) -> None:
-    check_pairs(triplets, policy, reference)
-    for triplet in triplets:
-        for loser in losers:
-            if torch.equal(triplet.real, getattr(triplet, loser)):
-                raise UserError(f"pair {triplet.name}: winner y_real and loser y_{loser} are the same tokens; drop it")
+def paired(
+    names: Sequence[str],
+    sets: Mapping[str, Sequence[Pair]],
+    weights: Mapping[str, float],
+    policy: TextSpeechLM,
+    reference: TextSpeechLM,
+) -> PairSet:
+    """Pairs as rows, with what the reference says of each. sets: each has one pair for each of `names`.
 
-
-def check_rows(names: Sequence[str], rows: Sequence[Sequence[Example]], policy: TextSpeechLM) -> None:
-    """Every version of every pair must fit into the policy's context and be made of its tokens."""
-    context, vocab = policy.config.max_positions, policy.config.speech_vocab
-    for name, of_one in zip(names, rows, strict=True):
-        longest = max(map(_positions, of_one))
-        if longest > context:
-            raise UserError(
-                f"pair {name}: {longest:,} tokens with its text and prefix, the model has {context:,} positions; drop it"
-            )
-        highest = max((int(part.max()) for _, *speech in of_one for part in speech if len(part)), default=0)
-        if highest >= vocab:
-            raise UserError(
-                f"pair {name}: token {highest} is outside 0..{vocab - 1}; it is of another tokenizer: make the pairs again"
-            )
+    What is the winner or the loser of two sets throughout is one row.
+    """
+    _check(names, sets, policy, reference)
+    columns: list[Sequence[Example]] = []
+    places: dict[str, tuple[int, int]] = {}
+    for label, pairs in sets.items():
+        ends = []
+        for column in zip(*pairs, strict=True):  # all winners, then all losers
+            known = [place for place, before in enumerate(columns) if _equal(before, column)]
+            if not known:
+                columns.append(column)
+            ends.append(known[0] if known else len(columns) - 1)
+        places[label] = (ends[0], ends[1])
+    rows = list(zip(*columns, strict=True))
+    logps = reference_logprobs(reference, [row for of_one in rows for row in of_one])
+    return PairSet(names, rows, places, weights, logps.view(len(rows), len(columns)))
 
 
 def pair_set(
@@ -141,40 +136,34 @@ def pair_set(
     lambda_s: float,
     lambda_e: float,
     conditioning: str,
-    cache: Path,
 ) -> PairSet:
-    """T_stab and T_expr (Eq. 8-9) as rows, with what the reference says of each; a set of weight 0 has none and costs nothing."""
-    kinds, pairs = layout(lambda_s, lambda_e, conditioning)
-    _check(triplets, {kind for kind, _ in kinds} - {"real"}, policy, reference)
-    names = [triplet.name for triplet in triplets]
-    rows = [
-        [(t.text, t.prefix if styled else t.prefix[:0], getattr(t, kind)) for kind, styled in kinds] for t in triplets
-    ]
-    check_rows(names, rows, policy)
-    logps = reference_logprobs(reference, [row for of_one in rows for row in of_one], cache)
-    weights = {name: weight for name, weight in (("stab", lambda_s), ("expr", lambda_e)) if weight}
-    return PairSet(names, rows, pairs, weights, logps.view(len(rows), len(kinds)))
+    """T_stab and T_expr (Eq. 8-9) with their weights; a set of weight 0 has no rows and costs nothing.
+
+    conditioning: "split" scores T_stab under the style that y_expr was drawn under, "off" nothing.
+    """
+    if conditioning not in CONDITIONINGS:
+        raise UserError(f"conditioning: '{conditioning}' is not one of {', '.join(CONDITIONINGS)}")
+    if min(lambda_s, lambda_e) < 0 or lambda_s + lambda_e == 0:
+        raise UserError(f"lambda_s {lambda_s}, lambda_e {lambda_e}: weights must not be negative, nor both 0")
+    weights = {label: weight for label, weight in (("stab", lambda_s), ("expr", lambda_e)) if weight}
+    made = {"stab": stability_pairs(triplets, styled=conditioning == "split"), "expr": expressivity_pairs(triplets)}
+    sets = {label: made[label] for label in weights}
+    return paired([triplet.name for triplet in triplets], sets, weights, policy, reference)
 
 
 @torch.no_grad()
-def reference_logprobs(model: TextSpeechLM, examples: Sequence[Example], cache: Path) -> Tensor:
-    """(N,) log pi_ref(y | x), each computed once in its life: kept in `cache` under the hash of weights and tokens."""
+def reference_logprobs(model: TextSpeechLM, examples: Sequence[Example]) -> Tensor:
+    """log pi_ref(y | x) of each example; equal ones are asked once. (N,)"""
     device = next(model.parameters()).device
-    weights = key_of(device.type, *(part for item in model.state_dict().items() for part in item))
-    path = cache / f"reference_{weights}.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     keys = [key_of(*(part.long() for part in example), *map(len, example)) for example in examples]
-    new = {key: example for key, example in zip(keys, examples, strict=True) if key not in known}
-    if new:
-        names, sizes = list(new), [_positions(example) for example in new.values()]
-        for indices in Batches(sizes, names, max(BUDGET, *sizes), seed=0).epoch(0):
-            some = [names[i] for i in indices]
-            with autocast(device):  # as in training, so that policy = reference gives margins of 0
-                found = sequence_logprobs(model, move(collate([new[key] for key in some]), device))
-            known |= dict(zip(some, found.tolist(), strict=True))
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(known), encoding="utf-8")
-    return torch.tensor([known[key] for key in keys])
+    asked = dict(zip(keys, examples, strict=True))
+    names, sizes, found = list(asked), [_positions(example) for example in asked.values()], {}
+    for indices in Batches(sizes, names, max(BUDGET, *sizes), seed=0).epoch(0):
+        some = [names[i] for i in indices]
+        with autocast(device):  # as in training, so that policy = reference gives margins of 0
+            logps = sequence_logprobs(model, move(collate([asked[name] for name in some]), device))
+        found |= dict(zip(some, logps.tolist(), strict=True))
+    return torch.tensor([found[key] for key in keys])
 
 
 def dgsa_loss(model: TextSpeechLM, batch: PairBatch, beta: float, **options) -> tuple[Tensor, int, dict]:
@@ -211,3 +200,21 @@ def _winners(batch: PairBatch, tokens: Tensor, lengths: Tensor) -> dict[str, Ten
         "winner_eos": tokens[won, lengths[won] - 1].mean(),
         "winner_tokens": lengths[won].float().mean(),
     }
+
+
+def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[Trained, dict]:
+    """Trains `model` in place by DGSA or a variant of it; the policy that it is before the first step is the reference."""
+    method, p = run.method, run.params.align
+    weights = method.weights(lambda_s(run.alpha, p.alpha_star), lambda_e(run.alpha, p.alpha_star))
+    found = pair_set(triplets, model, model, *weights, method.conditioning)
+    beta, options = p.beta, {"normalised": method.normalised, "sft": p.sft_weight if method.sft_term else 0.0}
+    if method.normalised:  # a token's margin is smaller by the length: so that the sigmoid sees what it sees without
+        beta *= sum(len(t.real) + 1 for t in triplets) / len(triplets)
+    torch.manual_seed(run.seed)  # of the adapters' first weights
+    adapted(model, p.lora_rank if method.lora else 0)
+    batches = Batches(found.sizes, found.names, p.budget * found.reference.shape[1], run.seed)
+    tokens = [part for t in triplets for part in t[1:]]
+    data = key_of(*tokens, found.reference, weights, method.conditioning, beta, options)
+    config, loss = run.config(p.lora_lr if method.lora else p.lr), partial(dgsa_loss, beta=beta, **options)
+    done = run_loop(model, loss, batches, found.collate, config, run.work, data, run.what, run.keep)
+    return done, {"pairs": len(triplets), "lambda_s": round(weights[0], 4), "lambda_e": round(weights[1], 4)}

@@ -1,6 +1,6 @@
 """Direct preference optimisation: one pure function on summed log-probabilities, (B,) in and (B,) out.
 
-It knows nothing of models, masks or batches: `speech.lm.sequence_logprobs` sums the log-probabilities of speech tokens and
+It knows nothing of models, masks or batches: `lm.lm.sequence_logprobs` sums the log-probabilities of speech tokens and
 eos and of nothing else, and `align.dgsa` brings the pairs. Options are off unless asked for, one line each. Left out:
 every other loss of this family (hinge, KTO, ...), f-divergences, weights by pair.
 """
@@ -45,16 +45,14 @@ def dpo_loss(
     *,
     lengths: tuple[Tensor, Tensor] | None = None,
     normalised: bool = False,
-    label_smoothing: float = 0.0,
     ipo: bool = False,
     sft: float = 0.0,
 ) -> Preference:
-    """Eq. 11 (Sec. 3): -log sigmoid of the margin, reward of the winner less reward of the loser.
+    """Eq. 11 (Sec. 3): -log sigmoid of the margin, reward of the winner minus reward of the loser.
 
     chosen, rejected, ref_chosen, ref_rejected: (B,) log pi(y | x), summed over tokens, of policy and reference.
     lengths: scored tokens of winners and losers, each (B,), for `normalised` and `sft`.
     normalised: log-probabilities a token instead of a sequence, so that length alone earns nothing.
-    label_smoothing: the share of pairs taken to be the wrong way round.
     ipo: (log ratio difference - 1 / 2 beta)^2 in place of the sigmoid, which bounds the margin.
     sft: weight of the winner's cross entropy a token, which holds its probability up.
     """
@@ -66,8 +64,6 @@ def dpo_loss(
     won, lost = rewards(chosen / by[0], ref_chosen / by[0], beta), rewards(rejected / by[1], ref_rejected / by[1], beta)
     margin = won - lost  # (B,), what Eq. 11 takes the sigmoid of
     losses = -F.logsigmoid(margin)  # Eq. 11; ln 2 when policy = reference
-    if label_smoothing:
-        losses = (1 - label_smoothing) * losses - label_smoothing * F.logsigmoid(-margin)
     if ipo:
         losses = (margin / beta - 1 / (2 * beta)).square()
     if sft:

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
-from sebridge_lite.align.dgsa import Triplet
-from sebridge_lite.align.pairs import MODES, said_in, spoken_by
+from sebridge_lite.align.pairs import MODES, Triplet, spoken_by
+from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
 from sebridge_lite.measure.metrics import repetition_rate, word_errors
 from sebridge_lite.measure.prosody import describe
 from sebridge_lite.measure.scoring import K
+from sebridge_lite.measure.stats import columns
 from sebridge_lite.stack.stack import Stack
 
 MEASURES = {  # name: column, and what it is counted out of (None: a plain mean over utterances)
@@ -27,6 +29,23 @@ MEASURES = {  # name: column, and what it is counted out of (None: a plain mean 
 }
 
 
+def said_in(
+    stack: Stack, triplets: Sequence[Triplet], of: Sequence[Utterance], folder: Path, mode: str, seed: int
+) -> list[Tensor]:
+    """One mode as sound, each in the voice of its real recording."""
+    timbres = stack.timbres(stack.load(of, folder))
+    noises = [seed_of(seed, "sound", triplet.name) for triplet in triplets]
+    return stack.speak([getattr(triplet, mode) for triplet in triplets], timbres, noises)
+
+
+def through_codec(
+    stack: Stack, triplets: Sequence[Triplet], of: Sequence[Utterance], folder: Path, seed: int
+) -> list[Triplet]:
+    """The losers decoded and tokenised again: as y_real they are then tokens of a sound, whatever the LM's own look like."""
+    expr, stab = (stack.tokens(said_in(stack, triplets, of, folder, mode, seed)) for mode in ("expr", "stab"))
+    return [t._replace(expr=e, stab=s) for t, e, s in zip(triplets, expr, stab, strict=True)]
+
+
 def mode_rows(
     stack: Stack, triplets: Sequence[Triplet], utterances: Sequence[Utterance], folder: Path, decoded: int, seed: int
 ) -> pd.DataFrame:
@@ -36,9 +55,10 @@ def mode_rows(
         codes = [getattr(triplet, mode) for triplet in triplets]
         wrong, words = word_errors([utterance.words for utterance in of], stack.read(codes, of[0].lang))
         repeats, windows = repetition_rate(codes, K)
-        table = pd.DataFrame({"id": [utterance.id for utterance in of], "mode": mode, "words_wrong": wrong, "words": words,
-                              "repeats": repeats, "windows": windows, "tokens": [len(row) for row in codes],
-                              "f0_std_st": np.nan, "energy_std_db": np.nan})  # fmt: skip
+        counts = {"words_wrong": wrong, "words": words, "repeats": repeats, "windows": windows}
+        counts["tokens"] = [len(row) for row in codes]
+        table = pd.DataFrame({"id": [utterance.id for utterance in of], "mode": mode, **counts})
+        table[["f0_std_st", "energy_std_db"]] = np.nan
         tracks = stack.tracks(said_in(stack, triplets[heard], of[heard], folder, mode, seed))
         melody = [describe(track.f0, track.energy, 1) for track in tracks]
         for column in ("f0_std_st", "energy_std_db"):
@@ -63,7 +83,7 @@ def modes(rows: pd.DataFrame, triplets: Sequence[Triplet], codes: int) -> pd.Dat
             found[name] = mean_interval(own[top], own["id"], own[bottom] if bottom else None)
         row: dict = {"mode": mode, "pairs": len(own), "texts": own["id"].nunique()}
         for name, interval in found.items():
-            row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+            row |= columns(name, interval)
         table.append(row)
     return pd.DataFrame(table)
 

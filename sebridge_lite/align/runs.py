@@ -1,0 +1,43 @@
+"""What all methods of study align share when they train: a constant rate, and the policy kept at each step of the grid."""
+
+import copy
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from sebridge_lite.align.methods import Method
+from sebridge_lite.core.params import Params
+from sebridge_lite.lm.lm import TextSpeechLM, merge_lora
+from sebridge_lite.lm.train import TrainConfig
+from sebridge_lite.stack.weights import save_model
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What the `train` of a method's file is told beside the model and the triplets."""
+
+    method: Method
+    params: Params
+    alpha: float  # the share of synthetic speech behind the SFT policy
+    seed: int
+    work: Path  # for history, checkpoint, and the policies
+
+    @property
+    def what(self) -> str:
+        return f"{self.method.name} s{self.seed}"
+
+    def config(self, lr: float) -> TrainConfig:
+        """Constant after the warm-up, so that the policy at a step is what a shorter run would have given."""
+        p = self.params.align
+        every = math.gcd(*p.steps)
+        return TrainConfig(
+            steps=max(p.steps), lr=lr, warmup=p.warmup, schedule="constant", weight_decay=0.0, clip=1.0, accumulate=1,
+            save_every=every, dev_every=every, seed=self.seed, betas=(0.9, 0.98),
+        )  # fmt: skip
+
+    def keep(self, model: TextSpeechLM, step: int) -> dict:
+        """No numbers; a `dev` of the training loop that saves the policy at the steps of the grid, adapters merged."""
+        if step in self.params.align.steps:
+            whole = merge_lora(copy.deepcopy(model)) if self.method.lora else model
+            save_model(whole, model.config, self.work / f"step-{step}" / "model", half=True)
+        return {}

@@ -138,7 +138,7 @@ def run_pipeline(outputs: Path) -> dict[str, str]:
             future = pool.submit(run_stage, name, resolved[name], outputs)
             running[future], pools[future] = name, pool
         if not running:
-            failed |= dict.fromkeys(todo, "waits for a stage that failed")
+            failed |= {name: "waits for a stage that failed" for name in todo}
             break
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             name = running.pop(future)

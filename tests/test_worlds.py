@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sebridge_lite.experiments.policies import Bench, policy_folder
 
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments import worlds as W
 from sebridge_lite.experiments.phase import mixture_of, natural_range
+from sebridge_lite.experiments.policies import Bench, policy_folder
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores, rate

@@ -61,7 +61,7 @@ def group_set(loop: Loop, spoken: Candidates, policy: TextSpeechLM) -> GroupSet:
     kept = np.flatnonzero(gains)
     texts = [loop.encode(text.text) for text in spoken.texts]
     examples = [(texts[spoken.table["text"][i]], spoken.codes[i][:0], spoken.codes[i]) for i in kept]
-    old = reference_logprobs(policy, examples, loop.work / "reference")
+    old = reference_logprobs(policy, examples)
     return GroupSet([str(i) for i in kept], examples, old, torch.from_numpy(gains[kept]).float())
 
 

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 
 from sebridge_lite.align.critic import Length, Listen, Text, judged
-from sebridge_lite.align.dgsa import PairSet, dgsa_loss, reference_logprobs
+from sebridge_lite.align.dgsa import PairSet, dgsa_loss, paired
 from sebridge_lite.align.dpo import fallen
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SamplingParams, SFTParams, TdscParams
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.lm.batching import Batches
-from sebridge_lite.lm.lm import Example, TextSpeechLM
+from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.lm.train import TrainConfig, train
@@ -202,13 +202,13 @@ def constant(loop: Loop, k: int, steps: int, lr: float) -> TrainConfig:
 
 def dpo_pairs(loop: Loop, spoken: Candidates, reference: TextSpeechLM) -> PairSet:
     """Eq. 19 (Sec. 4): the pairs of Eq. 18 for L_DPO, which is `dgsa_loss` on this one set of weight 1."""
-    rows: list[list[Example]] = []
-    for winner, loser in spoken.pairs:
-        text = loop.encode(spoken.text(winner))
-        rows.append([(text, text[:0], spoken.codes[row]) for row in (winner, loser)])
-    logps = reference_logprobs(reference, [row for both in rows for row in both], loop.work / "reference")
+    texts = [loop.encode(spoken.text(winner)) for winner, _ in spoken.pairs]
+    pairs = [
+        ((text, text[:0], spoken.codes[winner]), (text, text[:0], spoken.codes[loser]))
+        for text, (winner, loser) in zip(texts, spoken.pairs, strict=True)
+    ]
     names = [str(winner) for winner, _ in spoken.pairs]
-    return PairSet(names, rows, {"critique": (0, 1)}, {"critique": 1.0}, logps.view(-1, 2))
+    return paired(names, {"critique": pairs}, {"critique": 1.0}, reference, reference)
 
 
 def learn_pairs(

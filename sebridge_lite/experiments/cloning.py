@@ -16,8 +16,8 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.core.workers import in_pool
-from sebridge_lite.experiments.align import aligned_policy
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
+from sebridge_lite.experiments.choose import aligned_policy
 from sebridge_lite.experiments.critique import iterations
 from sebridge_lite.experiments.systems import PAIRS, pairs_of
 from sebridge_lite.lm.lm import TextSpeechLM

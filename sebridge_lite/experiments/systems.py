@@ -24,8 +24,8 @@ from sebridge_lite.data.exports import read_exports
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import RATE, Utterance, resample, show
 from sebridge_lite.data.recordings import Recording, to_int16, write_set
-from sebridge_lite.experiments.align import aligned_scores
 from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json
+from sebridge_lite.experiments.choose import aligned_scores
 from sebridge_lite.experiments.critique_scores import history
 from sebridge_lite.experiments.floors import floor_scores
 from sebridge_lite.experiments.score import sft_scores

@@ -43,7 +43,7 @@ def said_by(bench: Bench, scores: Scores, places: Sequence[int], seed: int) -> l
 
 def items_of(bench: Bench, params: Params) -> list[Item]:
     """So many test texts as `params.listening` asks for, as recorded and as each of its systems says them."""
-    from sebridge_lite.experiments.align import aligned_scores
+    from sebridge_lite.experiments.choose import aligned_scores
 
     p, utterances = params.listening, bench.utterances("test")
     places = places_of(bench, p.texts, p.reference)

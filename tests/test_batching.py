@@ -60,12 +60,8 @@ def test_neighbours_change_from_epoch_to_epoch():
 def test_like_lengths_share_a_batch_so_that_little_is_padding():
     sizes = np.random.default_rng(0).integers(40, 200, 1_000)
     by_chance = 1 - sizes.mean() / np.mean([sizes[i : i + 13].max() for i in range(0, 1_000, 13)])
-    assert batches_of(sizes, budget=2_000).padding_share() < 0.1 < by_chance
-
-
-def test_padding_share_by_hand():
-    # One batch, (10 + 30) frames in 2 x 30 cells.
-    assert batches_of([10, 30], budget=60).padding_share() == pytest.approx(1 - 40 / 60)
+    cells = sum(len(batch) * sizes[batch].max() for batch in batches_of(sizes, budget=2_000).epoch(0))
+    assert 1 - sizes.sum() / cells < 0.1 < by_chance
 
 
 def test_sizes_of_one_give_batches_of_so_many_examples():

@@ -102,14 +102,6 @@ def test_guidance_changes_nothing_when_the_mean_tells_nothing():
     assert torch.allclose(*arms, atol=1e-4)
 
 
-def test_a_prompt_comes_back_as_it_was_and_is_heeded():
-    codes, lengths, timbre = request(10)
-    prompt = torch.randn(1, 8, 80) * 2 - 5
-    mel, _ = decode(flow(), codes, lengths, timbre, PLAIN, [1], prompt, torch.tensor([8]))
-    assert torch.allclose(mel[:, :8], prompt, atol=1e-4)
-    assert not torch.allclose(mel[:, 8:], decode(flow(), codes, lengths, timbre, PLAIN, [1])[0][:, 8:])
-
-
 def test_tokens_out_of_the_vocabulary_are_named():
     codes, lengths, timbre = request(10)
     codes[0, 3] = 9

@@ -319,6 +319,13 @@ def test_other_first_weights_are_another_run(tmp_path, capsys):
     assert "of another run (other first weights)" in capsys.readouterr().err
 
 
+def test_a_checkpoint_made_by_other_code_is_not_used(tmp_path, capsys, monkeypatch):
+    run(tmp_path)
+    monkeypatch.setattr("sebridge_lite.lm.train.code_hash", lambda *rooms: "changed")
+    run(tmp_path)
+    assert "of another run (other code)" in capsys.readouterr().err
+
+
 def test_a_torn_checkpoint_is_one_clear_line(tmp_path):
     run(tmp_path)
     (tmp_path / CHECKPOINT).write_bytes((tmp_path / CHECKPOINT).read_bytes()[:1_000])

@@ -47,7 +47,7 @@ def expect_line(said: str, path, **more) -> None:
 
 def test_weights_and_settings_come_back_as_they_were_tied_ones_too(saved):
     model, path = saved
-    again = load(path, expect=CONFIG)
+    again = load(path)
     assert load_config(ToyConfig, path) == CONFIG
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
     assert not again.training
@@ -117,12 +117,7 @@ def test_weights_of_another_size_are_named_with_both_shapes(saved):
     _, path = saved
     file = path.with_name("toy.v0.8.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "width": 5}))
-    expect_line(r"codes has shape \(4,\), toy.v0.8.json asks for \(5,\)", path)
-
-
-def test_a_checkpoint_of_another_size_than_the_parameters_say_is_named(saved):
-    _, path = saved
-    expect_line("a checkpoint with width = 4, the parameters say 8", path, expect=replace(CONFIG, width=8))
+    expect_line(r"of another model than toy.v0.8.json says.*codes.*\[4\].*\[5\]", path)
 
 
 def test_weights_of_another_model_are_named(saved):
@@ -133,7 +128,7 @@ def test_weights_of_another_model_are_named(saved):
             super().__init__(config)
             self.more = torch.nn.Linear(2, 2)
 
-    with pytest.raises(UserError, match=r"more\.weight is missing"):
+    with pytest.raises(UserError, match=r"Missing.*more\.weight"):
         load_model(Other, ToyConfig, path)
 
 

@@ -68,7 +68,7 @@ def resume(path: Path, run: dict, model, optimizer, device: torch.device) -> dic
         return start
     try:
         state = torch.load(path, map_location=device, weights_only=True)
-        differs = [name for name in run if state["run"][name] != run[name]]
+        differs = [name for name in run if state["run"].get(name) != run[name]]
         if not differs:
             model.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])

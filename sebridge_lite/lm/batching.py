@@ -64,9 +64,3 @@ class Batches:
                 last = position + 1 == len(batches)
                 yield (epoch + 1, 0) if last else (epoch, position + 1), batches[position]
             epoch, first = epoch + 1, 0
-
-    def padding_share(self, epoch: int = 0) -> float:
-        """The share of an epoch's batch cells that is padding."""
-        sizes = np.asarray(self.sizes)
-        cells = sum(len(batch) * sizes[batch].max() for batch in self.epoch(epoch))
-        return float(1 - sizes.sum() / cells)

@@ -1,4 +1,4 @@
-"""The one training loop: tokenizer, judges, decoder, LM and, later, preference alignment are all trained here.
+"""The one training loop: tokenizer, judges, decoder, LM and preference alignment are all trained here.
 
 A step draws `accumulate` batches from an endless stream, sums weight x gradient over them, divides by the total weight,
 clips, and lets AdamW move. Random numbers are seeded anew for each step from (seed, step, process), so a checkpoint needs
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from sebridge_lite.core.checkpoint import CHECKPOINT, add_row, key_of, resume, save, tidy
+from sebridge_lite.core.checkpoint import CHECKPOINT, add_row, code_hash, key_of, resume, save, tidy
 from sebridge_lite.core.device import autocast, move, pick_device
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import one_of, within
@@ -33,6 +33,7 @@ from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.lm.batching import Batches
 
 SHOWN = 8  # batch ids in a message
+ROOMS = ("core", "stack", "lm", "align")  # whose code what is learnt depends on
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def _depends_on(model, batches: Batches, config: TrainConfig, inputs: str) -> di
     harmless = ("device", "save_every", "dev_every")
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in harmless}
     return {
+        "code": code_hash(*ROOMS),
         "settings": key_of(settings),
         "batches": key_of(np.asarray(batches.sizes), *batches.names, batches.budget, batches.seed),
         "first weights": key_of(*(part for item in model.state_dict().items() for part in item)),
@@ -243,7 +245,7 @@ def train(
     what: str = "train",
     dev: Callable | None = None,
 ) -> Trained:
-    """Trains `model` in place, or goes on where a killed run of the same settings, data and first weights stopped.
+    """Trains `model` in place, or goes on where a killed run of the same code, settings, data and first weights stopped.
 
     loss_fn(model, batch) -> (mean loss, weight, scalars): weight is what the mean is over (tokens, pairs); scalars is a
         dict of further means for the history.

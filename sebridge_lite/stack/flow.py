@@ -164,21 +164,15 @@ def decode(
     timbre: torch.Tensor,
     config: DecodeConfig,
     seeds: list[int],
-    prompt: torch.Tensor | None = None,
-    prompt_lengths: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Codes (B, S) and timbre (B, E) -> mel (B, 2 S, 80) and pitch for the vocoder (B, 2 S) in Hz, 0 where unvoiced.
 
-    Each row's noise follows from its own seed. With `prompt` (B, P, 80), P <= 2 S, the codes begin with those of the prompt,
-    and its frames come back as they were.
+    Each row's noise follows from its own seed. Left out: a prompt, whose frames the network could be given.
     """
     model.eval()
     size, frames = len(codes), 2 * codes.shape[1]
     mask = valid(2 * token_lengths, frames)
     given, is_given = torch.zeros(size, frames, 80, device=codes.device), torch.zeros_like(mask)
-    if prompt is not None:
-        given[:, : prompt.shape[1]] = (prompt - MEL_MEAN) / MEL_STD
-        is_given = valid(prompt_lengths, frames) & mask
     mean, pitch = model.expect(codes, token_lengths, timbre)
 
     def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
@@ -190,7 +184,7 @@ def decode(
 
     x0 = mean + _noise(2 * token_lengths, frames, seeds).to(codes.device) * config.noise
     mel = SOLVERS[config.solver](velocity, x0, config.steps)
-    return torch.where(is_given[..., None], given, mel) * MEL_STD + MEL_MEAN, hertz(*pitch.unbind(-1)) * mask
+    return mel * MEL_STD + MEL_MEAN, hertz(*pitch.unbind(-1)) * mask
 
 
 def _noise(lengths: torch.Tensor, frames: int, seeds: list[int]) -> torch.Tensor:

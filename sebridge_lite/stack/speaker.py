@@ -1,7 +1,7 @@
 """Who speaks: a small metric-learning net on mel, trained to tell studio people apart (AAM-softmax, Deng et al. 2019).
 
-It stands where the paper has CAM++ (the decoder's `e_timbre`) and WavLM (SIM). `embed` is the mean over time of one named
-layer, as Eq. 26 has it. Level is taken off by the mean over the whole recording, tilt and register stay: they are the
+It stands where the paper has CAM++ (the decoder's `e_timbre`) and WavLM (SIM). `forward` is the mean over time of the
+last layer, as Eq. 26 has it. Level is taken off by the mean over the whole recording, tilt and register stay: they are the
 voice. Left out: attentive pooling, a second stage of fine-tuning, score normalisation.
 """
 
@@ -31,8 +31,6 @@ class SpeakerConfig:
 
 
 class SpeakerEncoder(nn.Module):
-    """Layers: `block1` ... `blockN` at 25 Hz, then `timbre`, the last, as wide as `embedding`."""
-
     def __init__(self, config: SpeakerConfig):
         super().__init__()
         self.config = config
@@ -41,28 +39,19 @@ class SpeakerEncoder(nn.Module):
         self.timbre = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, config.embedding))
         self.prototypes = nn.Parameter(torch.randn(config.speakers, config.embedding))
 
-    def layers(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Every layer's frames (B, S, D) by name, and their mask (B, S)."""
-        mask = valid(lengths, mel.shape[1])
-        level = masked_mean(mel, mask).mean(-1)[:, None, None]
+    def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Mean over time of the last layer, of length 1. (B, T, 80), (B,) -> (B, E)"""
+        level = masked_mean(mel, valid(lengths, mel.shape[1])).mean(-1)[:, None, None]
         x, lengths = self.halve((mel - level) / 3, lengths)
-        mask, found = valid(lengths, x.shape[1]), {}
-        for number, block in enumerate(self.blocks, 1):
-            x = found[f"block{number}"] = block(x, mask)
-        found["timbre"] = self.timbre(x)
-        return found, mask
-
-    def forward(self, mel: torch.Tensor, lengths: torch.Tensor, layer: str = "timbre") -> torch.Tensor:
-        """Mean over time of a layer, of length 1. (B, T, 80), (B,) -> (B, D)"""
-        found, mask = self.layers(mel, lengths)
-        if layer not in found:
-            raise UserError(f"speaker encoder: no layer '{layer}'; it has {', '.join(found)}")
-        return F.normalize(masked_mean(found[layer], mask).float(), dim=-1)
+        mask = valid(lengths, x.shape[1])
+        for block in self.blocks:
+            x = block(x, mask)
+        return F.normalize(masked_mean(self.timbre(x), mask).float(), dim=-1)
 
 
 @torch.no_grad()
-def embed(model: SpeakerEncoder, mel: torch.Tensor, lengths: torch.Tensor, layer: str = "timbre") -> torch.Tensor:
-    """`forward` for references that came from outside: too short or silent ones are named. -> (B, D)"""
+def embed(model: SpeakerEncoder, mel: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """`forward` for references that came from outside: too short or silent ones are named. -> (B, E)"""
     for row, (frames, size) in enumerate(zip(mel, lengths.tolist(), strict=True), 1):
         if size < SHORTEST:
             raise UserError(f"reference {row}: {size / 50:.1f} s of speech; give at least {SHORTEST / 50:.1f} s")
@@ -70,7 +59,7 @@ def embed(model: SpeakerEncoder, mel: torch.Tensor, lengths: torch.Tensor, layer
             raise UserError(f"reference {row}: the audio holds NaN or infinite samples; export it again")
         if frames[:size].max() < SILENT:
             raise UserError(f"reference {row}: silent; give a recording with speech")
-    return model.eval()(mel, lengths, layer)
+    return model.eval()(mel, lengths)
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,32 +68,13 @@ def _load_tensors(file: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _check_shapes(
-    found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], file: Path, config_file: Path
-) -> None:
-    for name in [*wanted, *found]:
-        if name not in found or name not in wanted:
-            where = "is missing" if name in wanted else "has no place in this model"
-            raise UserError(f"{file}: {name} {where}; the file is of another model or version; {MEND}")
-        if found[name].shape != wanted[name].shape:
-            raise UserError(
-                f"{file}: {name} has shape {tuple(found[name].shape)}, {config_file.name} asks for "
-                f"{tuple(wanted[name].shape)}; {MEND}"
-            )
-
-
-def load_model(cls: type, config_cls: type, path: Path, expect=None) -> torch.nn.Module:
-    """`cls(config)` on the CPU, float32, in eval mode. `expect`: settings that the file must have been trained with."""
+def load_model(cls: type, config_cls: type, path: Path) -> torch.nn.Module:
+    """`cls(config)` on the CPU, float32, in eval mode."""
     file, config_file = _pair(Path(path))
-    config = load_config(config_cls, path)
-    if expect is not None and config != expect:
-        name = next(f.name for f in dataclasses.fields(config) if getattr(config, f.name) != getattr(expect, f.name))
-        raise UserError(
-            f"{config_file}: a checkpoint with {name} = {getattr(config, name)!r}, the parameters say "
-            f"{getattr(expect, name)!r}; change them back or run `dvc repro`"
-        )
-    tensors = _load_tensors(file)
-    model = cls(config)
-    _check_shapes(tensors, model.state_dict(), file, config_file)
-    model.load_state_dict(tensors)
+    model, tensors = cls(load_config(config_cls, path)), _load_tensors(file)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"{file}: of another model than {config_file.name} says; {MEND} ({why})") from None
     return model.eval()

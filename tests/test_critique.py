@@ -8,22 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tiny import CODES, tiny_stack
 
-from sebridge_lite.align import baselines, critic, grpo, tdsc
+from sebridge_lite.align import baselines, critic, tdsc
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.data.codes import write_codes
+from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments import critique, critique_scores
 from sebridge_lite.experiments.bench import Bench
-from sebridge_lite.experiments.critique import candidates_of, iterations, loop_texts, system_folder, train_critique
+from sebridge_lite.experiments.critique import candidates_of, last_policy, loop_texts, system_folder, train_critique
 from sebridge_lite.experiments.critique_scores import curve_of, history, score_critique, scores_folder
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.stack import Stack
-from sebridge_lite.data.recordings import write_set
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences, split_of
 from sebridge_lite.studio.voices import engines, people
@@ -79,26 +79,239 @@ def made_up(read):
 def set_up(monkeypatch, folder, bench):
     """Outputs of their own, a tiny backbone, and a judge that finds as many wrong words as the tokens' sum says."""
     torch.manual_seed(1)
-    weights = TextSpeechLM(LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).state_dict()
+    config = LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)
+    weights = TextSpeechLM(config).state_dict()
 
     def backbone(_):
-        model = TextSpeechLM(LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5))
+        model = TextSpeechLM(config)
         model.load_state_dict(weights)
         return model.eval()
 
-    def of(params):
-        own = TinyBench(params, "lo", bench.sets, bench.tracked)
-        own.__dict__ |= {name: bench.__dict__[name] for name in ("stack", "silence", "floor")}
-        return own
+    def bench_of(params):
+        other = TinyBench(params, "lo", bench.sets, bench.tracked)
+        other.__dict__ |= {name: bench.__dict__[name] for name in ("stack", "silence", "floor")}
+        return other
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(folder))
     monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
     monkeypatch.setattr(Bench, "backbone", backbone)
+    monkeypatch.setattr(Stack, "read", lambda self, rows, lang: [[str(int(row.sum()))] for row in rows])
     for module in (critic, baselines):
         monkeypatch.setattr(
             module, "word_errors", lambda said, read: (np.array(list(map(made_up, read))), np.full(len(said), 4))
         )
-    monkeypatch.setattr(Stack, "read", lambda self, rows, lang: [[str(int(row.sum()))] for row in rows])
     for module in (critique, critique_scores):
-        monkeypatch.setattr(module, "tdsc_bench", of)
+        monkeypatch.setattr(module, "tdsc_bench", bench_of)
+
+
+@pytest.fixture(autouse=True)
+def start(monkeypatch, tmp_path, bench):
+    set_up(monkeypatch, tmp_path, bench)
+    return critique.train_start(PARAMS, 0)
+
+
+def with_tdsc(**changes):
+    return replace(PARAMS, tdsc=replace(TDSC, **changes))
+
+
+def scored(bench, name, params=PARAMS):
+    """Scores and summaries of a system after 0, 1, ... iterations."""
+    cells = replace(params.cells, critique=(name,) if name != "best-of-12" else (), critique_decoded=())
+    if name == "best-of-12":
+        cells = replace(cells, critique_decoded=(name,))
+    else:
+        train_critique(params, name, 0)
+    score_critique(replace(params, cells=cells), 0)
+    return history(bench, name, 0)
+
+
+def weights_of(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_each_iteration_is_kept_with_candidates_verdicts_and_scores_of_unfiltered_samples(bench):
+    made = scored(bench, "tdsc")
+    about = made[-1][1]
+    assert [summary["k"] for _, summary in made] == [0, 1, 2]
+    assert len(made[-1][0].codes) == len(bench.utterances("test"))  # nothing was filtered
+    assert {"filtered_texts", "test_pass_rate", "pass_rate", "candidates_apart", "words_dropped"} <= set(about)
+    accepted = made[-1][0].table["accepted"]
+    assert accepted.sum() == about["filtered_texts"] == round(about["test_pass_rate"] * len(accepted))
+    rows, codes = candidates_of("tdsc", 0, 2)
+    assert len(rows) == len(codes) == TDSC.texts * TDSC.candidates
+    assert rows["learnt"].sum() == about["learnt"] and rows["winner"].sum() == rows["loser"].sum() == about["pairs"] > 0
+    assert (rows["learnt"] <= (rows["rejected_for"].str.len() == 0)).all()
+    assert all(row["tokens"] == len(codes[row["name"]]) for row in rows.to_dict("records"))
+    assert rows["said"].map(lambda text: split_of(text.replace(" ", ""))).eq("loop").all()
+    assert rows["wrong"].tolist() == [int(codes[name].sum()) % 5 for name in rows["name"]]  # the judge that selects
+    folders = [system_folder("sft", 0) / "k0", *(system_folder("tdsc", 0) / f"k{k}" for k in (1, 2))]
+    assert len({weights_of(folder) for folder in folders}) == 3 and last_policy("tdsc", 0) == folders[-1]
+    for folder in folders:
+        (scores_folder("sft" if folder.name == "k0" else "tdsc", 0) / folder.name / "scores.csv").stat()
+        json.loads((folder / "about.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+
+
+def test_a_line_over_temperatures_is_of_the_last_policy_on_the_first_texts(bench):
+    made, curve = scored(bench, "tdsc"), curve_of(bench, "tdsc", 0)
+    assert list(curve) == [0.8, 1.0]
+    first = [u.id for u in bench.utterances("test")[: TDSC.curve_texts]]
+    assert all(scores.table["id"].tolist() == first for scores in curve.values())
+    assert [row.tolist() for row in curve[1.0].codes] == [row.tolist() for row in made[-1][0].codes[:2]]
+    assert [row.tolist() for row in curve[0.8].codes] != [row.tolist() for row in curve[1.0].codes]
+
+
+def killed_in_second_dpo(monkeypatch):
+    real, trained = tdsc.train, []
+
+    def dies(*arguments, **more):
+        trained.append(1)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **more)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(tdsc, "train", dies)
+        train_critique(PARAMS, "tdsc", 0)
+    assert not system_folder("tdsc", 0).exists()
+
+
+def steps_taken(monkeypatch):
+    step, taken = torch.optim.AdamW.step, []
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *some: taken.append(1) or step(*some))
+    return taken
+
+
+def files_of(folder):
+    """Everything in it but how long it took."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".csv":
+            found[path.name, path.parent.name] = pd.read_csv(path).drop(columns="seconds", errors="ignore").to_csv()
+        elif path.suffix == ".json":
+            about = json.loads(path.read_text())
+            found[path.name, path.parent.name] = {name: about[name] for name in about if "seconds" not in name}
+        elif path.is_file():
+            found[path.name, path.parent.name] = path.read_bytes()
+    return found
+
+
+def test_a_killed_loop_trains_what_is_left_and_ends_as_if_it_had_not_been_killed(monkeypatch, tmp_path):
+    train_critique(PARAMS, "tdsc", 0)
+    whole = files_of(system_folder("tdsc", 0))
+    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path / "again"))
+    critique.train_start(PARAMS, 0)
+    killed_in_second_dpo(monkeypatch)
+    taken = steps_taken(monkeypatch)
+    train_critique(PARAMS, "tdsc", 0)
+    assert len(taken) == TDSC.dpo_steps  # all else was there
+    assert files_of(system_folder("tdsc", 0)) == whole
+    assert [path.name for path in system_folder("tdsc", 0).parent.iterdir() if "work" in path.name] == []
+
+
+def test_what_a_killed_loop_of_other_settings_has_left_changes_nothing(monkeypatch, tmp_path):
+    other = with_tdsc(beta=2.0, max_wer=0.6)
+    train_critique(other, "tdsc", 0)
+    whole = files_of(system_folder("tdsc", 0))
+    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path / "again"))
+    critique.train_start(PARAMS, 0)
+    killed_in_second_dpo(monkeypatch)
+    train_critique(other, "tdsc", 0)
+    assert files_of(system_folder("tdsc", 0)) == whole
+
+
+def test_a_full_disk_is_named_and_loses_no_training(monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match=r"s0/tdsc: the disk is full"):
+        patch.setattr(critique, "verdicts", full)
+        train_critique(with_tdsc(iterations=1), "tdsc", 0)
+    taken = steps_taken(monkeypatch)
+    assert train_critique(with_tdsc(iterations=1), "tdsc", 0) == 1
+    assert not taken
+
+
+def test_when_the_judge_rejects_all_the_loop_ends_with_a_line_and_the_start(bench, capsys):
+    assert [summary["k"] for _, summary in scored(bench, "tdsc", with_tdsc(max_wer=0.0))] == [0]
+    assert last_policy("tdsc", 0) == system_folder("sft", 0) / "k0"
+    line = capsys.readouterr().err
+    assert "tdsc-s0 k1: none of 30 candidates accepted (rejected for wer 100%" in line and "tdsc.max_wer" in line
+
+
+def test_without_a_loser_it_goes_on_without_dpo(capsys):
+    assert train_critique(with_tdsc(max_wer=9.0), "tdsc", 0) == 2
+    assert "no text has both a winner and a loser" in capsys.readouterr().err
+    assert not (system_folder("tdsc", 0) / "k1" / "dpo.csv").exists()
+
+
+def test_texts_without_an_accepted_candidate_are_counted_in_a_line_and_the_loop_goes_on(monkeypatch, capsys):
+    def hard(said, read):  # every text but the first is misread, whatever is said
+        return np.array([0 if words == said[0] else 4 for words in said]), np.full(len(said), 4)
+
+    monkeypatch.setattr(critic, "word_errors", hard)
+    assert train_critique(with_tdsc(iterations=1), "tdsc", 0) == 1
+    assert "tdsc-s0 k1: 80% of 5 texts have no accepted candidate; it goes on with" in capsys.readouterr().err
+
+
+def test_iterations_take_different_texts_of_the_loops_own_split(bench):
+    texts = [{sentence.text for sentence in loop_texts(bench, 0, 5, k)} for k in (1, 2)]
+    assert [len(some) for some in texts] == [5, 5] and not texts[0] & texts[1]
+    assert {split_of(text) for some in texts for text in some} == {"loop"}
+
+
+def test_self_training_learns_whatever_it_says_and_the_judge_changes_nothing(monkeypatch):
+    weights = []
+    for wrong in (0, 4):
+        monkeypatch.setattr(
+            critic, "word_errors", lambda said, _, n=wrong: (np.full(len(said), n), np.full(len(said), 4))
+        )
+        train_critique(with_tdsc(iterations=1), "self-training", 0)
+        folder = system_folder("self-training", 0) / "k1"
+        about = json.loads((folder / "about.json").read_text())
+        assert (about["learnt"], about["candidates"], about["temperatures"]) == (10, 10, [1.0])
+        assert about["pass_rate"] == 1 - (wrong > 0)  # by TDSC's own thresholds
+        weights.append(weights_of(folder))
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("name", ["literal", "grpo-wer"])
+def test_other_methods_run_to_their_scores(bench, name):
+    about = scored(bench, name, with_tdsc(iterations=1))[-1][1]
+    assert (about["k"], about["variant"]) == (1, name) and math.isfinite(about["wer"])
+
+
+def test_the_oracle_alone_asks_the_judge_that_scores(bench, monkeypatch):
+    heard = []
+    monkeypatch.setattr(Stack, "hear", lambda self, sounds, lang: heard.append(1) or [["0"]] * len(sounds))
+    train_critique(with_tdsc(iterations=1), "tdsc", 0)
+    assert not heard
+    monkeypatch.setattr(Stack, "read", lambda *_: 1 / 0)
+    train_critique(with_tdsc(iterations=1), "oracle", 0)
+    assert heard
+
+
+def test_best_of_n_is_chosen_by_the_selecting_judge_from_the_start(bench):
+    (start, _), (best, about) = scored(bench, "best-of-12")
+    assert (about["variant"], about["k"]) == ("best-of-12", 1) and not system_folder("best-of-12", 0).exists()
+    assert last_policy("best-of-12", 0) == system_folder("sft", 0) / "k0"
+    errors = [[int(row.sum()) % 5 for row in scores.codes] for scores in (best, start)]
+    assert all(a <= b for a, b in zip(*errors, strict=True)) and errors[0] != errors[1]  # its sample is among them
+
+
+def test_readers_make_nothing_and_name_the_stage_that_does(bench):
+    for read, stage in (
+        (lambda: history(bench, "tdsc", 3), "score_critique"),
+        (lambda: candidates_of("tdsc", 3, 1), "critique"),
+        (lambda: last_policy("tdsc", 3), "critique"),
+        (lambda: train_critique(PARAMS, "tdsc", 3), "critique_start"),
+    ):
+        with pytest.raises(UserError, match=f"`dvc repro {stage}`"):
+            read()
+    assert not system_folder("tdsc", 3).exists()
+
+
+def test_a_project_without_a_language_for_tdsc_is_told_so(monkeypatch):
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"roles\.tdsc: none"):
+        critique.tdsc_bench(replace(PARAMS, roles=replace(PARAMS.roles, tdsc="none")))

@@ -1,8 +1,10 @@
 """TDSC's parts on cases small enough to work out by hand: temperatures, the judge's decision, G, winners and losers, GRPO."""
 
+import copy
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,30 +13,49 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sebridge_lite.align.critic import (
-    REASONS,
-    by_temperature,
-    decide,
-    dropped,
-    fit_length,
-    judged,
-    rows_of,
-    temperatures,
-)
+from sebridge_lite.align import grpo
+from sebridge_lite.align.critic import Length, by_temperature, dropped, fit_length, judged
 from sebridge_lite.align.dgsa import dgsa_loss
 from sebridge_lite.align.grpo import advantages, group_set, grpo_loss
-from sebridge_lite.align.tdsc import accepted_set, critique_set, preferences, sft_set
+from sebridge_lite.align.methods import METHODS, method_of, settings_of
+from sebridge_lite.align.tdsc import (
+    REASONS,
+    Candidates,
+    Loop,
+    Speech,
+    accepted_set,
+    constant,
+    decide,
+    dpo_pairs,
+    judge,
+    learn_pairs,
+    preferences,
+    rows_of,
+    sft_set,
+    temperatures,
+)
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.experiments.critics import settings_of
+from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, sequence_logprobs
+from sebridge_lite.lm.train import train
 from sebridge_lite.stack.characters import CharVocab
 
-P = replace(load_params(Path(__file__).parents[1] / "params" / "full.yaml").tdsc, max_wer=0.4)  # Table 12
+PARAMS = load_params(Path(__file__).parents[1] / "params" / "full.yaml")
+P = replace(PARAMS.tdsc, max_wer=0.4)  # Table 12
 LM = LMConfig(
     text_vocab=len(CharVocab()), speech_vocab=20, hidden=16, layers=1, heads=2, kv_heads=1, ffn=16, max_positions=64,
     rope_theta=1e4, pace=0,
 )  # fmt: skip
+
+
+class Said(NamedTuple):
+    text: str
+    words: tuple[str, ...]
+
+
+def said(*words):
+    return Said("".join(words), words)
 
 
 def table_of(*rows):
@@ -89,7 +110,7 @@ def test_each_reason_to_reject_is_found_alone_and_its_edge_is_the_papers():
 
 def test_without_filters_everything_is_accepted():
     table = table_of((0, 1.0, 3.0, 0, 1.0), (0, 1.0, 0.0, 999))
-    assert not decide(table, settings_of("self-training", P)).any(axis=None)
+    assert not decide(table, settings_of(method_of("critique", "self-training"), P)).any(axis=None)
 
 
 def test_length_is_a_line_in_characters_fitted_on_the_training_set():
@@ -108,10 +129,10 @@ def test_g_holds_the_fewest_errors_of_each_text_and_the_hottest_of_equals():
 
 def test_a_sequence_said_twice_is_learnt_once():
     same, other = torch.tensor([1, 2, 3]), torch.tensor([4, 5])
-    words = [("ກິນ",), ("ໄປ",)]
+    texts = [said("ກິນ"), said("ໄປ")]
     length = fit_length(["a", "ab"], [same, other])
     table = judged(
-        [[same, same, other], [same, other, other]], words, [1.0] * 3, length, lambda rows: [["ກິນ"]] * len(rows)
+        [[same, same, other], [same, other, other]], texts, [1.0] * 3, length, lambda rows: [["ກິນ"]] * len(rows)
     )
     assert table["again"].tolist() == [False, True, False, False, False, True]
     assert table["wer"].tolist() == [0, 0, 0, 1, 1, 1]
@@ -120,13 +141,13 @@ def test_a_sequence_said_twice_is_learnt_once():
 
 def test_a_candidate_without_tokens_is_read_as_nothing():
     length = fit_length(["a", "ab"], [torch.zeros(3), torch.zeros(4)])
-    table = judged([[torch.zeros(0, dtype=torch.long)]], [("ກິນ", "ໄປ")], [1.0], length, lambda rows: 1 / 0)
+    table = judged([[torch.zeros(0, dtype=torch.long)]], [said("ກິນ", "ໄປ")], [1.0], length, lambda rows: 1 / 0)
     assert (table["wer"].item(), decide(table, P)["short"].item()) == (1.0, True)
 
 
 def test_no_text_gives_a_line():
     with pytest.raises(UserError, match="texts: none"):
-        judged([], [], [1.0], fit_length(["a", "ab"], [torch.zeros(3), torch.zeros(4)]), list)
+        judged([], [], [1.0], Length(1.0, 0.0), list)
 
 
 def test_a_loser_is_wrong_in_words_alone_and_matched_to_its_winner():
@@ -143,38 +164,58 @@ def test_a_loser_is_wrong_in_words_alone_and_matched_to_its_winner():
     assert chosen([(0, 1.0, 0.25, 10), (0, 0.7, 0.5, 10)])[1] == []  # not enough worse
 
 
-def test_of_several_losers_the_coldest_and_of_these_the_worst():
-    rows = [(0, 1.0, 0.0, 10), (0, 1.0, 1.0, 10), (0, 0.7, 0.5, 10), (0, 0.7, 0.75, 10)]
-    assert chosen(rows)[1] == [(0, 3)]
-
-
 def test_the_papers_losers_are_the_worst_whatever_their_length_and_temperature():
     rows = [(0, 0.7, 0.0, 10), (0, 1.3, 1.0, 18), (0, 0.7, 0.5, 10), (0, 1.3, 2.0, 30)]
     assert chosen(rows, replace(P, matched=False))[1] == [(0, 1)]
 
 
-def test_a_text_without_winner_or_loser_gives_no_pair():
-    assert chosen([(0, 1.0, 0.0, 10), (0, 1.0, 0.25, 10), (1, 1.0, 1.0, 10)])[1] == []
-
-
 ROWS = st.tuples(
-    st.integers(0, 4), st.sampled_from([0.7, 1.0, 1.3]), st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.integers(3, 25)
+    st.integers(0, 4),
+    st.sampled_from([0.7, 1.0, 1.3]),
+    st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+    st.integers(3, 25),
+    st.sampled_from([0.0, 0.2]),
 )
 
 
-@settings(deadline=None)
+def may_win(row, others):
+    """Whether no accepted candidate of its text has fewer errors, or as few and is hotter."""
+    accepted = [own for own in others if own["wer"] < 0.4 and own["rep"] < 0.1 and 5 <= own["tokens"] <= 20]
+    return row in accepted and all(
+        (own["wer"], -own["temperature"]) >= (row["wer"], -row["temperature"]) for own in accepted
+    )
+
+
+def may_lose(row, winner, others):
+    """Whether it fails in words alone, is as long as the winner and no hotter, and none such is colder, or as cold and worse."""
+
+    def fits(own):
+        in_words = own["wer"] >= 0.4 and own["rep"] < 0.1 and 5 <= own["tokens"] <= 20
+        near = abs(own["tokens"] - winner["tokens"]) <= P.near and own["temperature"] <= winner["temperature"]
+        return in_words and near and own["wer"] >= winner["wer"] + P.apart
+
+    rivals = [own for own in others if fits(own)]
+    return row in rivals and all(
+        (own["temperature"], -own["wer"]) >= (row["temperature"], -row["wer"]) for own in rivals
+    )
+
+
+@settings(deadline=None, max_examples=60)
 @given(st.lists(ROWS, min_size=1, max_size=40))
-def test_winners_are_in_g_and_losers_never(rows):
+def test_a_pair_is_the_best_of_a_text_and_what_fails_in_words_and_never_the_other_way_round(rows):
     table = table_of(*rows)
-    why = decide(table, P)
-    used, pairs = accepted_set(table, why, P.best), preferences(table, why, P)
-    assert not why.loc[used].any(axis=None)
-    assert table.loc[used, "text"].value_counts().max() <= P.best if used else not pairs
-    for winner, loser in pairs:
-        assert winner in used and loser not in used
-        assert table["text"][winner] == table["text"][loser]
-        assert table["wer"][loser] >= table["wer"][winner] + P.apart
-    assert len({table["text"][winner] for winner, _ in pairs}) == len(pairs)
+    pairs = preferences(table, decide(table, P), P)
+    of_text = {text: group.to_dict("records") for text, group in table.groupby("text")}
+    with_pair = set()
+    for winner, loser in (table.loc[list(pair)].to_dict("records") for pair in pairs):
+        others = of_text[winner["text"]]
+        assert winner["text"] == loser["text"] not in with_pair
+        assert may_win(winner, others) and may_lose(loser, winner, others)
+        assert not may_win(loser, others) and not may_lose(winner, loser, others)
+        with_pair.add(winner["text"])
+    for text in set(of_text) - with_pair:  # no pair is missing
+        winners = [row for row in of_text[text] if may_win(row, of_text[text])]
+        assert not any(may_lose(row, winners[0], of_text[text]) for row in of_text[text] if winners)
 
 
 def test_contributions_add_up_and_hard_texts_are_seen_to_be_dropped():
@@ -186,14 +227,7 @@ def test_contributions_add_up_and_hard_texts_are_seen_to_be_dropped():
     assert found["contribution"].tolist() == [0.5, 0.5]
     assert found["pass_rate"].tolist() == [0.5, 0.5]
     assert found["hp"].notna().tolist() == [True, False]  # one text alone has no jackknife
-    assert dropped(table, used, [("a", "b"), ("b", "c", "d")]) == {"texts_dropped": 0.5, "words_dropped": 0.5}
-
-
-def test_own_sequences_are_learnt_without_a_style():
-    own, replay = [("ກິນ", torch.arange(3)), ("ໄປ", torch.arange(2))], [("ນາ", torch.arange(4))] * 2
-    examples, speakers = sft_set(own, replay, ["e", "e"])
-    assert len(examples) == len(speakers) == 4
-    assert len({*speakers[:2], "e"}) == 3 and speakers[2:] == ["e", "e"]
+    assert dropped(table, used, [said("a", "b"), said("b", "c", "d")]) == {"texts_dropped": 0.5, "words_dropped": 0.5}
 
 
 @pytest.fixture
@@ -202,47 +236,102 @@ def model():
     return TextSpeechLM(LM).eval()
 
 
-def test_one_set_of_pairs_is_plain_dpo(model, tmp_path):
-    pairs = [
-        ("a", "ກິນ", torch.tensor([1, 2, 3]), torch.tensor([4, 5])),
-        ("b", "ໄປ", torch.tensor([6]), torch.tensor([7, 8])),
-    ]
-    batch = critique_set(pairs, model, model, tmp_path).collate([0, 1])
-    loss, weight, scalars = dgsa_loss(model, batch, 0.5)
-    assert loss.item() == pytest.approx(math.log(2), abs=1e-5) and weight == 2
-    assert scalars["winner_change"] == pytest.approx(0, abs=1e-5)
-    loss.backward()
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights -= 0.1 * weights.grad if weights.grad is not None else 0
-    assert dgsa_loss(model, batch, 0.5)[2]["critique_margin"] > 0
+TEXTS = [said("ກິນ", "ໄປ"), said("ໄປ")]
 
 
-@pytest.mark.parametrize(
-    ("winner", "said"),
-    [
-        (torch.zeros(70, dtype=torch.long), "pair x: 7. tokens with its text and prefix, the model has 64 positions"),
-        (torch.tensor([LM.speech_vocab]), "pair x: token 20 is outside 0..19"),
-    ],
-)
-def test_a_pair_that_does_not_fit_is_named(model, tmp_path, winner, said):
-    with pytest.raises(UserError, match=said):
-        critique_set([("x", "ກິນ", winner, torch.tensor([1]))], model, model, tmp_path)
+def listen(rows):
+    """A judge that reads one wrong word for each token 9, and all else right."""
+    words = {10: ("ກິນ", "ໄປ"), 11: ("ໄປ",)}  # the first token says which text it is
+    return [list(words[int(row[0])])[: len(words[int(row[0])]) - int((row == 9).sum())] for row in rows]
 
 
-def test_no_pairs_a_winner_like_its_loser_and_a_reference_of_other_tokens_are_one_line_each(model, tmp_path):
-    one, other = torch.tensor([1, 2]), torch.tensor([3])
-    stranger = TextSpeechLM(replace(LM, speech_vocab=30))
-    cases = (
-        ([], model, "preference pairs: none"),
-        ([("x", "ກິນ", one, one.clone())], model, "pair x: winner and loser are the same tokens"),
-        ([("x", "ກິນ", one, other)], stranger, "reference of .* 30 speech tokens, policy of .* 20"),
+def loop_of(work, **changes):
+    p = replace(
+        P, candidates=3, max_rep=1.1, shortest=0.0, longest=9.0, near=9, apart=0.0, dpo_warmup=0, dpo_steps=3, **changes
     )
-    for pairs, reference, said in cases:
-        with pytest.raises(UserError, match=said) as caught:
-            critique_set(pairs, model, reference, tmp_path)
-        assert "\n" not in str(caught.value)
-    assert not list(tmp_path.iterdir())
+    return Loop(
+        name="tdsc",
+        seed=0,
+        p=p,
+        sft=PARAMS.sft,
+        sampling=PARAMS.sampling,
+        encode=CharVocab().encode,
+        listen=listen,
+        length=Length(0.0, 10.0),
+        synthetic=[Speech(CharVocab().encode("ນາ"), torch.arange(4), "engine")] * 2,
+        work=work,
+    )
+
+
+def spoken_in(loop, first=0):
+    """Right and wrong candidates of both texts, coldest first; `first` of them stands first."""
+    rows = [torch.tensor(row) for row in ([10, 9, 9], [10, 1, 2, 3], [10, 4, 5])]
+    others = [torch.tensor(row) for row in ([11, 9], [11, 6], [11, 7, 8])]
+    return judge(loop, 1, TEXTS, [rows[first:] + rows[:first], others])
+
+
+def test_g_is_learnt_without_a_style_beside_what_is_replayed(tmp_path):
+    for replay in (True, False):
+        loop = loop_of(tmp_path, replay=replay, best=2)
+        speech = sft_set(loop, spoken_in(loop))
+        learnt, rest = speech[:4], speech[4:]
+        assert {tuple(row.codes.tolist()) for row in learnt} == {(10, 1, 2, 3), (10, 4, 5), (11, 6), (11, 7, 8)}
+        assert [CharVocab().decode(row.text) for row in learnt] == ["ກິນໄປ", "ກິນໄປ", "ໄປ", "ໄປ"]
+        assert len({*(row.speaker for row in learnt), "engine"}) == 5
+        assert len(rest) == 2 * replay and all(row.speaker == "engine" for row in rest)
+
+
+def errors_in(batch, side):
+    """Tokens 9 in the rows of one side of the pairs."""
+    return [int((batch.rows.speech[row] == 9).sum()) for row in batch.pairs["critique"][side]]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_the_winner_that_dpo_is_shown_is_the_one_that_the_judge_reads(model, tmp_path, first):
+    loop = loop_of(tmp_path, schedule="one")
+    spoken = spoken_in(loop, first)
+    batch = dpo_pairs(loop, spoken, model).collate([0, 1])
+    assert errors_in(batch, 0) == [0, 0] and errors_in(batch, 1) == [2, 1]
+    swapped = spoken._replace(pairs=[pair[::-1] for pair in spoken.pairs])
+    assert errors_in(dpo_pairs(loop, swapped, model).collate([0, 1]), 0) == [2, 1]
+    loss, weight, scalars = dgsa_loss(model, batch, 0.5)
+    assert loss.item() == pytest.approx(math.log(2), abs=1e-5) and weight == 2  # policy = reference
+    assert scalars["winner_change"] == pytest.approx(0, abs=1e-5)
+
+
+def preference(model, right, wrong):
+    rows = [(CharVocab().encode(TEXTS[0].text), torch.zeros(0, dtype=torch.long), codes) for codes in (right, wrong)]
+    with torch.no_grad():
+        good, bad = sequence_logprobs(model, collate(rows))
+    return float(good - bad)
+
+
+def test_after_dpo_what_the_judge_reads_is_likelier_and_after_swapped_pairs_less_likely(model, tmp_path):
+    right, wrong = torch.tensor([10, 4, 5]), torch.tensor([10, 9, 9])
+    before, after = preference(model, right, wrong), []
+    for swap in (1, -1):
+        loop = loop_of(tmp_path / str(swap), schedule="one", dpo_lr=0.01)
+        spoken = spoken_in(loop, 2)  # the right one stands first, so it is the winner of equals
+        spoken = spoken._replace(pairs=[pair[::swap] for pair in spoken.pairs])
+        policy = copy.deepcopy(model)
+        assert set(learn_pairs(loop, 1, policy, model, spoken, tmp_path / f"dpo{swap}")) >= {
+            "dpo_loss",
+            "winner_change",
+        }
+        after.append(preference(policy, right, wrong))
+    assert after[0] > before > after[1]
+
+
+def test_each_training_step_sees_other_random_numbers(tmp_path):
+    seen = []
+
+    def loss(net, batch):
+        seen.append(float(torch.rand(())))
+        return net(torch.ones(1)).square().sum(), 1, {}
+
+    config = constant(loop_of(tmp_path), 1, 6, 0.1)
+    train(torch.nn.Linear(1, 1), loss, Batches([1] * 4, list("abcd"), 1, 0), torch.tensor, config, tmp_path / "net", "")
+    assert len(set(seen)) == 6
 
 
 def test_advantages_are_standard_scores_within_a_text_and_0_where_all_are_alike():
@@ -252,8 +341,9 @@ def test_advantages_are_standard_scores_within_a_text_and_0_where_all_are_alike(
 
 def test_grpo_begins_with_the_policy_gradient_and_is_clipped_far_from_it(model, tmp_path):
     table = table_of((0, 1.0, 0.0, 3), (0, 1.0, 0.5, 2), (1, 1.0, 1.0, 9), (1, 1.0, 1.0, 9))
-    texts, codes = [CharVocab().encode(text) for text in ("ກິນ", "ໄປ")], [torch.tensor([1, 2, 3]), torch.tensor([4, 5])]
-    groups = group_set(table, texts, [*codes, *codes], model, tmp_path)
+    codes, said_ = [torch.tensor([1, 2, 3]), torch.tensor([4, 5])], [said("ກິນ"), said("ໄປ")]
+    texts = [CharVocab().encode(text.text) for text in said_]
+    groups = group_set(loop_of(tmp_path), Candidates(said_, [*codes, *codes], table, table, [], []), model)
     assert len(groups.examples) == 2  # the second text's candidates are alike
     batch = groups.collate([0, 1])
     loss, weight, _ = grpo_loss(model, batch, 0.2)
@@ -272,16 +362,9 @@ def by_hand_loser(model, text, codes):
     return sequence_logprobs(model, collate([(text, codes[:0], codes)]))[0] / (len(codes) + 1)
 
 
-def test_an_unknown_variant_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match="'tdcs': not one of sft, self-training, rejection"):
-        settings_of("tdcs", P)
-
-
-def test_every_variant_of_every_profile_is_known_and_differs_from_tdsc_only_where_it_says():
-    for profile in ("smoke", "lite", "full"):
-        own = load_params(Path(__file__).parents[1] / "params" / f"{profile}.yaml").tdsc
-        for name in own.variants:
-            settings_of(name, own)
-    assert settings_of("tdsc", P) == P
-    assert settings_of("no-dpo", P) == replace(P, dpo_steps=0)
-    assert settings_of("literal", P).beta == 0.1 and settings_of("literal", P).best == P.candidates
+def test_methods_differ_from_tdsc_only_where_they_say():
+    own = {name: settings_of(method_of("critique", name), P) for name in METHODS["critique"]}
+    assert own["tdsc"] == own["oracle"] == P and own["no-dpo"] == replace(P, dpo_steps=0)
+    assert own["literal"].beta == 0.1 and own["literal"].best == P.candidates
+    assert own["self-training"].candidates == P.best and own["self-training"].schedule == "one"
+    assert hasattr(grpo, "learn") and method_of("critique", "grpo-wer").by == "grpo"

@@ -1,7 +1,6 @@
 """Cloning and the command, on tiny random parts: who lends the voice, floor and ceiling, intervals, and every refusal."""
 
 import itertools
-import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -12,30 +11,27 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
-from sebridge_lite.experiments.policies import Bench, sampler_of
 from tiny import CODES, tiny_stack
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
+from sebridge_lite.data.manifest import open_sound
 from sebridge_lite.data.recordings import write_set
-from sebridge_lite.experiments import systems
+from sebridge_lite.experiments import cloning, systems
+from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.cloning import Clone, grid
-from sebridge_lite.experiments.contenders import load_mms
 from sebridge_lite.extras import clone as command
-from sebridge_lite.extras import references as checks
 from sebridge_lite.extras.consent import write_consent
 from sebridge_lite.extras.provenance import read_provenance
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.cloning import bounds, cloned, gap, over_speakers, own_voice, two_voices, voices_of
-from sebridge_lite.measure.scoring import load_references, load_sounds
-from sebridge_lite.stack.characters import CharVocab
-from sebridge_lite.stack.weights import save_model
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import people
 
 ROOT = Path(__file__).parents[1]
-PARAMS = load_params(ROOT / "params" / "smoke.yaml")
+SMOKE = load_params(ROOT / "params" / "smoke.yaml")
+PARAMS = replace(SMOKE, sampling=replace(SMOKE.sampling, min_ratio=1.0, max_ratio=2.0))
 
 
 @pytest.fixture(autouse=True)
@@ -54,34 +50,36 @@ def bench(tmp_path_factory):
         language = load_language("th")
         said = itertools.islice(sentences(language, "test", 0), 6)
         test = write_set(folder, "test", record_all(lines_of("test", "th", said, people("unseen", 2), 0), 0))
-    return Bench(tiny_stack(["th"]), {"test": test}, {}, [], folder, "th", 0.1)
+    bench = Bench(PARAMS, "th", {"test": (test, folder)})
+    bench.__dict__ |= {"stack": tiny_stack(["th"]), "silence": [], "floor": 0.1}
+    return bench
 
 
 @pytest.fixture(scope="module")
-def model():
+def model(bench):
     torch.manual_seed(1)
-    return TextSpeechLM(LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).eval()
+    return TextSpeechLM(LMConfig(bench.stack.text.size, CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).eval()
 
 
 def given(bench, seconds):
-    test = bench.sets["test"]
-    return voices_of(bench.stack, test, test, load_sounds(test, bench.folder), seconds)
+    return cloning.voices(bench, Clone("", True, seconds, "th"))
 
 
 def test_a_reference_is_of_the_same_speaker_never_the_text_itself_and_as_long_as_asked(bench):
-    test, silence = bench.sets["test"], 16_000
+    test, silence = bench.utterances("test"), 16_000
     marked = [torch.full((silence,), float(place)) for place in range(len(test))]
-    quiet = SimpleNamespace(timbres=lambda sounds: None, tokens=lambda sounds: None)
+    quiet = SimpleNamespace(timbres=lambda sounds: None, tokens=lambda sounds: None, sample_rate=16_000)
     for text, sound in zip(test, voices_of(quiet, test, test, marked, 1.5).sounds, strict=True):
         heard = [test[int(place)] for place in sound.unique()]
         assert len(sound) == 24_000 and len(heard) == 2
         assert {one.speaker for one in heard} == {text.speaker} and text not in heard
-    assert given(bench, 60.0).seconds.max() < 60  # there is no more
+    assert max(map(len, given(bench, 60.0).sounds)) < 60 * 16_000  # there is no more
 
 
 def test_a_speaker_of_one_sentence_cannot_be_cloned(bench):
+    alone = bench.utterances("test")[:1]
     with pytest.raises(UserError, match="no other sentence to take a reference from"):
-        voices_of(bench.stack, bench.sets["test"][:1], bench.sets["test"][:1], [torch.zeros(16_000)], 1.0)
+        voices_of(bench.stack, alone, alone, [torch.zeros(16_000)], 1.0)
 
 
 def test_ceiling_is_the_same_speaker_and_floor_the_mean_of_all_others():
@@ -93,13 +91,12 @@ def test_ceiling_is_the_same_speaker_and_floor_the_mean_of_all_others():
 
 
 def test_a_clone_is_scored_against_its_reader_and_its_reference_and_style_reaches_the_policy(bench, model):
-    references = load_references(bench.stack, bench.sets["test"], bench.folder, "th")
-    sampler = sampler_of(replace(PARAMS.sampling, min_ratio=1.0, max_ratio=2.0), 0)
+    references, sampler = bench.references("test"), bench.sampler(0)
     on, off = (
         cloned(model, bench.stack, references, given(bench, 1.0), sampler, style=style, silence=[], seed=0, floor=0.1)
         for style in (20, 0)
     )
-    assert on.table["speaker"].tolist() == [u.speaker for u in bench.sets["test"]]
+    assert on.table["speaker"].tolist() == [u.speaker for u in bench.utterances("test")]
     assert on.table[["sim", "sim_held", "ceiling", "floor"]].abs().max().max() <= 1 + 1e-6
     assert (on.table["reference_seconds"] == 1.0).all() and "wer_cal" in on.summary
     assert any(not torch.equal(a, b) for a, b in zip(on.codes, off.codes, strict=True))
@@ -142,13 +139,30 @@ def test_the_grid_has_both_policies_and_styles_and_a_foreign_voice_for_lao_alone
     assert {(c.policy, c.style) for c in thai} == {(name, style) for name in ("sft", "dgsa") for style in (True, False)}
     assert len(set(thai)) == len(thai) and {c.seconds for c in thai} == set(PARAMS.systems.seconds)
     assert all(c.voice == "th" for c in thai) and Clone("tdsc", True, 3.0, "th") in lao
+    both = grid("th", replace(PARAMS, roles=replace(PARAMS.roles, tdsc="th")))
+    assert {c.policy for c in both} == {"sft", "dgsa", "start", "tdsc"} and {c.voice for c in both} == {"th"}
+
+
+def test_the_stage_scores_every_condition_and_its_readers_find_them(bench, model, monkeypatch):
+    params = replace(PARAMS, roles=replace(PARAMS.roles, tdsc="none"))
+    monkeypatch.setattr(cloning, "cached_bench", lambda params, lang: bench)
+    monkeypatch.setattr(cloning, "policy_of", lambda bench, name, seed: (model, 1.0))
+    monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
+    cells = cloning.run_cloning(params)
+    assert cells == len(grid("th", params))
+    for clone in grid("th", params):
+        scores = cloning.clones(bench, clone, 0)
+        assert scores.table["speaker"].tolist() == [text.speaker for text in bench.utterances("test")]
+    heard = cloning.sounds_of(bench, clone, 0)
+    assert [len(sound) for sound in heard] == [round(16_000 * seconds) for seconds in scores.table["seconds"]]
+    (only,) = cloning.standard(bench, [scores.table.drop(columns="speaker")])
+    assert only["speaker"].equals(scores.table["speaker"])
 
 
 def test_sft_nearest_to_alpha_star_is_compared_and_no_arm_that_the_profile_has_not():
     assert systems.wanted_arms(PARAMS) == ["additive-0.50", "additive-0.80"]
-    tall = replace(
-        PARAMS, scaling=replace(PARAMS.scaling, arms=("additive-0.60", "additive-0.80", "kept-0.50", "additive-1.00"))
-    )
+    arms = ("additive-0.60", "additive-0.80", "kept-0.50", "additive-1.00")
+    tall = replace(PARAMS, cells=replace(PARAMS.cells, arms=arms))
     assert systems.wanted_arms(tall) == ["additive-0.60", "additive-0.80", "additive-1.00"]
 
 
@@ -157,43 +171,64 @@ def test_sft_nearest_to_alpha_star_is_compared_and_no_arm_that_the_profile_has_n
 
 def exported(bench, folder, texts):
     """The first recordings as somebody else's export, in another order."""
-    test = bench.sets["test"][:texts]
-    for utterance, sound in zip(test, load_sounds(test, bench.folder), strict=True):
+    test = bench.utterances("test")[:texts]
+    for utterance, sound in zip(test, bench.stack.load(test, bench.folder("test")), strict=True):
         soundfile.write(folder / f"{utterance.id}.wav", sound.numpy(), 16_000)
     rows = [f"{utterance.id}.wav,{utterance.text}" for utterance in reversed(test)]
     (folder / "manifest.csv").write_text("\n".join(["file,text", *rows]), encoding="utf-8")
 
 
-def not_installed(*_):
-    raise UserError("espeak-ng is not installed")
+@pytest.fixture
+def made(bench, monkeypatch):
+    """The stage `systems` has run: of what it makes here one engine speaks, as people do, and one is missing."""
+
+    def missing(*_):
+        raise UserError("no weights of it here")
+
+    def again(test, lang, seed):
+        for utterance, sound in zip(test, bench.stack.load(test, bench.folder("test")), strict=True):
+            samples = (sound.numpy() * 32768).astype(np.int16)
+            yield systems.Recording(replace(utterance, id=f"said-{utterance.id}", start=0), samples, None)
+
+    monkeypatch.setattr(systems, "load_bench", lambda params, lang: bench)
+    monkeypatch.setattr(systems, "MADE_HERE", {"espeak-ng": again, "mms-tts": missing})
+    systems.run_systems(replace(PARAMS, roles=replace(PARAMS.roles, tdsc="none")))
 
 
 @pytest.mark.parametrize("texts", [6, 4])
-def test_a_folder_of_all_test_texts_joins_the_table_and_any_other_stands_apart(bench, tmp_path, monkeypatch, texts):
-    monkeypatch.setattr(systems, "load_bench", lambda lang: bench)
+def test_a_folder_of_all_test_texts_joins_the_table_and_any_other_stands_apart(bench, made, tmp_path, texts):
     exported(bench, tmp_path, texts)
-    scores, lines = systems.score_folder(tmp_path, "th", "azure", PARAMS)
+    lines = systems.score_folder(PARAMS, tmp_path, "th", "azure")
     assert f"{texts} of the 6 test texts" in lines[0]
-    monkeypatch.setattr(systems, "espeak_recordings", not_installed)
-    paired, apart, why = systems.outside(bench, 0)
-    assert (list(paired), list(apart)) == ((["azure"], []) if texts == 6 else ([], ["azure"]))
-    assert {"espeak-ng", "mms-tts", "CosyVoice2"} <= set(why)
-    ids = [u.id for u in bench.sets["test"]]
-    assert texts == 4 or scores.table["id"].tolist() == ids
-    assert not {"sim", "f0_corr"} & set(scores.table)  # what would compare a recording with itself
+    paired, apart, why = systems.outside(bench)
+    assert list(paired) == ["espeak-ng", *["azure"][: texts == 6]] and list(apart) == ["azure"][: texts != 6]
+    assert set(why) == {"mms-tts", "CosyVoice2"}
+    ids = [text.id for text in bench.utterances("test")]
+    for scores in paired.values():
+        assert scores.table["id"].tolist() == ids
+        assert not {"sim", "f0_corr"} & set(scores.table)  # what would compare a recording with itself
+
+
+def test_your_folders_outlive_the_stage_and_what_was_scored_is_what_was_said(bench, made, tmp_path):
+    exported(bench, tmp_path, 6)
+    systems.score_folder(PARAMS, tmp_path, "th", "azure")
+    systems.run_systems(replace(PARAMS, roles=replace(PARAMS.roles, tdsc="none")))
+    paired = systems.outside(bench)[0]
+    assert set(paired) == {"espeak-ng", "azure"}
+    assert paired["azure"].table["words_wrong"].equals(paired["espeak-ng"].table["words_wrong"])
 
 
 @pytest.mark.parametrize("name", ["", "mms-tts", "../up", ".hidden"])
 def test_a_name_that_is_no_plain_word_or_is_taken_is_refused(tmp_path, name):
     with pytest.raises(UserError, match="choose another one with --name"):
-        systems.score_folder(tmp_path, "th", name, PARAMS)
+        systems.score_folder(PARAMS, tmp_path, "th", name)
 
 
 def test_weights_that_are_not_here_are_never_fetched(monkeypatch, tmp_path):
-    monkeypatch.setattr("sebridge_lite.experiments.contenders.MMS", {"th": str(tmp_path / "none")})
+    monkeypatch.setattr(systems, "MMS", {"th": str(tmp_path / "none")})
     for lang in ("th", "xx"):
         with pytest.raises(UserError, match="no weights of"):
-            load_mms(lang)
+            systems.load_mms(lang)
 
 
 # The command
@@ -202,10 +237,9 @@ def test_weights_that_are_not_here_are_never_fetched(monkeypatch, tmp_path):
 @pytest.fixture
 def ask(bench, model, tmp_path, monkeypatch):
     """`clone` with tiny parts, a policy and consent for a reference of these samples."""
-    monkeypatch.setattr(command, "load_stack", lambda *_: bench.stack)
-    folder = tmp_path / "outputs" / "artifacts" / "align" / "dgsa-s0"
-    save_model(model, model.config, folder / "model")
-    (folder / "summary.json").write_text(json.dumps({"temperature": 1.0}))
+    monkeypatch.setattr(command, "active_params", lambda: PARAMS)
+    monkeypatch.setattr(command, "load_bench", lambda params, lang: bench)
+    monkeypatch.setattr(command, "policy_of", lambda bench, name, seed: (model, 1.0))
     noise = 0.1 * np.random.default_rng(0).normal(size=24_000)
 
     def run(samples=noise, text="ผมไป", until="2030-01-01", today=date(2029, 1, 1)):
@@ -220,7 +254,8 @@ def ask(bench, model, tmp_path, monkeypatch):
 def test_a_clone_is_written_with_where_it_comes_from_and_names_the_consent(ask, tmp_path):
     lines = ask()
     assert "by dgsa" in lines[0] and "anna" in lines[1]
-    assert read_provenance(tmp_path / "out.wav").model == "dgsa"
+    with open_sound(tmp_path / "out.wav") as sound:
+        assert read_provenance(sound).model == "dgsa"
     samples, rate = soundfile.read(tmp_path / "out.wav")
     assert rate == 16_000 and len(samples)
 
@@ -235,8 +270,9 @@ LOUD = np.random.default_rng(0).normal(size=24_000)
         ({"samples": np.zeros(24_000)}, "silence"),
         ({"samples": np.concatenate([0.1 * LOUD[:12_000], np.zeros(24_000)])}, "0.8 s of speech"),
         ({"samples": np.clip(3 * LOUD, -1, 1)}, "clipped"),
-        ({"text": "ผมໄປ"}, "Thai and Lao letters together"),
-        ({"text": "hello"}, "character 1 is 'h'"),
+        ({"text": "ผมໄປ"}, "not wholly in Thai or in Lao script"),
+        ({"text": "hello"}, "not wholly in Thai or in Lao script"),
+        ({"text": "12"}, "no letter"),
     ],
 )
 def test_a_bad_request_is_one_line_and_writes_nothing(ask, tmp_path, how, part):
@@ -274,9 +310,9 @@ def test_without_consent_nothing_is_cloned(ask, tmp_path):
 
 
 def test_two_voices_in_a_row_are_told_from_two_seconds_on(bench, tmp_path, monkeypatch):
-    monkeypatch.setattr(checks, "two_voices", lambda stack, sounds: np.array([0.1]))
+    monkeypatch.setattr(command, "two_voices", lambda stack, sounds: np.array([0.1]))
     soundfile.write(tmp_path / "two.wav", 0.1 * np.tile(LOUD, 2), 16_000)
     soundfile.write(tmp_path / "short.wav", 0.1 * LOUD, 16_000)
     with pytest.raises(UserError, match="sound like two people"):
-        checks.read_reference(tmp_path / "two.wav", bench.stack, 0.5)
-    assert len(checks.read_reference(tmp_path / "short.wav", bench.stack, 0.5)) > 16_000
+        command.read_reference(tmp_path / "two.wav", bench.stack, 0.5)
+    assert len(command.read_reference(tmp_path / "short.wav", bench.stack, 0.5)) > 16_000

@@ -5,6 +5,7 @@ summary.json.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,9 +71,12 @@ def clone_folder(lang: str, clone: Clone, seed: int) -> Path:
     return paths.artifacts("cloning", lang, f"s{seed}", clone.name)
 
 
+cached_bench = lru_cache(maxsize=1)(load_bench)  # one process scores many conditions against the same recordings
+
+
 def _clone(job: tuple[Params, str, Clone, int, Path]) -> None:
     params, lang, clone, seed, out = job
-    bench = load_bench(params, lang)
+    bench = cached_bench(params, lang)
     model, heat = policy_of(bench, clone.policy, seed)
     scores = cloned(
         model,

@@ -160,7 +160,8 @@ def test_a_manifest_that_points_outside_its_folder_is_one_line_and_keeps_nothing
 
     from sebridge_lite.experiments import systems
 
-    monkeypatch.setattr(systems, "load_bench", lambda lang: SimpleNamespace(sets={"test": []}, lang=lang))
+    bench = SimpleNamespace(utterances=lambda name: [])
+    monkeypatch.setattr(systems, "load_bench", lambda params, lang: bench)
     (project / "azure").mkdir()
     (project / "azure" / "manifest.csv").write_text("file,text\n../me.wav,ไป\n", encoding="utf-8")
     assert cli.main(["score", "azure", "--lang", "th"]) == 1

@@ -242,9 +242,10 @@ def check_data(options) -> None:
 
 
 def score(options) -> None:
-    from sebridge_lite.experiments.systems import run_score
+    from sebridge_lite.experiments.systems import score_folder
 
-    print("\n".join(run_score(options.folder, options.lang, options.name)))
+    name = options.name or options.folder.resolve().name
+    print("\n".join(score_folder(active_params(), options.folder, options.lang, name)))
 
 
 def clone(options) -> None:

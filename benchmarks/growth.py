@@ -26,6 +26,7 @@ from statistics import median
 
 import torch
 from _common import clock, exit_code, in_turn, options, ratios, seconds, write_json
+from sebridge_lite.experiments.iteration import Loop, candidates_of
 from sebridge_lite.experiments.policies import Bench, sampler_of
 from torch import Tensor
 
@@ -33,8 +34,6 @@ from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.encode import encode_set
-from sebridge_lite.experiments.iteration import Loop, candidates_of
-from sebridge_lite.experiments.material import lm_examples
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
@@ -87,7 +86,7 @@ def encode(world: World, said: list[Utterance]) -> Callable:
 
 
 def sft_epoch(world: World, said: list[Utterance]) -> Callable:
-    examples = lm_examples([u.text for u in said], [world.codes[u.text] for u in said])
+    examples = [(world.bench.stack.text.encode(u.text), world.codes[u.text]) for u in said]
     sizes, p = [len(text) + len(speech) + 2 for text, speech in examples], world.params.sft
     steps = len(Batches(sizes, [u.id for u in said], p.budget, 0).epoch(0))
     model, speakers = copy.deepcopy(world.model), [u.speaker for u in said]

@@ -3,7 +3,7 @@
 Everything is measured on people who taught no part, on sentences of the test split. Left out: listening.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,8 @@ from sebridge_lite.stack.units import spoken_units
 from sebridge_lite.stack.vocoder import griffin_lim
 from sebridge_lite.studio.voices import engines, people
 
+BY_PEOPLE, BY_ENGINES = 240, 150  # test sentences a language
+
 
 @dataclass(frozen=True, eq=False)
 class Heard:
@@ -40,25 +42,28 @@ class Heard:
         return [tuple(utterance.truth["words"]) for utterance in self.utterances]
 
 
-def heard(recordings: Sequence[Recording]) -> Heard:
+def heard(recordings: Iterable[Recording]) -> Heard:
+    """The recordings as float sounds with their true pitch."""
+    recordings = list(recordings)
     sounds = [torch.from_numpy(recording.samples).float() / 32768 for recording in recordings]
     return Heard([r.utterance for r in recordings], sounds, [at_50_hz(r.f0) for r in recordings])
 
 
 def held_out(lang: str, by_people: int, by_engines: int, seed: int) -> tuple[Heard, Heard]:
     """Test sentences read by the twelve unseen people, and by the three engines of the study."""
-    first = heard(list(render_material("unseen", lang, "test", by_people, people("unseen", 12), seed)))
-    second = heard(list(render_material("main", lang, "test", by_engines, engines("main", 3), seed)))
+    first = heard(render_material("unseen", lang, "test", by_people, people("unseen", 12), seed))
+    second = heard(render_material("main", lang, "test", by_engines, engines("main", 3), seed))
     return first, second
 
 
 def word_error(said: Sequence, understood: Sequence) -> tuple[int, int]:
+    """Wrong words, out of how many."""
     wrong, total = word_errors(said, understood)
     return int(wrong.sum()), int(total.sum())
 
 
 def correlation(true: Sequence[Tensor], measured: Sequence[Tensor]) -> float:
-    """Mean over utterances of the correlation of log F0 over the frames that are voiced in both."""
+    """Mean over utterances of the correlation of log F0, over the frames that are voiced in both."""
     found = []
     for a, b in zip(true, measured, strict=True):
         size = min(len(a), len(b))
@@ -70,6 +75,8 @@ def correlation(true: Sequence[Tensor], measured: Sequence[Tensor]) -> float:
 
 
 def pitch(sounds: Sequence[Tensor]) -> list[Tensor]:
+    """F0 of each sound in Hz at 50 Hz, 0 where unvoiced."""
+
     def track(batch, lengths, _):
         return [row[: size // 320] for row, size in zip(features.f0(batch), lengths.tolist(), strict=True)]
 
@@ -77,7 +84,7 @@ def pitch(sounds: Sequence[Tensor]) -> list[Tensor]:
 
 
 def griffin_lim_sounds(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
-    """The fallback vocoder on true mels."""
+    """Sounds that Griffin-Lim makes of true mels."""
 
     def invert(mel, lengths, _):
         return [row[: 320 * size] for row, size in zip(griffin_lim(mel), lengths.tolist(), strict=True)]
@@ -87,7 +94,7 @@ def griffin_lim_sounds(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
 
 @torch.no_grad()
 def vocoded(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
-    """The trained vocoder on true mels."""
+    """Sounds that the trained vocoder makes of true mels."""
 
     def invert(mel, lengths, _):
         sound = stack.decoder.vocoder(mel.to(stack.device), lengths.to(stack.device)).cpu()
@@ -97,8 +104,9 @@ def vocoded(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
 
 
 def judge_report(stack: Stack, lang: str, group: Heard) -> tuple[dict[str, tuple[int, int]], list[Tensor]]:
-    """Word errors as (wrong, out of), and the re-synthesised sounds: recordings by both judges, re-synthesis by the scoring
-    judge, and where the two judges disagree, whether right or wrong.
+    """Word errors as (wrong, out of), and the re-synthesised sounds.
+
+    Recordings by both judges, re-synthesis by the scoring judge, and where the two judges disagree, right or wrong.
     """
     codes = stack.tokens(group.sounds)
     back = stack.speak(codes, stack.timbres(group.sounds), [0] * len(codes))
@@ -112,16 +120,8 @@ def judge_report(stack: Stack, lang: str, group: Heard) -> tuple[dict[str, tuple
     return counts, back
 
 
-def vocoder_report(stack: Stack, lang: str, group: Heard) -> dict[str, tuple[int, int]]:
-    """Word errors of the two vocoders on true mels, by the scoring judge."""
-    return {
-        "vocoder": word_error(group.words, stack.hear(vocoded(stack, group.sounds), lang)),
-        "griffin_lim": word_error(group.words, stack.hear(griffin_lim_sounds(stack, group.sounds), lang)),
-    }
-
-
 def timbre_swap(stack: Stack, group: Heard) -> dict[str, float]:
-    """The same tokens with the timbre of the next person: is the melody kept, and whose voice is it?"""
+    """What the same tokens become with the timbre of the next person: is the melody kept, and whose voice is it?"""
     timbres, codes = stack.timbres(group.sounds), stack.tokens(group.sounds)
     other = torch.roll(torch.arange(len(codes)), -1)
     swapped = stack.speak(codes, timbres[other], [0] * len(codes))
@@ -175,7 +175,7 @@ def speaker_probe(codes: Sequence[Tensor], speakers: Sequence[str], values: Tens
 
 @torch.no_grad()
 def read_tokens(stack: Stack, group: Heard) -> tuple[list[Tensor], list[list[int]]]:
-    """What the tokenizer's own heads read in its tokens: pitch at 50 Hz relative to the speaker, and phones and tones."""
+    """Pitch at 50 Hz relative to the speaker, and phones and tones, as the tokenizer's own heads read them in tokens."""
     timbres = stack.timbres(group.sounds)
 
     def heads(mel, lengths, places):
@@ -192,11 +192,11 @@ def read_tokens(stack: Stack, group: Heard) -> tuple[list[Tensor], list[list[int
 def token_probes(
     stack: Stack, lang: str, group: Heard, seed: int, voices: int = 60, each: int = 30
 ) -> dict[str, float]:
-    """Text, pitch and speaker from tokens, the last of people whom the tokenizer never heard; how many codes are used."""
+    """What tokens tell of text, pitch and speaker, the last of people whom the tokenizer never heard; codes in use."""
     tracks, units = read_tokens(stack, group)
     truths = [spoken_units(t["phones"], t["syllables"], t["tones"], lang) for t in (u.truth for u in group.utterances)]
     wrong = edit_distance(truths, units)
-    crowd = heard(list(render_material("probe", lang, "judge", voices * each, people("train", voices), seed)))
+    crowd = heard(render_material("probe", lang, "judge", voices * each, people("train", voices), seed))
     codes = stack.tokens(crowd.sounds)
     values = stack.tokenizer.net.fsq.to_values(torch.arange(stack.codes)).float()
     right, count = speaker_probe(codes, [u.speaker for u in crowd.utterances], values, seed)
@@ -210,3 +210,32 @@ def token_probes(
         "codes_used": len(shares),
         "code_perplexity": float((-(shares * shares.log()).sum()).exp()),
     }
+
+
+def examine(stack: Stack, langs: Sequence[str], seed: int) -> dict[str, float]:
+    """Every number of the report that the parts themselves decide."""
+    numbers: dict[str, float] = {}
+    counts: dict[str, list] = {}
+    correlations, first = [], None
+    for lang in langs:
+        by_people, by_engines = held_out(lang, BY_PEOPLE, BY_ENGINES, seed)
+        first = first or (lang, by_people)
+        of_people, back = judge_report(stack, lang, by_people)
+        correlations.append(correlation(by_people.f0, pitch(back)))
+        for name, vocoder in (("vocoder", vocoded), ("griffin_lim", griffin_lim_sounds)):
+            of_people[name] = word_error(by_people.words, stack.hear(vocoder(stack, by_people.sounds), lang))
+        for kind, found in (("people", of_people), ("engines", judge_report(stack, lang, by_engines)[0])):
+            for name, (wrong, words) in found.items():
+                counts.setdefault(f"{name}_wer_{kind}", []).append((wrong, words))
+                numbers[f"{name}_wer_{kind}_{lang}"] = wrong / words
+    total = {name: pooled(*zip(*found, strict=True)) for name, found in counts.items()}
+    for judge in ("score", "select"):
+        numbers |= {f"{judge}_judge_wer_{kind}": total[f"{judge}_wer_{kind}"] for kind in ("people", "engines")}
+    numbers["floor_gap"] = total["score_wer_people"] - total["score_wer_engines"]
+    numbers["judges_agree"] = 1 - total["disagree_wer_people"]
+    for name in ("resynthesis", "vocoder", "griffin_lim"):
+        numbers[f"{name}_wer_loss"] = total[f"{name}_wer_people"] - total["score_wer_people"]
+    numbers["resynthesis_f0_corr"] = sum(correlations) / len(correlations)
+    numbers["speaker_eer"] = speaker_trials(stack, first[1])
+    numbers |= timbre_swap(stack, first[1]) | token_probes(stack, *first, seed)
+    return numbers | {"n_people": BY_PEOPLE * len(langs), "n_engines": BY_ENGINES * len(langs)}

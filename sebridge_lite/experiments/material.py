@@ -16,7 +16,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import Recording
-from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import energy_db, log_mel
 from sebridge_lite.stack.flow import FlowBatch
 from sebridge_lite.stack.recogniser import JudgeBatch
@@ -170,9 +169,3 @@ def vocoder_batch(m: Material, size: int, places) -> VocoderBatch:
     sounds = [m.sounds[i][320 * start : 320 * (start + size)] for i, start in zip(places, starts, strict=True)]
     audio = padded(sounds).float() / 32768
     return VocoderBatch(audio, log_mel(audio), padded(pitch))
-
-
-def lm_examples(texts: Sequence[str], codes: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    """(characters, speech tokens) of each utterance."""
-    vocab = CharVocab()
-    return [(vocab.encode(text), row) for text, row in zip(texts, codes, strict=True)]

@@ -100,20 +100,6 @@ def params_of(profile: str) -> Params:
     return active if active.profile == profile else load_params(paths.root() / "params" / f"{profile}.yaml")
 
 
-def pretrained_metrics() -> dict:
-    """What was measured of the parts in use, and as `compared_...` of the tokenizer with the paper's number of codes."""
-    from sebridge_lite.stack.parts import part_file
-
-    found: dict = {}
-    for stage, prefix in (("pretrain", ""), ("codebook", "compared_")):
-        path = part_file("tokenizer").parents[2] / "results" / stage / "metrics.json"
-        if not path.is_file():
-            raise UserError(f"{path}: not there; `dvc pull {stage}` fetches it with the parts")
-        report = json.loads(path.read_text(encoding="utf-8"))
-        found |= {prefix + name: value for name, value in report.items()}
-    return found
-
-
 def read_metrics(stage: str) -> dict | None:
     """A stage's metrics of the last run, or None before it ran."""
     path: Path = paths.results(stage, "metrics.json")

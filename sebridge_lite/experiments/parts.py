@@ -1,146 +1,128 @@
-"""`sebridge pretrain`: train all frozen parts, examine them on people who taught none, and write a card for each.
+"""The frozen stages `parts` and `codebook`: train what the paper downloads, examine it, and write a card for each part.
 
-`artifacts/pretrained/` gets the parts, `results/pretrain/` the numbers and cards. Checkpoints lie in
-`artifacts/pretrain_work/`, so a killed run goes on where it was; a finished one is replaced as a whole. `sebridge codebook`
-trains the tokenizer once more with the paper's number of codes, to be compared and thrown away.
+artifacts/parts, artifacts/judges/select, artifacts/judges/score   the parts
+results/parts/metrics.json, cards.md                               what they are worth, to people who taught none
+results/codebook/metrics.json                                      the same of a tokenizer with the paper's number of codes
 """
 
 import datetime
 import json
+import shutil
 import time
 from pathlib import Path
 
 from sebridge_lite.core import paths
+from sebridge_lite.core.checkpoint import code_hash
 from sebridge_lite.core.device import pick_device
-from sebridge_lite.core.params import Params, active_params
-from sebridge_lite.experiments import examine_parts as parts
-from sebridge_lite.experiments.train_parts import LANGS, pretrain, train_other_tokenizer
-from sebridge_lite.measure.metrics import pooled
-from sebridge_lite.stack.parts import FOLDERS, Parts
-from sebridge_lite.stack.stack import Stack
-from sebridge_lite.stack.studio import load_stack, studio_stack
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params
+from sebridge_lite.core.work import working
+from sebridge_lite.experiments.examine_parts import BY_PEOPLE, examine, held_out, token_probes
+from sebridge_lite.experiments.train_parts import CODE, LANGS, train_all, train_other_tokenizer
+from sebridge_lite.stack.parts import FOLDERS, Parts, load_part
+from sebridge_lite.stack.studio import studio_stack
 
-BY_PEOPLE, BY_ENGINES = 240, 150  # test sentences a language
-ROLES = {
-    "tokenizer": "speech to tokens; stands for S3Tokenizer",
-    "speaker": "whose voice it is; stands for CAM++ (e_timbre) and WavLM (SIM)",
-    "flow": "tokens and timbre to mel; stands for CosyVoice2's flow-matching decoder",
-    "vocoder": "mel to sound; stands for HiFi-GAN",
-    "select_judge": "the judge that selects: reads tokens",
-    "score_judge": "the judge that scores: hears sound; stands for Whisper and Dolphin",
-    "backbone": "the text-speech LM before fine-tuning; stands for Qwen2.5-0.5B as CosyVoice2 trained it",
-}
-
-
-def rates(counts: dict[str, list[tuple[int, int]]]) -> dict[str, float]:
-    return {name: pooled([w for w, _ in found], [n for _, n in found]) for name, found in counts.items()}
-
-
-def examine(stack: Stack, seed: int) -> dict:
-    """Every number of `results/pretrain/metrics.json` that the parts themselves decide."""
-    groups = {lang: parts.held_out(lang, BY_PEOPLE, BY_ENGINES, seed) for lang in LANGS}
-    numbers: dict = {}
-    counts: dict[str, list] = {}
-    correlations = []
-    for lang, (by_people, by_engines) in groups.items():
-        of_people, back = parts.judge_report(stack, lang, by_people)
-        correlations.append(parts.correlation(by_people.f0, parts.pitch(back)))
-        of_people |= parts.vocoder_report(stack, lang, by_people)
-        for kind, found in (("people", of_people), ("engines", parts.judge_report(stack, lang, by_engines)[0])):
-            for name, (wrong, words) in found.items():
-                counts.setdefault(f"{name}_wer_{kind}", []).append((wrong, words))
-                numbers[f"{name}_wer_{kind}_{lang}"] = wrong / words
-    total = rates(counts)
-    numbers |= {
-        f"{judge}_judge_wer_{kind}": total[f"{judge}_wer_{kind}"]
-        for judge in ("score", "select")
-        for kind in ("people", "engines")
-    }
-    people = groups["th"][0]
-    numbers["floor_gap"] = total["score_wer_people"] - total["score_wer_engines"]
-    numbers["judges_agree"] = 1 - total["disagree_wer_people"]
-    for name in ("resynthesis", "vocoder", "griffin_lim"):
-        numbers[f"{name}_wer_loss"] = total[f"{name}_wer_people"] - total["score_wer_people"]
-    numbers["resynthesis_f0_corr"] = sum(correlations) / len(correlations)
-    numbers["speaker_eer"] = parts.speaker_trials(stack, people)
-    numbers |= parts.timbre_swap(stack, people)
-    numbers |= parts.token_probes(stack, "th", people, seed)
-    numbers["n_people"], numbers["n_engines"] = BY_PEOPLE * len(LANGS), BY_ENGINES * len(LANGS)
-    return numbers
+UNKNOWN = "unknown (trained before hashes were kept)"
+CARDS = {  # role of each part, and the measures that its card names
+    "tokenizer": ("speech to tokens; stands for S3Tokenizer",
+                  "token_unit_error token_f0_corr speaker_probe_over_chance codes_used code_perplexity"),
+    "speaker": ("whose voice it is; stands for CAM++ (e_timbre) and WavLM (SIM)", "speaker_eer"),
+    "flow": ("tokens and timbre to mel; stands for CosyVoice2's flow-matching decoder",
+             "resynthesis_wer_loss resynthesis_f0_corr swap_f0_corr swap_sim_new swap_sim_old"),
+    "vocoder": ("mel to sound; stands for HiFi-GAN", "vocoder_wer_loss griffin_lim_wer_loss"),
+    "select_judge": ("the judge that selects: reads tokens",
+                     "select_judge_wer_people select_judge_wer_engines judges_agree"),
+    "score_judge": ("the judge that scores: hears sound; stands for Whisper and Dolphin",
+                    "score_judge_wer_people score_judge_wer_engines floor_gap"),
+    "backbone": ("the text-speech LM before fine-tuning; stands for Qwen2.5-0.5B as CosyVoice2 trained it", ""),
+}  # fmt: skip
 
 
-def cards(folder: Path, params: Params, numbers: dict, costs: dict[str, dict]) -> str:
+def cards(folder: Path, report: dict) -> str:
     """A model card a part: what it is, what it learnt from, how big, how good, where it ends."""
-    scores = {
-        "tokenizer": (
-            "token_unit_error",
-            "token_f0_corr",
-            "speaker_probe_over_chance",
-            "codes_used",
-            "code_perplexity",
-        ),
-        "speaker": ("speaker_eer",),
-        "flow": ("resynthesis_wer_loss", "resynthesis_f0_corr", "swap_f0_corr", "swap_sim_new", "swap_sim_old"),
-        "vocoder": ("vocoder_wer_loss", "griffin_lim_wer_loss"),
-        "select_judge": ("select_judge_wer_people", "select_judge_wer_engines", "judges_agree"),
-        "score_judge": ("score_judge_wer_people", "score_judge_wer_engines", "floor_gap"),
-        "backbone": (),
-    }
+    code = report.get("code", UNKNOWN)
     lines = [
-        "# Cards of the pretrained parts",
+        "# Cards of the parts",
         "",
-        "Made by `sebridge pretrain`; every number is in `metrics.json`.",
+        f"Made by `sebridge parts`, code {code}; every number is in `metrics.json`.",
         "",
     ]
-    for name in FOLDERS:
-        config = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        size = (folder / f"{name}.safetensors").stat().st_size
-        lines += [f"## {name}", "", f"{ROLES[name]}.", ""]
-        lines += [f"- settings: `{json.dumps(config)}`", f"- size: {size / 1e6:.2f} MB (fp16)"]
+    for name, (role, scores) in CARDS.items():
+        file = folder / FOLDERS[name] / f"{name}.safetensors"
+        config = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        seconds, steps, memory = (report[f"{what}_{name}"] for what in ("seconds", "steps", "peak_memory_gib"))
+        lines += [f"## {name}", "", f"{role}.", ""]
+        lines += [f"- settings: `{json.dumps(config)}`", f"- size: {file.stat().st_size / 1e6:.2f} MB (fp16)"]
         lines += [
-            f"- trained in {costs[name]['seconds']:.0f} s ({costs[name]['steps']} steps, peak memory "
-            f"{costs[name]['peak_memory_gib']:.1f} GiB), seed {params.pretrain.seed}, on studio speech"
+            f"- trained in {seconds:.0f} s ({steps:.0f} steps, peak memory {memory:.1f} GiB), seed {report['seed']}"
         ]
-        lines += [f"- {score}: {numbers[score]:.3f}" for score in scores[name]]
-        lines += [
-            "- limits: knows studio speech and nothing else; use it on real recordings only after training it on them",
-            "",
-        ]
+        lines += [f"- {score}: {report[score]:.3f}" for score in scores.split()]
+        lines += ["- limits: knows studio speech and nothing else; train it on real recordings before it hears any", ""]
     return "\n".join(lines)
 
 
-def write_report(folder: Path, numbers: dict, seed: int, cards: str = "") -> dict:
-    report = {name: round(float(value), 5) for name, value in numbers.items()}
-    report |= {"seed": seed, "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
-    with paths.replacing(folder) as temporary:
+def report_of(numbers: dict, seed: int) -> dict:
+    """The numbers as metrics.json holds them, with seed, date and the hash of the code."""
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return {name: round(float(value), 5) for name, value in numbers.items()} | {
+        "seed": seed, "date": date, "code": code_hash(*CODE),
+    }  # fmt: skip
+
+
+def write_results(stage: str, report: dict, **texts: str) -> None:
+    """Writes metrics.json of a stage, and other texts by name."""
+    metrics = json.dumps(report, indent=1, sort_keys=True) + "\n"
+    with paths.replacing(paths.results(stage)) as temporary:
         temporary.mkdir()
-        (temporary / "metrics.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        if cards:
-            (temporary / "cards.md").write_text(cards, encoding="utf-8")
+        for name, text in {"metrics.json": metrics, **texts}.items():
+            (temporary / name).write_text(text, encoding="utf-8")
+
+
+def run_parts(params: Params) -> dict:
+    """The numbers of the parts, after they are trained and examined."""
+    start = time.perf_counter()
+    with working(paths.artifacts("parts")) as work:
+        costs = train_all(params.pretrain, work)
+        for place in sorted(set(FOLDERS.values())):
+            with paths.replacing(paths.artifacts(place)) as temporary:
+                shutil.copytree(work / place, temporary)
+    trained = time.perf_counter()
+    parts = Parts(pick_device("auto"))
+    parts.update((name, load_part(name, paths.artifacts(place, name)).to(parts.device))
+                 for name, place in FOLDERS.items() if name != "backbone")  # fmt: skip
+    numbers = examine(studio_stack(parts, LANGS), LANGS, params.pretrain.seed)
+    files = [file for place in set(FOLDERS.values()) for file in paths.artifacts(place).iterdir()]
+    numbers["pretrained_bytes"] = sum(file.stat().st_size for file in files)
+    numbers |= {"seconds_training": trained - start, "seconds_examining": time.perf_counter() - trained}
+    numbers |= {f"{what}_{name}": value for name, cost in costs.items() for what, value in cost.items()}
+    report = report_of(numbers, params.pretrain.seed)
+    write_results("parts", report, **{"cards.md": cards(paths.artifacts(), report)})
     return report
 
 
-def run_pretrain() -> dict:
-    params = active_params()
-    folder, work, start = paths.artifacts("pretrained"), paths.artifacts("pretrain_work"), time.perf_counter()
-    with paths.replacing(folder) as temporary:
-        temporary.mkdir()
-        costs = pretrain(params.pretrain, work, temporary)
-    trained = time.perf_counter()
-    numbers = examine(load_stack(LANGS), params.pretrain.seed)
-    numbers["pretrained_bytes"] = sum(path.stat().st_size for path in folder.iterdir())
-    numbers["seconds_training"], numbers["seconds_examining"] = trained - start, time.perf_counter() - trained
-    numbers |= {f"{what}_{name}": cost[what] for name, cost in costs.items() for what in ("seconds", "peak_memory_gib")}
-    return write_report(paths.results("pretrain"), numbers, params.pretrain.seed, cards(folder, params, numbers, costs))
-
-
-def run_codebook() -> dict:
-    """The tokenizer once more with `compare_levels`, probed as ours is; it is not kept."""
-    params = active_params().pretrain
-    work, start = paths.artifacts("codebook_work"), time.perf_counter()
-    other = train_other_tokenizer(params, work)
-    stack = studio_stack(Parts(pick_device("auto"), tokenizer=other), LANGS)
-    people, _ = parts.held_out("th", BY_PEOPLE, 2, params.seed)
-    numbers = parts.token_probes(stack, "th", people, params.seed)
+def run_codebook(params: Params) -> dict:
+    """The numbers of a tokenizer with `compare_levels`, probed as ours is; it is not kept."""
+    p, start = params.pretrain, time.perf_counter()
+    with working(paths.artifacts("codebook")) as work:
+        other = train_other_tokenizer(p, work, load_part("speaker"))
+    parts = Parts(pick_device("auto"))
+    parts["tokenizer"] = other.to(parts.device)
+    people, _ = held_out("th", BY_PEOPLE, 2, p.seed)
+    numbers = token_probes(studio_stack(parts, LANGS), "th", people, p.seed)
     numbers |= {"codes": other.fsq.codes, "n_people": BY_PEOPLE, "seconds": time.perf_counter() - start}
-    return write_report(paths.results("codebook"), numbers, params.seed)
+    report = report_of(numbers, p.seed)
+    write_results("codebook", report)
+    return report
+
+
+def parts_metrics() -> dict:
+    """The measures of the parts in use, and as `compared_...` those of the tokenizer with the paper's number of codes."""
+    found: dict = {"code": UNKNOWN}
+    for stage, prefix in (("parts", ""), ("codebook", "compared_")):
+        places = [paths.results(stage, "metrics.json"), paths.root() / "results" / stage / "metrics.json"]
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            raise UserError(f"{places[-1]}: not there; `dvc pull {stage}` fetches it with the parts")
+        report = json.loads(path.read_text(encoding="utf-8"))
+        found |= {prefix + name: value for name, value in report.items()}
+    return found

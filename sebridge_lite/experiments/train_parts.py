@@ -1,18 +1,14 @@
-"""Train everything that the paper takes ready-made, in order: each part learns from those before it.
+"""Training of everything that the paper takes ready-made, in order: each part learns from those before it.
 
-    speaker -> tokenizer -> backbone -> vocoder -> flow -> score_judge (on recordings and re-synthesis) -> select_judge
+    speaker -> tokenizer -> backbone, vocoder -> flow -> score_judge (on recordings and re-synthesis) -> select_judge
 
-Each part is trained by the one loop of `train.py` in a folder of its own, so a killed run goes on where it was. Groups of
+Each part is trained by the one loop of `lm/train.py` in a folder of its own, so a killed run goes on where it was. Groups of
 studio people are disjoint: those who teach the tokenizer and the scoring judge, those who teach the selecting judge, those
 of the backbone; nobody who reads dev or test is in any. Left out: distillation, data augmentation beyond token noise.
 """
 
 import json
 import math
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sebridge_lite.core.checkpoint import key_of
+from sebridge_lite.core.checkpoint import code_hash, key_of
 from sebridge_lite.core.memory import peak_memory_gib
 from sebridge_lite.core.params import PartParams, PretrainParams
 from sebridge_lite.core.workers import workers
@@ -32,9 +28,10 @@ from sebridge_lite.lm.lm import loss as lm_loss
 from sebridge_lite.lm.sft import same_speaker, styled_batch
 from sebridge_lite.lm.train import TrainConfig, train
 from sebridge_lite.stack.batches import in_batches
-from sebridge_lite.stack.characters import ALPHABET
+from sebridge_lite.stack.characters import ALPHABET, CharVocab
+from sebridge_lite.stack.features import log_mel
 from sebridge_lite.stack.flow import Flow, FlowConfig, decode, flow_loss
-from sebridge_lite.stack.parts import FOLDERS, load_part
+from sebridge_lite.stack.parts import FOLDERS
 from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig, judge_loss
 from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder, speaker_loss
 from sebridge_lite.stack.studio import DECODING
@@ -45,6 +42,8 @@ from sebridge_lite.stack.weights import load_model, save_model
 from sebridge_lite.studio.studio import crew
 from sebridge_lite.studio.voices import engines, people
 
+MODULES = [f"experiments/{name}.py" for name in ("material", "train_parts", "examine_parts", "parts")]
+CODE = ("studio", "stack", "lm", *MODULES)  # what makes the parts
 TIMBRE = 64  # width of e_timbre
 SPEAKER_CROP, VOCODER_CROP = 75, 40  # frames of 20 ms
 RESYNTHESISED = 0.4  # of the scoring judge's recordings are heard through the decoder too
@@ -55,93 +54,104 @@ DECODER = ("speaker", "tokenizer", "vocoder", "flow")  # what re-synthesis rests
 
 @dataclass(frozen=True)
 class Plan:
-    """What every part needs to be trained: settings, seed, where to work, where finished parts go."""
+    """What every part needs to be trained: settings, a folder to work in, and what its inputs depend on."""
 
     p: PretrainParams
     work: Path
-    out: Path
     made: dict[str, str]  # the settings of the material and of each part, for those who rest on it
 
     @property
     def codes(self) -> int:
+        """How many different speech tokens there are."""
         return math.prod(self.p.levels)
 
     def fit(
-        self, name: str, model, config, loss, batches: Batches, collate, part: PartParams, *rests_on: str
+        self, name: str, kind: type, config, loss, sizes, names, collate, part: PartParams, *rests_on: str, seed=0
     ) -> nn.Module:
+        """The trained part as everybody else will have it, in half precision; its files are in `work`."""
         settings = TrainConfig(
             steps=part.steps, lr=part.lr, warmup=min(150, part.steps // 4), schedule="cosine", weight_decay=0.01, clip=1.0,
             accumulate=1, save_every=200, dev_every=0, seed=self.p.seed, betas=(0.9, 0.98),
         )  # fmt: skip
-        inputs = key_of(*(self.made[before] for before in ("material", *rests_on)))
+        torch.manual_seed(self.p.seed + seed)
+        model, batches = kind(config), Batches(sizes, names, part.budget, self.p.seed)
+        inputs = key_of(code_hash(*CODE), *(self.made[before] for before in ("material", *rests_on)))
         trained = train(model, loss, batches, collate, settings, self.work / name, inputs, name)
-        folder = self.out if name in FOLDERS else self.work
-        save_model(model, config, folder / name, half=True)
+        file = self.work / FOLDERS.get(name, "") / name
+        save_model(model, config, file, half=True)
         seconds, memory = round(trained.seconds, 1), round(peak_memory_gib(), 2)
         cost = {"seconds": seconds, "steps": trained.steps, "peak_memory_gib": memory}
         (self.work / name / "cost.json").write_text(json.dumps(cost), encoding="utf-8")
         self.made[name] = f"{name} {config} {part}"
-        return load_model(
-            type(model), type(config), folder / name
-        ).eval()  # as everybody else will have it, in half precision
+        return load_model(kind, type(config), file).eval()
 
-    def batches(self, sizes, names, part: PartParams) -> Batches:
-        return Batches(sizes, names, part.budget, self.p.seed)
+
+def plan_of(p: PretrainParams, work: Path) -> Plan:
+    """The plan before anything is made."""
+    shared = {name: value for name, value in vars(p).items() if not isinstance(value, PartParams)}
+    return Plan(p, work, {"material": str(shared)})
 
 
 def spoken(name: str, group: str, plan: Plan, pool) -> Material:
-    """People and engines, 3 to 1, of a group, in each language."""
+    """People and engines of a group, 3 to 1, in each language."""
     found = Material()
     for lang in LANGS:
-        for kind, voices, share in (
-            ("people", people(group, plan.p.people), 0.75),
-            ("engines", engines(group, plan.p.engines), 0.25),
+        for kind, voices, share, slips in (
+            ("people", people(group, plan.p.people), 0.75, SLIPS),
+            ("engines", engines(group, plan.p.engines), 0.25, 0.0),
         ):
-            slips = SLIPS if kind == "people" else 0.0
-            made = render_material(
-                f"{name}-{kind}", lang, "judge", int(plan.p.utterances * share), voices, plan.p.seed, slips, pool
-            )
+            count = int(plan.p.utterances * share)
+            made = render_material(f"{name}-{kind}", lang, "judge", count, voices, plan.p.seed, slips, pool)
             found = found + features(made)
     return found
 
 
-def train_speaker(plan: Plan, m: Material) -> Tensor:
-    """Trains the encoder; returns the timbre of each utterance (N, TIMBRE)."""
+def first_material(plan: Plan) -> tuple[Material, Material]:
+    """The teachers of speaker encoder, tokenizer and decoder: a judge's group, and its voices in the sister language."""
+    with crew(workers(3600)) as pool:
+        heard = spoken("judge-a", "judge_a", plan, pool)
+        voices, half = people("judge_a", plan.p.people), plan.p.utterances // 2
+        related = render_material("bb", "bb-th", "judge", half, voices, plan.p.seed, SLIPS, pool)
+        return heard, features(related, keep_sounds=True)
+
+
+def backbone_material(plan: Plan) -> Material:
+    """The sister language, half of it in each script."""
+    voices, half, found = people("backbone", plan.p.people), plan.p.backbone_utterances // 2, Material()
+    with crew(workers(3600)) as pool:
+        for script in LANGS:
+            name, lang, longest = f"backbone-{script}", f"bb-{script}", plan.p.backbone_words
+            made = render_material(name, lang, "real", half, voices, plan.p.seed, SLIPS, pool, longest)
+            found = found + features(made)
+    return found
+
+
+def train_speaker(plan: Plan, m: Material) -> SpeakerEncoder:
     part, names = plan.p.speaker, sorted(set(m.speakers))
     config = SpeakerConfig(part.width, part.blocks, TIMBRE, len(names), margin=0.2, scale=15.0)
-    torch.manual_seed(plan.p.seed)
-    model = SpeakerEncoder(config)
-    ids = [names.index(speaker) for speaker in m.speakers]
-    batches = plan.batches([1] * len(m), m.names, part)
-    model = plan.fit(
-        "speaker", model, config, speaker_loss, batches, partial(mat.speaker_batch, m, ids, SPEAKER_CROP), part
-    )
-    return embed_all(model, m.mels)
+    rows = partial(mat.speaker_batch, m, [names.index(speaker) for speaker in m.speakers], SPEAKER_CROP)
+    return plan.fit("speaker", SpeakerEncoder, config, speaker_loss, [1] * len(m), m.names, rows, part)
 
 
-def embed_all(encoder: SpeakerEncoder, mels: list[Tensor]) -> Tensor:
+@torch.no_grad()
+def timbres_of(encoder: SpeakerEncoder, mels: list[Tensor]) -> Tensor:
     """Timbres (N, TIMBRE)."""
-
-    @torch.no_grad()
-    def embed(mel, lengths, _):
-        return encoder(mel.float(), lengths)
-
-    return torch.stack(in_batches(embed, mels))
+    return torch.stack(in_batches(lambda mel, lengths, _: encoder(mel.float(), lengths), mels))
 
 
 def train_tokenizer(plan: Plan, m: Material, timbres: Tensor, name: str, levels: tuple[int, ...]) -> Tokenizer:
     part, names = plan.p.tokenizer, sorted(set(m.speakers))
-    speakers = len(names) if plan.p.adversary else 0
-    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, speakers)
-    torch.manual_seed(plan.p.seed)
-    model = Tokenizer(config)
+    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, len(names) if plan.p.adversary else 0)
     ids = [names.index(speaker) for speaker in m.speakers]
-    collate_ = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres, ids)
+    rows = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres, ids)
     loss = partial(tokenizer_loss, prosody=plan.p.prosody, adversary=plan.p.adversary)
-    return plan.fit(name, model, config, loss, plan.batches(m.frames, m.names, part), collate_, part, "speaker")
+    return plan.fit(name, Tokenizer, config, loss, m.frames, m.names, rows, part, "speaker")
 
 
+@torch.no_grad()
 def codes_of(tokenizer: Tokenizer, mels: list[Tensor]) -> list[Tensor]:
+    """The speech tokens of each utterance."""
+
     def encode(mel, lengths, _):
         codes = tokenizer.encode(mel.float(), lengths)
         return [row[: (size + 1) // 2] for row, size in zip(codes, lengths.tolist(), strict=True)]
@@ -151,35 +161,27 @@ def codes_of(tokenizer: Tokenizer, mels: list[Tensor]) -> list[Tensor]:
 
 def train_vocoder(plan: Plan, m: Material) -> Vocoder:
     part = plan.p.vocoder
+    rows = partial(mat.vocoder_batch, m, VOCODER_CROP)
     config = VocoderConfig(part.width, part.blocks)
-    torch.manual_seed(plan.p.seed)
-    model = Vocoder(config)
-    batches = plan.batches([1] * len(m), m.names, part)
-    return plan.fit("vocoder", model, config, vocoder_loss, batches, partial(mat.vocoder_batch, m, VOCODER_CROP), part)
+    return plan.fit("vocoder", Vocoder, config, vocoder_loss, [1] * len(m), m.names, rows, part)
 
 
 def train_flow(plan: Plan, m: Material, codes: list[Tensor], timbres: Tensor) -> Flow:
     part = plan.p.flow
     config = FlowConfig(plan.codes, TIMBRE, part.width, part.blocks, noise=0.5, drop=0.1)
-    torch.manual_seed(plan.p.seed)
-    model = Flow(config)
-    collate_ = partial(mat.flow_batch, m, codes, timbres, same_speaker(m.speakers))
-    return plan.fit(
-        "flow", model, config, flow_loss, plan.batches(m.frames, m.names, part), collate_, part, *DECODER[:2]
-    )
+    rows = partial(mat.flow_batch, m, codes, timbres, same_speaker(m.speakers))
+    return plan.fit("flow", Flow, config, flow_loss, m.frames, m.names, rows, part, *DECODER[:2])
 
 
-def resynthesised(
-    m: Material, codes: list[Tensor], timbres: Tensor, flow: Flow, vocoder: Vocoder, share: float
-) -> Material:
-    """Every n-th utterance as it comes back from tokens: mel of the vocoder's sound."""
-    places = range(0, len(m), max(1, round(1 / share)))
+@torch.no_grad()
+def resynthesised(m: Material, codes: list[Tensor], timbres: Tensor, flow: Flow, vocoder: Vocoder) -> Material:
+    """A share of the utterances as they come back from tokens: mel of the vocoder's sound."""
+    places = range(0, len(m), max(1, round(1 / RESYNTHESISED)))
 
-    @torch.no_grad()
     def speak(rows, lengths, at):
         mel, f0 = decode(flow, rows, lengths, timbres[[places[i] for i in at]], DECODING, [0] * len(at))
         sound = vocoder(mel, 2 * lengths, f0)
-        return [row[: 2 * size].half() for row, size in zip(mat.log_mel(sound), lengths.tolist(), strict=True)]
+        return [row[: 2 * size].half() for row, size in zip(log_mel(sound), lengths.tolist(), strict=True)]
 
     mels = in_batches(speak, [codes[i] for i in places], 6000)
     return Material([m.utterances[i] for i in places], mels, [], [], [m.units[i] for i in places])
@@ -188,117 +190,54 @@ def resynthesised(
 def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
     part = plan.p.score_judge
     config = SoundJudgeConfig(len(UNITS) - 1, part.width, part.blocks, part.width, 0.1, time_mask=8, band_mask=12)
-    torch.manual_seed(plan.p.seed)
-    model = SoundJudge(config)
     names = [f"{name}-{place}" for place, name in enumerate(m.names)]
-    batches = plan.batches(m.frames, names, part)
-    return plan.fit(
-        "score_judge", model, config, judge_loss, batches, partial(mat.judge_batch, m.mels, m.units), part, *DECODER
-    )
+    rows = partial(mat.judge_batch, m.mels, m.units)
+    return plan.fit("score_judge", SoundJudge, config, judge_loss, m.frames, names, rows, part, *DECODER)
 
 
-def train_select_judge(plan: Plan, codes: list[Tensor], units: list[Tensor], names: list[str]) -> TokenJudge:
-    part = plan.p.select_judge
+def train_select_judge(plan: Plan, m: Material, codes: list[Tensor]) -> TokenJudge:
+    part, sizes = plan.p.select_judge, [len(row) for row in codes]
     config = TokenJudgeConfig(plan.codes, len(UNITS) - 1, 96, part.width, dropout=0.1, noise=0.05)
-    torch.manual_seed(plan.p.seed + 1)
-    model = TokenJudge(config)
-    batches = plan.batches([len(row) for row in codes], names, part)
-    return plan.fit(
-        "select_judge", model, config, judge_loss, batches, partial(mat.judge_batch, codes, units), part, *DECODER[:2]
-    )
+    rows = partial(mat.judge_batch, codes, m.units)
+    return plan.fit("select_judge", TokenJudge, config, judge_loss, sizes, m.names, rows, part, *DECODER[:2], seed=1)
 
 
 def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM:
-    part = plan.p.lm
+    part, p, vocab = plan.p.lm, plan.p, CharVocab()
     config = LMConfig(
-        len(ALPHABET), plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0, plan.p.pace
+        len(ALPHABET), plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0, p.pace
     )
-    torch.manual_seed(plan.p.seed)
-    model = TextSpeechLM(config)
-    examples = mat.lm_examples([u.text for u in m.utterances], codes)
-    collate_ = partial(styled_batch, examples, same_speaker(m.speakers), plan.p.style_share, plan.p.style_tokens)
+    examples = [(vocab.encode(utterance.text), row) for utterance, row in zip(m.utterances, codes, strict=True)]
+    rows = partial(styled_batch, examples, same_speaker(m.speakers), p.style_share, p.style_tokens)
     sizes = [len(text) + len(speech) + 2 for text, speech in examples]
-    return plan.fit(
-        "backbone",
-        model,
-        config,
-        partial(lm_loss, noise=plan.p.token_noise),
-        plan.batches(sizes, m.names, part),
-        collate_,
-        part,
-        *DECODER[:2],
-    )
+    loss = partial(lm_loss, noise=p.token_noise)
+    return plan.fit("backbone", TextSpeechLM, config, loss, sizes, m.names, rows, part, *DECODER[:2])
 
 
-def backbone_material(plan: Plan, pool) -> Material:
-    """The sister language, half of it in each script."""
-    voices, half, found = people("backbone", plan.p.people), plan.p.backbone_utterances // 2, Material()
-    for script in ("th", "lo"):
-        made = render_material(
-            f"backbone-{script}", f"bb-{script}", "real", half, voices, plan.p.seed, SLIPS, pool, plan.p.backbone_words
-        )
-        found = found + features(made)
-    return found
-
-
-def speaking_half(plan: Plan) -> None:
-    """The backbone: it needs the tokenizer and nothing else."""
-    torch.set_num_threads(1)
-    with crew(1) as pool:
-        said = backbone_material(plan, pool)
-    train_backbone(plan, said, codes_of(load_part("tokenizer", plan.out / "tokenizer"), said.mels))
-
-
-@contextmanager
-def beside(function, *arguments) -> Iterator[None]:
-    """Runs `function` in a process of its own while the block runs, and waits for it; its failure is raised here."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        other = pool.submit(function, *arguments)
-        yield
-        other.result()
-
-
-def first_material(plan: Plan) -> tuple[Material, Material]:
-    """Who teaches the speaker encoder, the tokenizer and the decoder: a judge's group, and its voices in the sister language."""
-    with crew(workers(3600)) as pool:
-        heard = spoken("judge-a", "judge_a", plan, pool)
-        voices, half = people("judge_a", plan.p.people), plan.p.utterances // 2
-        related = render_material("bb", "bb-th", "judge", half, voices, plan.p.seed, SLIPS, pool)
-        return heard, features(related, keep_sounds=True)
-
-
-def plan_of(p: PretrainParams, work: Path, out: Path) -> Plan:
-    shared = {name: value for name, value in vars(p).items() if not isinstance(value, PartParams)}
-    return Plan(p, work, out, {"material": str(shared)})
-
-
-def pretrain(p: PretrainParams, work: Path, out: Path) -> dict[str, dict]:
-    """All parts into `out`; returns what each cost. The backbone is trained beside all that follows the tokenizer."""
-    plan = plan_of(p, work, out)
+def train_all(p: PretrainParams, work: Path) -> dict[str, dict]:
+    """What each part cost, after all are trained and lie in `work`, each in its place of `FOLDERS`."""
+    plan = plan_of(p, work)
     heard, related = first_material(plan)
     every = heard + related
-    timbres = train_speaker(plan, every)
+    timbres = timbres_of(train_speaker(plan, every), every.mels)
     tokenizer = train_tokenizer(plan, every, timbres, "tokenizer", p.levels)
-    with beside(speaking_half, plan):
-        torch.set_num_threads(max(1, torch.get_num_threads() - 1))
-        vocoder = train_vocoder(plan, related)
-        codes = codes_of(tokenizer, every.mels)
-        flow = train_flow(plan, every, codes, timbres)
-        again = resynthesised(heard, codes[: len(heard)], timbres, flow, vocoder, RESYNTHESISED)
-        train_score_judge(plan, heard + again)
-        del every, heard, related, again
-        with crew(1) as pool:
-            read = spoken("judge-b", "judge_b", plan, pool)
-        train_select_judge(plan, codes_of(tokenizer, read.mels), read.units, read.names)
+    vocoder = train_vocoder(plan, related)
+    codes = codes_of(tokenizer, every.mels)
+    flow = train_flow(plan, every, codes, timbres)
+    train_score_judge(plan, heard + resynthesised(heard, codes[: len(heard)], timbres, flow, vocoder))
+    del every, heard, related, codes
+    with crew(workers(3600)) as pool:
+        read = spoken("judge-b", "judge_b", plan, pool)
+    train_select_judge(plan, read, codes_of(tokenizer, read.mels))
+    said = backbone_material(plan)
+    train_backbone(plan, said, codes_of(tokenizer, said.mels))
     return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in FOLDERS}
 
 
-def train_other_tokenizer(p: PretrainParams, work: Path) -> Tokenizer:
-    """The tokenizer with `compare_levels`, from the same material and the timbres of the finished speaker encoder."""
-    plan = plan_of(p, work, work)
-    speaker = load_part("speaker")
+def train_other_tokenizer(p: PretrainParams, work: Path, speaker: SpeakerEncoder) -> Tokenizer:
+    """The tokenizer with `compare_levels`, from the same material and the timbres of the finished `speaker` encoder."""
+    plan = plan_of(p, work)
     plan.made["speaker"] = key_of(*speaker.state_dict().values())
     heard, related = first_material(plan)
     every = heard + related
-    timbres = embed_all(speaker, every.mels)
-    return train_tokenizer(plan, every, timbres, "tokenizer_compared", p.compare_levels)
+    return train_tokenizer(plan, every, timbres_of(speaker, every.mels), "tokenizer_compared", p.compare_levels)

@@ -44,12 +44,12 @@ def beside_paper(
     """A row for each system of the paper or of ours, and of each measure the paper's number and ours with its interval.
 
     columns: measures, or pairs (ours, the paper's) where the names differ; on: our key columns to the paper's; names: what
-    our systems are called in the paper; why: for a key of the paper, why it did not run here.
+    our systems are called in the paper; why: for a key, why it did not run here.
     """
     names, why = names or {}, why or {}
     own = {tuple(names.get(row[name], row[name]) for name in on): row for row in table.to_dict("records")}
     theirs = {tuple(row[name] for name in on.values()): row for row in printed.to_dict("records")}
-    keys = list(dict.fromkeys([*theirs, *own]))
+    keys = list(dict.fromkeys([*theirs, *own, *why]))
     if all(isinstance(key[0], int | float) for key in keys):
         keys.sort()
     rows = []

@@ -156,7 +156,7 @@ def forest(
     parts = [(str(value), rows) for value, rows in table.groupby(by, sort=False)] if by else [("", table)]
     grid = (1, len(parts)) if len(measures) == 1 else (len(parts), len(measures))
     tall = max(len(rows) for _, rows in parts)
-    wide = max(7, 1.5 + 1.9 * grid[1])
+    wide = 1 + 0.07 * max(map(len, table[label].astype(str)), default=0) + max(2 * grid[1], 4)
     figure, axes = plt.subplots(
         *grid,
         figsize=(wide, grid[0] * (0.27 * tall + 0.6) + 0.3),
@@ -185,7 +185,7 @@ def forest(
             axis.errorbar(factor * row[name], place, xerr=spread, fmt=marker, color=colour_of[key], capsize=3, ms=5,
                           label=key if hue else None)  # fmt: skip
         axis.set_yticks(range(len(rows)), rows[label].astype(str))
-        axis.set(**{"xlabel": text, "title": title, "ylim": (len(rows) - 0.5, -0.5), **settings})
+        axis.set(**{"xlabel": text, "title": title, "ylim": (max(len(rows), 1) - 0.5, -0.5), **settings})
         axis.grid(False, axis="y")
     if len(measures) > 1:
         for axis in axes[:, 1:].flat:
@@ -236,6 +236,7 @@ def frontier(
     shown = list(dict.fromkeys(table.loc[table["line"] != "corner", "variant"] if shown is None else shown))
     colour_of = dict.fromkeys(shown, "0.7") | colours(shown[:MOST_LABELS])
     inner = table[table["line"].ne("corner") & table["variant"].isin(shown)]
+    inner = inner.sort_values("at") if "at" in inner else inner
     systems = inner[inner["line"].isin(["point", "chosen"])].drop_duplicates("variant").set_index("variant")
     named = [name for name in shown[:MOST_LABELS] if name in systems.index]
     figure, axes = plt.subplots(1, len(across), figsize=(5 * len(across), 4), sharey=True, squeeze=False)
@@ -243,7 +244,7 @@ def frontier(
     axes[0, 0].set_ylabel(label)
     for axis, name in zip(axes[0], across, strict=True):
         text, by, _ = measure(name)
-        for (variant, kind), own in inner.sort_values("at").groupby(["variant", "line"], sort=False):
+        for (variant, kind), own in inner.groupby(["variant", "line"], sort=False):
             x, y, style = by * own[name], factor * own[up], {"color": colour_of[variant]}
             if kind in ("point", "chosen"):
                 axis.errorbar(x, y, _reach(own, up, factor), _reach(own, name, by), "o", capsize=2, lw=1, **style)

@@ -6,31 +6,20 @@ from pathlib import Path
 
 import pandas as pd
 
+from sebridge_lite.align.methods import printed_rows
 from sebridge_lite.core.errors import UserError
 
 LANGUAGES = {"th": "Thai", "lo": "Lao"}
 # the paper's table: ours to the name that it prints
 NAMES = {
-    "table2_entropy_control": {
-        "f0_std_st": "f0_std_hz", "f0_range_st": "f0_range_hz", "f0_rmse_st": "f0_rmse_hz",
-    },
-    "table3_alignment_thai_alpha80": {
-        "sft": "SFT Baseline", "dpo": "Standard DPO", "rejection": "Rejection Sampling", "dgsa": "DGSA",
-    },
-    "table4_tdsc_lao": {
-        "sft": "SFT Baseline", "self-training": "Self-Training", "rejection": "Rejection Sampling", "tdsc": "TDSC",
-    },
+    "table2_entropy_control": {f"f0_{name}_st": f"f0_{name}_hz" for name in ("std", "range", "rmse")},
+    "table3_alignment_thai_alpha80": printed_rows("Table 3"),
+    "table4_tdsc_lao": printed_rows("Table 4"),
     "table5_standard_tts": {"dgsa": "DGSA", "tdsc": "TDSC", "mms-tts": "MMS-TTS"},
     "table6_cloning": {"dgsa-on-3s-th": "DGSA", "tdsc-on-3s-lo": "TDSC"},
-    "table7_dgsa_ablation": {
-        "dgsa": "Full DGSA", "no-expr": "w/o Expressivity Obj.", "random-speaker": "w/o Identity Pairs",
-        "no-stab": "w/o Stability Obj.", "fixed": "w/o Dynamic Scaling",
-    },
-    "table8_tdsc_ablation": {
-        "tdsc": "Full TDSC", "no-dpo": "w/o DPO Loss", "t1-only": "w/o Multi-Temperature",
-        "no-length": "w/o Length Filter", "fixed-tmax": "w/o Temp. Curriculum", "no-repetition": "w/o Repetition Filter",
-    },
-}  # fmt: skip
+    "table7_dgsa_ablation": printed_rows("Table 7"),
+    "table8_tdsc_ablation": printed_rows("Table 8"),
+}
 
 
 @cache

@@ -21,10 +21,8 @@ from pathlib import Path
 from _common import exit_code, positive, write_json
 
 from sebridge_lite.core import paths
-from sebridge_lite.experiments.notebook import commit
-from sebridge_lite.experiments.origin import machine
-from sebridge_lite.report.summary_text import markdown
-from sebridge_lite.report.verdicts import plain
+from sebridge_lite.experiments.account import commit, machine
+from sebridge_lite.report.claims import plain
 
 HERE = Path(__file__).parent
 THREADS = 1
@@ -91,7 +89,8 @@ def speed_table(report: dict) -> list[str]:
         arms = [f"{arm} {result['arms'][arm]:,.{0 if result['arms'][arm] >= 100 else 1}f}" for arm in result["of"]]
         interval = "{ratio:.2f} ({low:.2f} to {high:.2f})".format(**result)
         rows.append([BENCHMARKS[result["name"]], result["unit"], *arms, interval, str(result["repeats"])])
-    return markdown(["benchmark", "rate", "ours", "beside", "ratio", "repeats"], rows)
+    heads = ["benchmark", "rate", "ours", "beside", "ratio", "repeats"]
+    return [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows)]
 
 
 def about(report: dict) -> str:

@@ -19,7 +19,8 @@ PROFILE = "smoke"
 PULLED = ("artifacts/parts", "artifacts/judges", "results/parts", "results/codebook", "data")
 # Notebooks whose results other stages read; nbval executes all of them.
 NOTEBOOKS = ("corpus", "scaling", "erosion", "dgsa", "tdsc", "systems")
-ALWAYS = ("sebridge_lite/__init__.py", "sebridge_lite/cli/")  # the command itself decides nothing
+# The command itself, and what it writes down of the run, decide nothing.
+ALWAYS = ("sebridge_lite/__init__.py", "sebridge_lite/cli/", "sebridge_lite/experiments/account.py")
 
 
 def stages() -> tuple[dict[str, dict], dict[str, set[str]]]:

@@ -1,7 +1,6 @@
 """`sebridge doctor`: what is installed, what the machine has, what is missing and how to mend it."""
 
 import importlib
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -9,27 +8,12 @@ from pathlib import Path
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.memory import memory_gib
 from sebridge_lite.core.params import load_params
+from sebridge_lite.experiments.account import PACKAGES, parts_code, version
 
-PACKAGES = ("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "peft", "soundfile", "papermill", "dvc",
-            "jupyterlab", "ipywidgets", "seaborn", "pythainlp", "laonlp")  # fmt: skip
 OPTIONAL = {"nbval": "needed by `make test`", "ruff": "needed by `make test`"}
 INSTALL = "pip install -c constraints.txt -e '.[test]', or `make .venv/.installed`"
-
-
-def version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def memory_gib() -> float:
-    """Physical memory, or NaN where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    except (ValueError, AttributeError, OSError):
-        return float("nan")
 
 
 def device() -> str:
@@ -87,5 +71,15 @@ def examine() -> tuple[list[str], list[str]]:
         problems.append("less than 3 GiB of memory: stages may be killed; close other programs")
     if disk < 4:
         problems.append("less than 4 GiB of free disk: free some before `make reproduce`")
+    lines.append(f"code of the embedded parts, against the code here: {parts_code()}")
     lines.append(f"espeak-ng {shutil.which('espeak-ng') or 'not installed (optional: one more synthetic engine)'}")
     return lines, problems + project_problems()
+
+
+def doctor() -> list[str]:
+    """The lines of `sebridge doctor`; problems are an error."""
+    lines, problems = examine()
+    if not problems:
+        return [*lines, "all is well"]
+    print("\n".join([*lines, *(f"problem: {problem}" for problem in problems)]))
+    raise UserError(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} to mend, listed above")

@@ -1,178 +1,165 @@
-"""The `sebridge` command. Exit codes: 0; 1 for what the user can mend, one line on stderr; 2 for wrong usage."""
+"""The `sebridge` command. Exit codes: 0; 1 for what the user can mend, one line on stderr; 2 for wrong usage.
+
+What a command does is imported when it is called, so that `--help` answers at once.
+"""
 
 import argparse
+import inspect
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from sebridge_lite import __version__
-from sebridge_lite.cli import commands as does
+from sebridge_lite.cli.stages import STAGES, run_command
+from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import PROFILES
-from sebridge_lite.core.paths import disk_full
-from sebridge_lite.experiments.run import STAGES
+from sebridge_lite.core.params import PROFILES, active_params
+
+
+def seed(text: str) -> int:
+    """A seed of the command line, 0 to 2**31."""
+    if not text.isdecimal() or int(text) > 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r}: a seed is a whole number from 0 to {2**31}")
+    return int(text)
+
+
+def call(options) -> None:
+    """Calls the function of a command with those options that it takes, and prints the lines that it gives back."""
+    module, function = options.does.split(":")
+    function = getattr(import_module(f"sebridge_lite.{module}"), function)
+    given = {"params": active_params} | {name: lambda value=value: value for name, value in vars(options).items()}
+    found = function(**{name: given[name]() for name in inspect.signature(function).parameters if name in given})
+    print("\n".join([found] if isinstance(found, str) else map(str, found or ())))
+
+
+def stage(options) -> None:
+    """Runs a stage of the pipeline."""
+    run_command(options.command, getattr(options, "name", None), getattr(options, "seed", None))
 
 
 def parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
     top = argparse.ArgumentParser(
         prog="sebridge",
         description="SE-Bridge Lite: the paper you can run.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"sebridge_lite {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands, examples = top.add_subparsers(dest="command", required=True, metavar="COMMAND"), []
 
-    examples = []
-
-    def command(function, name: str, what: str, example: str) -> argparse.ArgumentParser:
-        examples.append(example)
-        sub = commands.add_parser(name, help=what, description=what, epilog=f"example: {example}")
-        sub.set_defaults(function=function)
+    def command(example: str, what: str, does: str | None = None) -> argparse.ArgumentParser:
+        examples.append(f"sebridge {example}")
+        sub = commands.add_parser(example.split()[0], help=what, description=what, epilog=f"example: {examples[-1]}")
+        sub.set_defaults(function=call if does else stage, does=does)
         return sub
 
-    command(does.doctor, "doctor", "Versions, device, memory; what is missing and how to mend it.", "sebridge doctor")
-    sub = command(does.profile, "profile", "Make a profile the active params.yaml.", "sebridge profile smoke")
+    def seeded(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--seed", metavar="N", type=seed, default=0, help="of training and sampling (default 0)")
+
+    def needs(sub: argparse.ArgumentParser, kind: type, **named: str) -> None:
+        for name, what in named.items():
+            sub.add_argument(
+                f"--{name}", metavar="FILE" if kind is Path else "TEXT", type=kind, required=True, help=what
+            )
+
+    def may(sub: argparse.ArgumentParser, **named: str) -> None:
+        for name, what in named.items():
+            sub.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=what)
+
+    command("doctor", "Versions, device, memory; what is missing and how to mend it.", "cli.doctor:doctor")
+    sub = command("profile smoke", "Make a profile the active params.yaml.", "cli.profile:switch_profile")
     sub.add_argument("name", metavar="NAME", choices=PROFILES, help=", ".join(PROFILES))
-    sub.add_argument("--force", action="store_true", help="replace your own edits (kept in params.yaml.old)")
+    may(sub, force="replace your own edits (kept in params.yaml.old)")
+    for name, about in STAGES.items():
+        if " " not in name:
+            sub = command(" ".join([name, *about.example.split()]), about.what)
+            if about.takes:
+                sub.add_argument("name", metavar="NAME", help=about.takes)
+            if about.seeded:
+                seeded(sub)
+    sub = command("score align --seed 0", "Score the policies of a study on the test set; trains nothing.")
+    sub.add_argument("name", metavar="STUDY", choices=("sft", "align", "critique"), help="sft, align or critique")
+    seeded(sub)
+    sub = command("run corpus", "Run the notebook of a stage with the active parameters.", "experiments.run:run_stage")
+    sub.add_argument("stage", metavar="STAGE", help="a stage that runs a notebook; a wrong name lists them all")
+    sub = command("claims", "Every claim with its verdict, from the stages that have run.", "report.claims:run_claims")
+    may(sub, publish="also into results/ itself, which git keeps (lite, full)")
+    sub = command("site", "The listening page, in one file, from what the stages have made.", "report.site:run_site")
+    may(sub, publish="also as results/site.html, which git keeps (lite, full)")
     sub = command(
-        does.run, "run", "Run one stage: its notebook with the active parameters.", "sebridge run corpus --workers 2"
+        "report --check", "One page with all that came out; needs the claims of a run.", "report.report:run_report"
     )
-    sub.add_argument(
-        "stage",
-        metavar="STAGE",
-        help=f"a stage of dvc.yaml that runs a notebook: {', '.join(STAGES)}",
-    )
-    sub.add_argument("--workers", metavar="N", help="processes to use (default: the cores, at most 8)")
-    sub = command(
-        does.pretrain,
-        "pretrain",
-        "Train the frozen parts again: tokenizer, judges, decoder, backbone.",
-        "sebridge pretrain",
-    )
-    sub.add_argument("--workers", metavar="N", help="processes that render (default: the cores, at most 8)")
-    command(does.encode, "encode", "The corpus as speech tokens, and the judge's floors on it.", "sebridge encode")
-    sub = command(
-        does.sft, "sft", "Fine-tune the backbone on one mix, and score it.", "sebridge sft additive-0.80 --seed 0"
-    )
-    sub.add_argument(
-        "arm", metavar="ARM", help="DESIGN-ALPHA; designs: additive, kept, substitution, upsampled, tagged"
-    )
-    sub.add_argument("--seed", metavar="N", type=int, default=0, help="of training and sampling (default 0)")
-    command(does.worlds, "worlds", "Policies of worlds with other engines or other texts.", "sebridge worlds")
-    sub = command(
-        does.critique,
-        "critique",
-        "A policy without real speech, its own critic; and score it.",
-        "sebridge critique tdsc --seed 0",
-    )
-    sub.add_argument("variant", metavar="VARIANT", help="sft (the start), tdsc, self-training, rejection, ...")
-    sub.add_argument("--seed", metavar="N", type=int, default=0, help="of training and sampling (default 0)")
-    sub = command(does.pairs, "pairs", "Preference pairs from the frozen SFT policy.", "sebridge pairs --seed 0")
-    sub.add_argument("--seed", metavar="N", type=int, default=0, help="the policy's (default 0)")
-    sub = command(
-        does.align, "align", "One system of Tables 3 and 7, its settings chosen on dev.", "sebridge align dgsa --seed 0"
-    )
-    sub.add_argument(
-        "variant", metavar="VARIANT", help="sft, dpo, rejection, dgsa, sft-real, ... (a wrong one lists all)"
-    )
-    sub.add_argument("--seed", metavar="N", type=int, default=0, help="the policy's (default 0)")
-    command(does.confirm, "confirm", "The main systems once more, on texts nobody has looked at.", "sebridge confirm")
-    sub = command(
-        does.verdicts, "verdicts", "Every claim with its verdict, from the stages that have run.", "sebridge verdicts"
-    )
-    sub.add_argument("--publish", action="store_true", help="also into results/ itself, which git keeps (lite, full)")
-    sub = command(
-        does.site, "site", "The listening page, in one file, from what the stages have made.", "sebridge site"
-    )
-    sub.add_argument("--publish", action="store_true", help="also as results/site.html, which git keeps (lite, full)")
-    sub = command(does.listen, "listen", "Show the listening page, to this machine alone.", "sebridge listen --open")
+    may(sub, check="write nothing: make every printed figure again and compare",
+        publish="results/report.html of the evidence that git keeps",
+        readme="the README's tables, from the evidence that git keeps")  # fmt: skip
+    what = "The executed notebooks as static pages in results/notebooks/, which git keeps (lite, full)."
+    command("pages", what, "report.pages:run_pages")
+    command("notebooks", "Execute the committed notebooks again, in place (smoke).", "report.pages:execute_all")
+    what = "Write the code-only copies of the notebooks that stages depend on."
+    command("code", what, "experiments.code:write_code_copies")
+    sub = command("listen --show", "Show the listening page, to this machine alone.", "extras.listen:listen")
     sub.add_argument("--port", metavar="N", type=int, default=0, help="default: a free one")
-    sub.add_argument("--open", action="store_true", help="in the browser")
-    sub = command(
-        does.report,
-        "report",
-        "One page with all that came out; needs the verdicts of a run.",
-        "sebridge report --check",
-    )
-    sub.add_argument("--check", action="store_true", help="write nothing: make every printed figure again and compare")
-    sub.add_argument("--publish", action="store_true", help="results/report.html of the evidence that git keeps")
-    sub.add_argument("--readme", action="store_true", help="the README's tables, from the evidence that git keeps")
-    command(
-        does.pages,
-        "pages",
-        "The executed notebooks as static pages in results/notebooks/, which git keeps (lite, full).",
-        "sebridge pages",
-    )
-    sub = command(
-        does.rate, "rate", "Make a listening test, or analyse what raters answered.", "sebridge rate make FOLDER"
-    )
+    may(sub, show="in the browser")
+    sub = command("rate make FOLDER", "Make a listening test, or analyse what raters answered.", "cli.voices:rate")
     sub.add_argument("action", choices=("make", "analyse"))
     sub.add_argument("folder", metavar="FOLDER", type=Path, help="of the test: page.html to hand out, key.json to keep")
     sub.add_argument("files", metavar="FILE", nargs="*", type=Path, help="from raters (default FOLDER/ratings/*.jsonl)")
-    sub.add_argument("--seed", metavar="N", type=int, default=0, help="of its order and names (default 0)")
-    command(
-        does.codebook,
-        "codebook",
-        "Train and probe a tokenizer of the paper's 6,561 codes beside ours.",
-        "sebridge codebook",
-    )
-    command(does.code, "code", "Write the code-only copies of the notebooks that stages depend on.", "sebridge code")
-    command(does.refresh, "refresh", "Execute the committed notebooks again, in place (smoke).", "sebridge refresh")
-    sub = command(does.check_data, "check-data", "A data card of your recordings, and every problem with file and row.",
-                  "sebridge check-data data/real --lang th")  # fmt: skip
+    seeded(sub)
+    what = "A data card of your recordings, and every problem with file and row."
+    sub = command("check-data data/real --lang th", what, "cli.voices:check_data")
     sub.add_argument("folder", metavar="DIR", type=Path)
     sub.add_argument("--lang", metavar="CODE", help="language of the texts, to check their script: th, lo, or another")
-    sub.add_argument("--skip-bad", action="store_true", help="list bad rows and exit 0 all the same")
-    sub.add_argument("--json", metavar="FILE", type=Path, help="write the card and the problems to FILE")
-    sub = command(does.score, "score", "Any folder of audio with a manifest.csv, by the same judge.",
-                  "sebridge score exports/azure --lang th")  # fmt: skip
+    sub.add_argument(
+        "--json", metavar="FILE", dest="json_file", type=Path, help="write the card and the problems to FILE"
+    )
+    may(sub, skip_bad="list bad rows and exit 0 all the same")
+    what = "Any folder of audio with a manifest.csv, by the same judge."
+    sub = command("score-folder exports/azure --lang th", what, "experiments.systems:score_folder")
     sub.add_argument("folder", metavar="DIR", type=Path, help="with manifest.csv: file,text[,speaker]")
-    sub.add_argument("--lang", metavar="CODE", required=True, choices=("th", "lo"), help="th or lo")
+    sub.add_argument("--lang", metavar="CODE", required=True, help="language of the texts")
     sub.add_argument("--name", metavar="NAME", help="of the system (default: the folder's)")
-    sub = command(does.clone, "clone", "A text in somebody's voice, with their consent; marked.",
-                  "sebridge clone --text ไป --reference me.wav --consent me.json --out out.wav")  # fmt: skip
-    sub.add_argument("--text", required=True, help="in Thai or in Lao script")
-    for name, what in (("reference", "a recording of the voice"), ("consent", "its consent record"), ("out", "WAV")):
-        sub.add_argument(f"--{name}", metavar="FILE", type=Path, required=True, help=what)
-    sub.add_argument("--plain", action="store_true", help="the voice alone, without the reference's style")
-    sub.add_argument("--seed", metavar="N", type=int, default=0, help="of sampling (default 0)")
-    sub = command(does.detect, "detect", "Did sebridge_lite make this sound? Its mark, and what the file says.",
-                  "sebridge detect a.mp3")  # fmt: skip
+    example = "clone --text ไป --reference me.wav --consent me.json --out out.wav"
+    sub = command(example, "A text in somebody's voice, with their consent; marked.", "extras.clone:clone")
+    needs(sub, str, text="in the script of one of the languages")
+    needs(sub, Path, reference="a recording of the voice", consent="its consent record", out="WAV")
+    sub.add_argument(
+        "--plain", dest="style", action="store_false", help="the voice alone, without the reference's style"
+    )
+    seeded(sub)
+    what = "Did sebridge_lite make this sound? Its mark, and what the file says."
+    sub = command("detect a.mp3", what, "cli.voices:detect")
     sub.add_argument("files", metavar="FILE", type=Path, nargs="+", help="wav, flac, ogg or mp3")
-    example = (
-        'sebridge consent --who "N. N." --purpose "a lesson" --until 2030-12-31 --reference a.wav --out consent.json'
-    )
-    sub = command(does.consent, "consent", "Write down that a person agreed to be cloned from a recording.", example)
-    sub.add_argument("--who", metavar="NAME", required=True, help="the person who agreed")
-    sub.add_argument("--purpose", metavar="TEXT", required=True, help="to what, in a line")
-    sub.add_argument("--until", metavar="DAY", required=True, help="the last day, YYYY-MM-DD")
-    sub.add_argument("--reference", metavar="FILE", type=Path, required=True, help="the recording that may be cloned")
-    sub.add_argument("--out", metavar="FILE", type=Path, required=True, help="the record, JSON")
-    top.epilog = "\n  ".join(
-        ["examples:", *examples, "SEBRIDGE_DEBUG=1 sebridge ...   shows the traceback of an error"]
-    )
+    example = 'consent --who "N. N." --purpose "a lesson" --until 2030-12-31 --reference a.wav --out consent.json'
+    sub = command(example, "Write down that a person agreed to be cloned from a recording.", "cli.voices:consent")
+    needs(sub, str, who="the person who agreed", purpose="to what, in a line", until="the last day, YYYY-MM-DD")
+    needs(sub, Path, reference="the recording that may be cloned", out="the record, JSON")
+    debug = "SEBRIDGE_DEBUG=1 sebridge ...   shows the traceback of an error"
+    top.epilog = "\n  ".join(["examples:", *examples, debug])
     return top
 
 
+def in_a_line(error: BaseException) -> str:
+    """What is wrong and how to mend it."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped; run the same command again to go on"
+    if isinstance(error, UserError):
+        return " ".join(str(error).split())
+    what = "the disk is full; make room and run it again" if paths.disk_full(error) else f"{error.strerror or error}"
+    return f"{error.filename or 'the system'}: {what}; nothing was replaced"
+
+
 def main(arguments: list[str] | None = None) -> int:
+    """The exit code of a command."""
     options = parser().parse_args(arguments)
     try:
         options.function(options)
-    except UserError as error:
-        if os.environ.get("SEBRIDGE_DEBUG") == "1":
-            raise
-        print(f"sebridge: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
-    except OSError as error:
+    except (UserError, OSError, KeyboardInterrupt) as error:
         if os.environ.get("SEBRIDGE_DEBUG") == "1":
             raise
-        what = "the disk is full; make room and run it again" if disk_full(error) else f"{error.strerror or error}"
-        print(f"sebridge: {error.filename or 'the system'}: {what}; nothing was replaced", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("sebridge: stopped; run the same command again to go on", file=sys.stderr)
+        print(f"sebridge: {in_a_line(error)}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,14 +1,14 @@
 """Switch the active `params.yaml` to a profile, and never lose edits on the way."""
 
-from pathlib import Path
-
+from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import PROFILES, load_params
 from sebridge_lite.core.paths import replacing
 
 
-def switch_profile(name: str, root: Path, force: bool = False) -> str:
+def switch_profile(name: str, force: bool = False) -> str:
     """Copies `params/NAME.yaml` over `params.yaml`; own edits are refused, or kept aside with `force`."""
+    root = paths.root()
     source, active = root / "params" / f"{name}.yaml", root / "params.yaml"
     if name not in PROFILES or not source.is_file():
         raise UserError(f"no profile '{name}'; profiles: {', '.join(PROFILES)}")

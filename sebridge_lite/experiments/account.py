@@ -4,21 +4,44 @@ A stage's `account.json` is the last file that it writes: where there is none, t
 """
 
 import datetime
+import importlib.metadata
 import json
 import os
 import platform
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sebridge_lite.core import paths
+from sebridge_lite.core.checkpoint import code_hash
 from sebridge_lite.core.memory import memory_gib, peak_memory_gib
 from sebridge_lite.core.params import Params
-from sebridge_lite.experiments.notebook import commit
 
 NAME = "account.json"
+PACKAGES = ("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "peft", "soundfile", "papermill", "dvc",
+            "jupyterlab", "ipywidgets", "seaborn", "pythainlp", "laonlp")  # fmt: skip
+PARTS_CODE = ("core", "data", "studio", "stack", "lm")  # the rooms that train the embedded parts
+
+
+def version(package: str) -> str | None:
+    """The installed version of a package, or None."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def commit() -> str:
+    """The short hash of the code that ran, with + where files differ from it, or 'no git'."""
+    try:
+        command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=paths.root())
+    except OSError:
+        return "no git"
+    return done.stdout.strip() or "no git"
 
 
 def machine() -> str:
@@ -40,16 +63,19 @@ def here(params: Params) -> dict:
 
 
 @contextmanager
-def accounted(stage: str, folder: Path, params: Params, children: bool = False) -> Iterator[None]:
-    """Writes the account of the block, which makes `folder`; nothing when the block fails.
+def accounted(stage: str, folder: Path, params: Params) -> Iterator[dict]:
+    """The account of the block, which makes `folder`: written there at its end, not when the block fails.
 
-    children: the work is done in another process, as by a notebook's kernel. Left out: the time that Python takes to start.
+    Left out: the time that Python takes to start.
     """
-    origin, begun = here(params), time.perf_counter()
-    yield
-    took = {"seconds": round(time.perf_counter() - begun, 1), "peak_gib": round(peak_memory_gib(children), 2)}
+    account, begun = {"stage": stage, **here(params)}, time.perf_counter()
+    yield account
+    account["seconds"] = round(time.perf_counter() - begun, 1)
+    account["peak_gib"] = round(
+        max(peak_memory_gib(), peak_memory_gib(children=True)), 2
+    )  # a pool may have done the work
     with paths.replacing(folder / NAME) as temporary:
-        temporary.write_text(json.dumps({"stage": stage} | origin | took) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(account) + "\n", encoding="utf-8")
 
 
 def accounts() -> dict[str, dict]:
@@ -62,3 +88,10 @@ def accounts() -> dict[str, dict]:
         account["peak_gib"] = max(account["peak_gib"], before["peak_gib"])
         found[account.pop("stage")] = account
     return dict(sorted(found.items()))
+
+
+def parts_code() -> str:
+    """Whether the code that made the embedded parts is the code here: "same", "differs", or "unknown"."""
+    path = paths.results("parts", "metrics.json")
+    made = json.loads(path.read_text(encoding="utf-8")).get("code") if path.is_file() else None
+    return "unknown" if made is None else "same" if made == code_hash(*PARTS_CODE) else "differs"

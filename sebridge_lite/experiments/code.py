@@ -6,6 +6,7 @@ A stage that depended on the notebook itself would rerun whenever outputs are sa
 import json
 from pathlib import Path
 
+from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.paths import replacing
 
@@ -21,8 +22,9 @@ def code_of(notebook: Path) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def write_code_copies(notebooks: Path, out: Path) -> int:
-    """One .py a notebook, the folder replaced as a whole; returns how many."""
+def write_code_copies() -> str:
+    """Where the copies are: one .py for each notebook; the folder is replaced as a whole."""
+    notebooks, out = paths.root() / "notebooks", paths.artifacts("code")
     found = sorted(notebooks.glob("*.ipynb"))
     if not found:
         raise UserError(f"{notebooks}: no notebooks; run inside a clone of the project")
@@ -30,4 +32,4 @@ def write_code_copies(notebooks: Path, out: Path) -> int:
         temporary.mkdir()
         for notebook in found:
             (temporary / f"{notebook.stem}.py").write_text(code_of(notebook), encoding="utf-8")
-    return len(found)
+    return f"code of {len(found)} notebooks in {out}"

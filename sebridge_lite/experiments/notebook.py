@@ -6,7 +6,6 @@ Everything lands in `results/STAGE/`, written to a temporary name first.
 import datetime
 import json
 import os
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,23 +15,10 @@ import pandas as pd
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params, load_params
+from sebridge_lite.experiments.account import commit
 
 CLIP_SECONDS = 2.0  # a committed notebook stays small
 DPI = 80
-
-
-def commit() -> str:
-    """The short hash of the code that ran, with + where files differ from it, or 'no git'."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            cwd=paths.root(),
-        )
-    except OSError:
-        return "no git"
-    return done.stdout.strip() or "no git"
 
 
 def clip(samples: np.ndarray, rate: int = 16_000, seconds: float = CLIP_SECONDS):

@@ -1,44 +1,41 @@
-"""Run a stage: its notebook under Papermill, with its section of `params.yaml` injected.
+"""Run a stage: its notebook under Papermill, with the values of `params.yaml` that its parameters cell names.
 
 Papermill itself only warns about unknown parameters and leaves half a notebook in the place of a whole one; here both are
-errors. The executed notebook lands in `results/STAGE/`, a failed one beside it as `NOTEBOOK.failed.ipynb`. What the run took, and
-whose it was, goes into seconds.json at the end.
+errors. The executed notebook lands in `results/STAGE/`, a failed one beside it as `NOTEBOOK.failed.ipynb`.
 """
 
 import dataclasses
 import logging
 import os
 import sys
-import time
 from pathlib import Path
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params
-from sebridge_lite.experiments.accounts import write_account
-from sebridge_lite.experiments.origin import here
+from sebridge_lite.experiments.account import accounted
 
-# stage: (notebook, section of params.yaml or None)
+# stage: (notebook, section of params.yaml or None, what it shows)
 STAGES = {
-    "start": ("00_start_here", None),
-    "corpus": ("01_world", "corpus"),
-    "tokens": ("02_tokens", "tokens"),
-    "speech_lm": ("03_text_speech_lm", "speech_lm"),
-    "decoder": ("04_flow_decoder", "decoder"),
-    "judges": ("05_judges_and_metrics", "judges"),
-    "scaling": ("06_scaling", "scaling"),
-    "erosion": ("07_erosion", "erosion"),
-    "dpo": ("08_dpo_from_scratch", None),
-    "dgsa": ("09_dgsa", "align"),
-    "tdsc": ("10_tdsc", "tdsc"),
-    "systems": ("11_systems_and_cloning", "systems"),
-    "listening": ("12_listening_test", "listening"),
-    "scorecard": ("14_scorecard", None),
+    "start": ("00_start_here", None, "the map"),
+    "corpus": ("01_world", "corpus", "people, engines,\nalpha"),
+    "tokens": ("02_tokens", "tokens", "speech as\ntokens"),
+    "speech_lm": ("03_text_speech_lm", "speech_lm", "the text-speech\nLM"),
+    "decoder": ("04_flow_decoder", "decoder", "tokens to\nsound"),
+    "judges": ("05_judges_and_metrics", "judges", "judges and\nmetrics"),
+    "scaling": ("06_scaling", "scaling", "more synthetic\nspeech"),
+    "erosion": ("07_erosion", "erosion", "Synthetic\nErosion"),
+    "dpo": ("08_dpo_from_scratch", None, "DPO from\nscratch"),
+    "dgsa": ("09_dgsa", "align", "DGSA: with\nreal speech"),
+    "tdsc": ("10_tdsc", "tdsc", "TDSC: without\nreal speech"),
+    "systems": ("11_systems_and_cloning", "systems", "systems and\ncloning"),
+    "listening": ("12_listening_test", "listening", "listening\ntest"),
+    "scorecard": ("14_scorecard", None, "the verdict"),
 }
 
 
 def stage_parameters(stage: str, params: Params) -> dict:
-    """What a stage's notebook is given: the profile, the seed, and its section."""
+    """What a stage's notebook may name: the profile, the seed, and the keys of its section."""
     section = STAGES[stage][1]
     values = {"profile": params.profile, "seed": params.seed}
     if section:
@@ -46,15 +43,12 @@ def stage_parameters(stage: str, params: Params) -> dict:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-def check_parameters(notebook: Path, given: dict) -> None:
-    """The `parameters` cell must hold exactly the given names."""
-    papermill = load_papermill()
-    known = papermill.inspect_notebook(str(notebook))
-    unknown, missing = sorted(set(given) - set(known)), sorted(set(known) - set(given))
-    if unknown:
-        raise UserError(f"{notebook.name}: its parameters cell does not know {', '.join(unknown)}; add it there")
-    if missing:
-        raise UserError(f"{notebook.name}: its parameter {', '.join(missing)} is not in params.yaml; add or drop it")
+def given_to(notebook: Path, known: dict) -> dict:
+    """The values of those parameters that the `parameters` cell of a notebook names."""
+    named = load_papermill().inspect_notebook(str(notebook))
+    if unknown := sorted(set(named) - set(known)):
+        raise UserError(f"{notebook.name}: its parameter {', '.join(unknown)} is not in params.yaml; add or drop it")
+    return {name: known[name] for name in named}
 
 
 def failed_cell(notebook: Path) -> str:
@@ -70,24 +64,20 @@ def failed_cell(notebook: Path) -> str:
     return "before its first cell"
 
 
-def run_stage(stage: str) -> float:
-    """Executes the notebook of a stage; returns the seconds it took."""
+def run_stage(stage: str) -> str:
+    """Where the results of a stage are, after its notebook has run."""
     if stage not in STAGES:
         raise UserError(f"no stage '{stage}'; stages: {', '.join(STAGES)}")
     name = STAGES[stage][0]
-    notebook = paths.root() / "notebooks" / f"{name}.ipynb"
+    notebook, folder = paths.root() / "notebooks" / f"{name}.ipynb", paths.results(stage)
     if not notebook.is_file():
         raise UserError(f"{notebook}: no such notebook; restore it with git")
     params = active_params()
-    given = stage_parameters(stage, params)
-    check_parameters(notebook, given)
-    folder = paths.results(stage)
+    given = given_to(notebook, stage_parameters(stage, params))
     folder.mkdir(parents=True, exist_ok=True)
-    origin, start = here(params), time.perf_counter()
-    execute(notebook, folder / notebook.name, given)
-    seconds = time.perf_counter() - start
-    write_account(folder, seconds, children=True, origin=origin)
-    return seconds
+    with accounted(stage, folder, params) as account:
+        execute(notebook, folder / notebook.name, given)
+    return f"{stage}: done in {account['seconds']:.0f} s, {account['peak_gib']:.1f} GiB at most, see {folder}"
 
 
 def load_papermill():

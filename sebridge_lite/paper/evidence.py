@@ -73,3 +73,19 @@ def shown(name: str, columns: list[str], ids: str = "") -> str:
         table = table[table["id"].str.startswith(ids)]
     kept = [column for column in columns if column in table]
     return f"{provenance(found, name)}\n{table[kept].to_string(index=False, float_format='%.3f')}"
+
+
+def inconsistencies() -> list[dict]:
+    """Where the paper disagrees with itself: the point, where it stands, and which of our tables measures it, if one does."""
+    return json.loads(Path(__file__).with_name("inconsistencies.json").read_text(encoding="utf-8"))
+
+
+def runs() -> dict[str, tuple[list[dict], dict]]:
+    """Claims and tables of this run, where it has any, and of the committed evidence, each by whose they are."""
+    folder, found = paths.results("claims"), {}
+    if (folder / "summary.json").is_file():
+        summary = read_json(folder / "summary.json", {})
+        found["this run"] = read_json(folder / "claims.json", []), summary["tables"]
+    if evidence():
+        found[provenance(evidence())] = evidence_claims(), evidence()["tables"]
+    return found

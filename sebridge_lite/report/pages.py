@@ -1,103 +1,134 @@
-"""`sebridge pages`: the executed notebooks of a run as small static pages in results/notebooks/, which git keeps.
+"""`sebridge pages`: a run's executed notebooks as static pages in results/notebooks/; `sebridge notebooks`: run them in place.
 
-They need no script and no network, and the same run gives the same bytes. The folder is replaced as a whole: no page outlives
-the run that made it. Left out: what `notebook_html` leaves out, sound first of all.
+The pages are nbconvert's, in a template of ours; they need no script and no network. Left out: players and controls, for which a
+line stands; HTML of outputs, for which their text stands.
 """
 
-import base64
-import io
-import json
-import re
-from dataclasses import dataclass
+import os
+import tempfile
 from pathlib import Path
 
-import jinja2
 import nbformat
-from fontTools import subset
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.experiments.accounts import NAME
-from sebridge_lite.experiments.origin import FIELDS, in_words
+from sebridge_lite.core.progress import progress
+from sebridge_lite.experiments.account import NAME
 from sebridge_lite.experiments.run import STAGES, failed_cell
-from sebridge_lite.paper.figures import FONT_FOLDER, FONTS
-from sebridge_lite.report.notebook_html import SOURCES, body_of
+from sebridge_lite.paper.evidence import in_words, read_json
+from sebridge_lite.report.render import TEMPLATES, fonts, render
 
 MOST = 6_000_000  # bytes of all pages
-SCRIPTS = range(0x0E00, 0x0F00)  # Thai and Lao, which not every system can draw
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-@dataclass(frozen=True)
-class Executed:
-    name: str
-    title: str
-    origin: dict
-    nb: nbformat.NotebookNode
-
-
-def executed(stage: str) -> Executed | None:
-    """The notebook of a stage, and whose it is; None while the stage has not finished."""
-    name, folder = STAGES[stage][0], paths.results(stage)
-    path, account = folder / f"{name}.ipynb", folder / NAME
-    if not path.is_file() or not account.is_file():
-        return None
+def mathml(latex: str, display: str) -> str:
+    """An equation in MathML; as typed where the converter does not know a command."""
     try:
-        origin, nb = json.loads(account.read_text(encoding="utf-8")), nbformat.read(path, as_version=4)
-    except ValueError as error:
-        raise UserError(f"{folder}: not readable ({error}); `dvc repro -f -s {stage}` makes it again") from None
-    if missing := [field for field in FIELDS if field not in origin]:
-        raise UserError(f"{account}: no {', '.join(missing)}; `dvc repro -f -s {stage}` makes it again")
-    if origin["profile"] == "smoke":
-        raise UserError(f"{folder}: profile smoke: too small to publish; run lite or full")
+        return convert(latex.strip(), display=display)
+    except Exception:  # the converter raises errors of many kinds, and a page is better than none
+        return f"<code>{IPythonRenderer.escape_html(latex.strip())}</code>"
+
+
+class Prose(IPythonRenderer):
+    """Markdown cells: links to notebooks lead to their pages, and equations are MathML."""
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        outside = "://" in url or url.startswith("#")
+        page = url.replace(".ipynb", ".html") if "/" not in url else f"../../notebooks/{url}"
+        return super().link(text, url if outside else page, title)
+
+    def inline_math(self, body: str) -> str:
+        return mathml(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        return mathml(body, "block")
+
+
+def executed(stage: str) -> tuple[nbformat.NotebookNode, dict] | None:
+    """The notebook of a stage and its account; None while the stage has not finished."""
+    path = paths.results(stage, f"{STAGES[stage][0]}.ipynb")
+    account = read_json(path.with_name(NAME), None)
+    if not path.is_file() or account is None:
+        return None
+    if account["profile"] == "smoke":
+        raise UserError(f"{path.parent}: profile smoke: too small to publish; run lite or full")
+    nb = nbformat.read(path, as_version=4)
     if any(output.output_type == "error" for cell in nb.cells for output in cell.get("outputs", [])):
         raise UserError(f"{path}: {failed_cell(path)}; mend it, then `dvc repro {stage}`; no page was written")
-    heading = re.search(r"^# (.+)$", nb.cells[0].source if nb.cells else "", flags=re.MULTILINE)
-    return Executed(name, heading[1] if heading else name, origin, nb)
+    return nb, account
 
 
-def letters(font: str, text: str) -> str:
-    """A font in base64, cut down to the Thai or the Lao of the text; "" where there is none."""
-    options = subset.Options(flavor="woff", layout_features=["*"], recalc_timestamp=False)
-    with subset.load_font(FONT_FOLDER / font, options) as whole:
-        needed = set(map(ord, text)) & set(SCRIPTS) & set(whole.getBestCmap())
-        if not needed:
-            return ""
-        cut, held = subset.Subsetter(options), io.BytesIO()
-        cut.populate(unicodes=needed)
-        cut.subset(whole)
-        subset.save_font(whole, held, options)
-    return base64.b64encode(held.getvalue()).decode()
+def page_of(nb: nbformat.NotebookNode, name: str, title: str, origin: str) -> str:
+    """A notebook as a page."""
+    for index, cell in enumerate(nb.cells):
+        cell.id = str(index)  # the same run gives the same bytes
+    prose = MarkdownWithMath(renderer=Prose(escape=False, exclude_anchor_links=True))
+    exporter = HTMLExporter(
+        template_name="notebook", extra_template_basedirs=[str(TEMPLATES)], exclude_input_prompt=True,
+        exclude_output_prompt=True, filters={"markdown2html": prose.render},
+    )  # fmt: skip
+    about = {"metadata": {"name": name}, "title": title, "origin": origin}
+    return exporter.from_notebook_node(nb, resources=about)[0]
 
 
-def page_of(title: str, **parts) -> str:
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = Path(__file__).with_name("notebook_page.html").read_text(encoding="utf-8")
-    fonts = {name: letters(name, title + parts.get("body", "")) for name in FONTS}
-    return environment.from_string(template).render(title=title, sources=SOURCES, fonts=fonts, **parts)
-
-
-def run_pages() -> tuple[dict[str, int], list[str]]:
-    """{page: its bytes}, and the stages that have not run."""
-    found = {stage: executed(stage) for stage in STAGES}
-    made = sorted((one for one in found.values() if one), key=lambda one: one.name)
-    missing = [stage for stage, one in found.items() if not one]
-    if not made:
+def run_pages() -> list[str]:
+    """What was made. The folder is replaced as a whole: no page outlives the run that made it."""
+    found = {stage: made for stage in STAGES if (made := executed(stage))}
+    if not found:
         raise UserError(f"{paths.results()}: no notebook has run; `make reproduce` runs them all")
-    names = [one.name for one in made]
-    pages = {
-        f"{one.name}.html": page_of(
-            one.title, body=body_of(one.nb, names), name=one.name, origin=in_words(one.origin)
-        ).encode()
-        for one in made
-    }
-    pages["index.html"] = page_of("The notebooks, executed", notebooks=made, missing=missing).encode()
-    sizes = {name: len(content) for name, content in pages.items()}
-    if (total := sum(sizes.values())) > MOST:
+    pages, listed = {"style.css": render("notebook/style.css", fonts=fonts())}, []
+    for stage, (nb, account) in sorted(found.items(), key=lambda item: STAGES[item[0]][0]):
+        name, first = STAGES[stage][0], nb.cells[0].source if nb.cells else ""
+        title = first.partition("\n")[0].lstrip("# ") or name
+        pages[f"{name}.html"] = page_of(nb, name, title, in_words(account))
+        listed.append({"name": name, "title": title, **account})
+    missing = [stage for stage in STAGES if stage not in found]
+    pages["index.html"] = render("notebooks.html", notebooks=listed, missing=missing)
+    size = sum(len(page.encode()) for page in pages.values())
+    if size > MOST:
         raise UserError(
-            f"the pages have {total / 1e6:.1f} MB, {MOST / 1e6:.0f} are allowed; make the figures smaller (DPI)"
+            f"the pages have {size / 1e6:.1f} MB, {MOST / 1e6:.0f} are allowed; make the figures smaller (DPI)"
         )
     with paths.replacing(paths.results("notebooks")) as temporary:
         temporary.mkdir()
-        for name, content in pages.items():
-            (temporary / name).write_bytes(content)
-    return sizes, missing
+        for name, page in pages.items():
+            (temporary / name).write_text(page, encoding="utf-8")
+    where = paths.results("notebooks", "index.html")
+    return [f"not run: {', '.join(missing)}"] * bool(missing) + [
+        f"{len(found)} pages, {size / 1e6:.1f} MB, see {where}"
+    ]
+
+
+def execute(notebook: Path) -> None:
+    """Executes a notebook in place, without its widgets, which are dead in a saved copy."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    nb = nbformat.read(notebook, as_version=4)
+    folder = {"metadata": {"path": str(notebook.parent)}}
+    client = NotebookClient(nb, kernel_name="python3", resources=folder, timeout=600, record_timing=False)
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise UserError(f"{notebook.name}: {error.ename}: {error.evalue}; nothing was saved") from None
+    nb.metadata.pop("widgets", None)
+    nb.metadata["language_info"] = {"name": "python"}  # the rest of it changes with each Python
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+    with paths.replacing(notebook) as temporary:
+        nbformat.write(nb, temporary)
+
+
+def execute_all() -> str:
+    """Says how many of the committed notebooks were executed, with the smoke numbers of their own parameters cells."""
+    notebooks = sorted((paths.root() / "notebooks").glob("*.ipynb"))
+    with tempfile.TemporaryDirectory() as outputs:
+        os.environ |= {"SEBRIDGE_OUTPUTS": outputs, "OMP_NUM_THREADS": "1", "SEBRIDGE_HEADLESS": "1"}
+        for notebook in progress(notebooks, "notebooks"):
+            execute(notebook)
+    return f"{len(notebooks)} notebooks executed in place"

@@ -1,40 +1,50 @@
 """`sebridge report`: one page with all that a run found, that opens from disk and loads nothing.
 
-    results/report/report.html    of this run, from what `sebridge verdicts` left
+    results/report/report.html    of this run, from what `sebridge claims` left
     results/report.html           with `--publish`: of the committed evidence (results/summary.json, claims.json, figures)
+    README.md                     with `--readme`: its tables, from the same, each between two comments
+    nothing                       with `--check`: all of them are made again and compared with what is there
 
-The page is a function of summary, claims, figures and versions, so `report_check` can make it again. Left out: audio; scripts.
+Left out: audio; scripts.
 """
 
-import base64
-import importlib.metadata
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sebridge_lite.cli.doctor import PACKAGES
+import pandas as pd
+
+from sebridge_lite.align.methods import METHODS
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import ClaimsParams, active_params, load_params
-from sebridge_lite.experiments.origin import in_words, sources_of
+from sebridge_lite.core.params import ClaimsParams, Params, active_params, load_params
+from sebridge_lite.experiments.account import PACKAGES, accounted, version
 from sebridge_lite.experiments.run import STAGES
-from sebridge_lite.paper.beside import sections
-from sebridge_lite.paper.figures import FONT_FOLDER, FONTS
-from sebridge_lite.paper.inconsistencies import points
-from sebridge_lite.report.ledger import VERDICTS, by_headline, counts, ledger
-from sebridge_lite.report.publishing import read_json, stage_of
-from sebridge_lite.report.readme import README, rewritten
-from sebridge_lite.report.summary_text import cell, elsewhere
-from sebridge_lite.report.tables import FIGURES, SHOWN, TABLES
+from sebridge_lite.measure import dgsa_effects, tdsc_effects
+from sebridge_lite.paper import beside
+from sebridge_lite.paper.evidence import (
+    CONTENTS,
+    FIELDS,
+    FIGURES,
+    TABLES,
+    evidence,
+    evidence_claims,
+    in_words,
+    inconsistencies,
+    read_json,
+)
+from sebridge_lite.report.claims import as_text, check_publishable, elsewhere, files_of, of_this_run, stage_of
+from sebridge_lite.report.ledger import VERDICTS, counts, ledger
+from sebridge_lite.report.render import check_same, fonts, render, write
 
 LARGEST = 3_000_000  # bytes of the page
-TEMPLATE, CHECKLIST = "report_page.html", "checklist.json"
+README = "README.md"
+BLOCKS = ("scaling", "aligned", "critique", "verdicts")  # of the README, each between two comments
 
 
 @dataclass(frozen=True)
-class Found:
+class Findings:
     """What a page is made from; `root`: the way from the page to the project's folder."""
 
     summary: dict
@@ -45,140 +55,136 @@ class Found:
     root: str
 
 
-def pinned() -> dict[str, str]:
-    """The versions that `make` installs."""
-    lines = (paths.root() / "constraints.txt").read_text(encoding="utf-8").split()
-    pins = {name.lower(): version for name, _, version in (line.partition("==") for line in lines)}
-    return {package: pins[package] for package in PACKAGES if package in pins}
-
-
-def installed() -> dict[str, str]:
-    found = {"Python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def of_run() -> Found:
-    """This run, after its verdicts."""
-    summary, claims = (read_json(paths.results("verdicts", name), None) for name in ("summary.json", "claims.json"))
-    if summary is None or claims is None:
-        raise UserError(f"{paths.results('verdicts')}: no verdicts yet; `sebridge verdicts` writes them")
-    drawn = {
-        name: paths.results(stage, f"{name}.png")
-        for name, (stage, *_) in FIGURES.items()
-        if stage in sources_of(summary)
-    }
-    pictures = {name: path.read_bytes() for name, path in drawn.items() if path.is_file()}
-    return Found(summary, claims, pictures, installed(), active_params().claims, "../..")
-
-
-def of_evidence() -> Found:
-    """What git keeps."""
-    folder = paths.root() / "results"
+def of_run() -> Findings:
+    """This run, after its claims."""
+    folder = paths.results("claims")
     summary, claims = (read_json(folder / name, None) for name in ("summary.json", "claims.json"))
     if summary is None or claims is None:
-        raise UserError(f"{folder}: no evidence is committed; `sebridge verdicts --publish` of a full run writes it")
-    pictures = {name: (folder / f"{name}.png").read_bytes() for name in FIGURES if (folder / f"{name}.png").is_file()}
-    rule = load_params(paths.root() / "params" / f"{summary['profile']}.yaml").claims
-    return Found(summary, claims, pictures, pinned(), rule, "..")
+        raise UserError(f"{folder}: no verdicts yet; `sebridge claims` writes them")
+    drawn = {name: paths.results(figure["stage"], f"{name}.png") for name, figure in FIGURES.items()
+             if figure["stage"] in summary["sources"]}  # fmt: skip
+    versions = {package: version(package) or "not installed" for package in PACKAGES}
+    return Findings(summary, claims, _read(drawn), versions, active_params().claims, "../..")
 
 
-def notebook_of(stage: str) -> str:
-    return STAGES[stage][0] if stage in STAGES else ""
-
-
-def _claims(found: Found) -> list[dict]:
-    claims = {row["id"]: row for row in found.claims}
-    rows = []
-    for row in ledger(found.claims, found.rule):
-        stage = stage_of(claims[row.id]) if row.id in claims else ""
-        conditions = [c for c in found.summary["tables"].get(f"conditions_{stage}") or [] if c["id"] == row.id]
-        several = [
-            f"{c['what']}, {c['measure']}, {c['wanted']}: {cell(c, 'effect') or 'no figure'}: {c['verdict']}"
-            for c in conditions
-        ]
-        alone = by_headline(claims[row.id], found.rule) if row.id in claims else row.verdict
-        rows.append(
-            row._asdict() | {"stage": stage, "notebook": notebook_of(stage), "conditions": several, "alone": alone}
-        )
-    return rows
-
-
-def _full_tables(found: Found) -> list[dict]:
-    """Every table as summary.md has it, and the figures that belong to none of the paper's."""
-    shown = {name for section in sections(found.summary["tables"], TABLES) for name in section.figures}
-    tables = []
-    for name, (stage, title) in TABLES.items():
-        rows = found.summary["tables"].get(name)
-        if not rows:
-            continue
-        columns = [column for column in SHOWN if column in rows[0]]
-        figures = [figure for figure, (_, table, _) in FIGURES.items() if table == name and figure not in shown]
-        tables.append({
-            "name": name, "title": title, "stage": stage, "origin": elsewhere(found.summary, stage), "columns": columns,
-            "rows": [[cell(row, column) for column in columns] for row in rows], "figures": figures,
-        })  # fmt: skip
-    return tables
-
-
-def _stages(summary: Mapping) -> list[dict]:
-    rows = []
-    for stage, source in sources_of(dict(summary)).items():
-        seconds, memory = source.get("seconds"), source.get("peak_gib")
-        rows.append({
-            "stage": stage, "notebook": notebook_of(stage), "seconds": "" if seconds is None else f"{seconds:,.0f}",
-            "memory": "not recorded" if memory is None else f"{memory:.1f}", "origin": in_words(source),
-        })  # fmt: skip
-    return rows
-
-
-def page_of(found: Found) -> str:
-    """The page; whatever comes from data is escaped by the template."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+def of_evidence() -> Findings:
+    """What git keeps."""
+    folder = paths.root() / "results"
+    if not evidence():
+        raise UserError(f"{folder}: no evidence is committed; `sebridge claims --publish` of a full run writes it")
+    pins = dict(
+        line.lower().split("==") for line in (paths.root() / "constraints.txt").read_text().split() if "==" in line
     )
-    template, checklist = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in (TEMPLATE, CHECKLIST))
-    tables, rows = found.summary["tables"], _claims(found)
-    pictures = {
-        name: {"data": base64.b64encode(content).decode(), "alt": FIGURES[name][2], "table": FIGURES[name][1]}
-        for name, content in found.pictures.items()
-    }
-    fonts = {name.partition("-")[0].replace("NotoSans", "Noto Sans "): FONT_FOLDER / name for name in FONTS}
-    return environment.from_string(template).render(
-        fonts={name: base64.b64encode(path.read_bytes()).decode() for name, path in fonts.items()},
-        summary=found.summary, origin=in_words(found.summary), claims=rows, verdicts=VERDICTS,
-        counts=counts(ledger(found.claims, found.rule)), rule=found.rule, sections=sections(tables, TABLES), pictures=pictures,
-        points=points(tables), stages=_stages(found.summary), versions=found.versions, tables=_full_tables(found),
-        root=found.root, checklist=json.loads(checklist), notebook_of=notebook_of,
+    versions = {package: pins[package] for package in PACKAGES if package in pins}
+    rule = load_params(paths.root() / "params" / f"{evidence()['profile']}.yaml").claims
+    pictures = _read({name: folder / f"{name}.png" for name in FIGURES})
+    return Findings(evidence(), evidence_claims(), pictures, versions, rule, "..")
+
+
+def _read(files: Mapping[str, Path]) -> dict[str, bytes]:
+    return {name: path.read_bytes() for name, path in files.items() if path.is_file()}
+
+
+def _claims(found: Findings) -> list[dict]:
+    """The ledger's rows, each with its stage, its conditions, and what else its claim says."""
+    claims, rows = {row["id"]: row for row in found.claims}, []
+    for row in ledger(found.claims, found.rule):
+        claim = claims.get(row.id, {})
+        stage = stage_of(claim) if claim else ""
+        conditions = [one for one in found.summary["tables"].get(f"conditions_{stage}") or [] if one["id"] == row.id]
+        said = {name: claim.get(name, "") for name in ("strict", "why")}
+        rows.append(row._asdict() | said | {"stage": stage, "conditions": conditions})
+    return rows
+
+
+def page_of(found: Findings) -> str:
+    """The page; whatever comes from data is escaped by the template."""
+    summary, tables = found.summary, found.summary["tables"]
+    stage_of_table = {name: (table["stage"], table["title"]) for name, table in TABLES.items()}
+    sections = beside.sections(tables, stage_of_table)
+    text = render(
+        "report.html", summary=summary, root=found.root, versions=found.versions, rule=found.rule, contents=CONTENTS,
+        origin=in_words(summary), origins={stage: in_words(source) for stage, source in summary["sources"].items()},
+        elsewhere={stage: elsewhere(summary, stage) for stage in summary["sources"]}, claims=_claims(found),
+        verdicts=VERDICTS, counts=counts(ledger(found.claims, found.rule)), sections=sections, pictures=found.pictures,
+        placed={name for section in sections for name in section.figures}, points=inconsistencies(), fonts=fonts(),
+        notebooks={stage: name for stage, (name, *_) in STAGES.items()},
+        checklist=json.loads(Path(__file__).with_name("checklist.json").read_text(encoding="utf-8")),
     )  # fmt: skip
-
-
-def write_report(found: Found, target: Path) -> Path:
-    text = page_of(found)
     if len(text.encode()) > LARGEST:
-        raise UserError(f"{target.name} would have {len(text.encode()):,} bytes, at most {LARGEST:,} are allowed")
-    with paths.replacing(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return target
+        raise UserError(f"the page would have {len(text.encode()):,} bytes, at most {LARGEST:,} are allowed")
+    return text
 
 
-def run_report(publish: bool = False, readme: bool = False) -> list[Path]:
-    """Of this run; or of the evidence, or its tables in the README, or both."""
-    if not publish and not readme:
-        return [write_report(of_run(), paths.results("report", "report.html"))]
-    found, written = of_evidence(), []
-    if publish:
-        written.append(write_report(found, paths.root() / "results" / "report.html"))
+def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
+    """The README with every block made again."""
+    tables = summary["tables"]
+    again = [row for row in tables.get("confirm_systems", []) if row["language"] == "lo"]
+    said = {
+        "control": [f"{dgsa_effects.sentence(row)}." for row in tables.get("finding", [])],
+        "loop": [f"{tdsc_effects.sentence(pd.DataFrame(rows))}." for rows in (tables.get("table4"), again) if rows],
+    }
+    for name in BLOCKS:
+        start, end = f"<!-- {name}: made by sebridge report --readme -->\n", f"<!-- /{name} -->"
+        if text.count(start) != 1 or text.count(end) != 1:
+            raise UserError(f"{README}: not one pair of {start.strip()} and {end}; restore them with git")
+        before, rest = text.split(start)
+        block = render("readme.md", block=name, summary=summary, tables=tables, claims=claims, said=said,
+                       contents=TABLES, methods=METHODS)  # fmt: skip
+        text = before + start + block + end + rest.split(end)[1]
+    return text
+
+
+def of_page(found: Findings) -> dict[Path, str]:
+    """The report of this run."""
+    return {paths.results("report", "report.html"): page_of(found)}
+
+
+def published(found: Findings, publish: bool = True, readme: bool = True) -> dict[Path, str]:
+    """What is written from the committed evidence."""
+    files = {paths.root() / "results" / "report.html": page_of(found)} if publish else {}
+    path = paths.root() / README
     if readme:
-        path = paths.root() / README
-        text = rewritten(path.read_text(encoding="utf-8"), found.summary, found.claims)
-        with paths.replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-        written.append(path)
-    return written
+        files[path] = rewritten(path.read_text(encoding="utf-8"), found.summary, found.claims)
+    return files
+
+
+def run_report(params: Params, publish: bool = False, readme: bool = False, check: bool = False) -> list[str]:
+    """What was done: this run's report is written, or the evidence's, or its tables in the README, or all are checked."""
+    if check and (publish or readme):
+        raise UserError("--check writes nothing: leave out --publish and --readme")
+    if check:
+        return run_check(params)
+    if publish or readme:
+        return [f"see {write(path, text)}" for path, text in published(of_evidence(), publish, readme).items()]
+    with accounted("report", paths.results("report"), params):
+        return [f"see {write(path, text)}" for path, text in of_page(of_run()).items()]
+
+
+def run_check(params: Params) -> list[str]:
+    """A line for this run and for the evidence, whichever is there; the first difference is an error.
+
+    Left out: that a CSV follows from its audio; the stages' tests stand for that.
+    """
+    said, folder = [], paths.results("claims")
+    if (folder / "summary.json").is_file():
+        kept, (summary, claims) = of_run(), of_this_run(params)
+        summary |= {name: kept.summary[name] for name in (*FIELDS, "parts_code")}  # who checks is not who ran it
+        files = {folder / name: text for name, text in files_of(summary, claims).items()} | of_page(kept)
+        _compare(files, "`sebridge claims`, then `sebridge report`, write it again")
+        said.append(f"this run: {len(files)} files say what its tables say")
+    if evidence():
+        kept = of_evidence()
+        summary_json = paths.root() / "results" / "summary.json"
+        check_publishable(kept.summary, summary_json.read_text(encoding="utf-8"))
+        files = {summary_json.with_name("summary.md"): as_text(kept.summary, kept.claims)} | published(kept)
+        _compare(files, "`sebridge report --publish --readme` or `sebridge claims --publish` writes it again")
+        said.append(f"the evidence: {len(files)} files say what summary.json and claims.json say")
+    if not said:
+        raise UserError(f"{paths.results()}: nothing to check: no claims of a run, no committed evidence")
+    return said
+
+
+def _compare(files: Mapping[Path, str], remedy: str) -> None:
+    for path, text in files.items():
+        check_same(path, text, remedy)

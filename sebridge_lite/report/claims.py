@@ -1,0 +1,162 @@
+"""`sebridge claims`: every claim with its verdict and the tables behind it, in three small files.
+
+results/claims/     claims.json, summary.json, summary.md of this run
+results/            with `--publish`, kept in git: the same three of full runs, and their main figures: the evidence, of which
+                    the stages of this run are replaced and all others stay; of a lite run lite.md, to compare your own with
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params
+from sebridge_lite.experiments.account import accounted, accounts, here, parts_code
+from sebridge_lite.paper.evidence import (
+    CONTENTS,
+    FIELDS,
+    FIGURES,
+    TABLES,
+    evidence,
+    evidence_claims,
+    in_words,
+    read_json,
+)
+from sebridge_lite.report.render import render, write
+
+DIGITS = 5  # significant: more than is ever printed, and summary.json stays small
+LARGEST = 200_000  # bytes of summary.json
+AFTERWARDS = ("start", "scorecard", "claims", "report", "site")  # made from the claims, so these do not come from them
+PART_OF = CONTENTS["part_of"]  # a stage without tables: the notebook stage whose tables it was run for
+
+
+def plain(value):
+    """A value as JSON can hold it: rounded, and None in the place of NaN."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return value
+
+
+def read_table(path: Path) -> list[dict]:
+    """The rows of a CSV, none where there is no such file."""
+    if not path.is_file():
+        return []
+    return [{key: plain(value) for key, value in row.items()} for row in pd.read_csv(path).to_dict("records")]
+
+
+def stage_of(claim: Mapping) -> str:
+    """The stage that judged a claim, which its source names."""
+    found = re.match(r"results/(\w+)/", claim["source"])
+    if not found:
+        raise UserError(f"claim {claim['id']}: its source '{claim['source']}' names no results/STAGE/; mend it there")
+    return found[1]
+
+
+def in_order(claims: Sequence[dict]) -> list[dict]:
+    """Claims as C1, C2, ... D1, ..."""
+    return sorted(claims, key=lambda row: (row["id"][0], int(row["id"][1:])))
+
+
+def summary_of(origin: dict, sources: dict, tables: dict) -> dict:
+    """summary.json: whose it is, what each stage took, and the tables."""
+    sources = dict(sorted(sources.items()))
+    took = {"seconds": "seconds", "memory_gib": "peak_gib"}
+    parts = {key: {stage: source[name] for stage, source in sources.items() if source.get(name) is not None}
+             for key, name in took.items()}  # fmt: skip
+    return origin | parts | {"sources": sources, "tables": tables}
+
+
+def of_this_run(params: Params) -> tuple[dict, list[dict]]:
+    """The summary and the claims of the stages that have finished."""
+    sources = {stage: account for stage, account in accounts().items() if stage not in AFTERWARDS}
+    claims = [row for stage in sources for row in read_json(paths.results(stage, "claims.json"), [])]
+    if not claims:
+        raise UserError(f"{paths.results()}: no stage has judged a claim yet; `dvc repro` runs them")
+    tables = {
+        name: read_table(paths.results(table["stage"], f"{table.get('file', name)}.csv")) if table["stage"] in sources else []
+        for name, table in TABLES.items()
+    }  # fmt: skip
+    origin = here(params) | {"stack": "studio", "parts_code": parts_code()}
+    return summary_of(origin, sources, tables), in_order(claims)
+
+
+def merged(summary: dict, claims: list[dict]) -> tuple[dict, list[dict]]:
+    """The evidence with what this run has in the place of what it had."""
+    new, old = summary["sources"], evidence()
+    kept = {stage: source for stage, source in old.get("sources", {}).items() if PART_OF.get(stage, stage) not in new}
+    tables = {
+        name: (summary if table["stage"] in new else old).get("tables", {}).get(name, [])
+        for name, table in TABLES.items()
+    }
+    others = [row for row in evidence_claims() if stage_of(row) in kept and row["id"] not in {c["id"] for c in claims}]
+    origin = {key: value for key, value in summary.items() if key not in ("seconds", "memory_gib", "sources", "tables")}
+    return summary_of(origin, kept | new, tables), in_order([*claims, *others])
+
+
+def elsewhere(summary: dict, stage: str) -> str:
+    """Who made a stage's numbers, where that is not whom the top of the summary names; else ''."""
+    source = summary["sources"].get(stage)
+    same = source is None or all(source.get(field) == summary.get(field) for field in FIELDS)
+    return "" if same else in_words(source)
+
+
+def as_text(summary: dict, claims: list[dict]) -> str:
+    """summary.md: what a run found, to be read."""
+    others: dict[str, list[str]] = {}
+    for row in claims:
+        if where := elsewhere(summary, stage_of(row)):
+            others.setdefault(where, []).append(row["id"])
+    origins = {name: elsewhere(summary, table["stage"]) for name, table in TABLES.items()}
+    return render("summary.md", summary=summary, claims=claims, others=others, contents=CONTENTS, origins=origins)
+
+
+def files_of(summary: dict, claims: list[dict]) -> dict[str, str]:
+    """The three files by name."""
+    return {
+        "claims.json": json.dumps(claims, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
+        "summary.json": render("summary.json", summary=summary),
+        "summary.md": as_text(summary, claims),
+    }
+
+
+def check_publishable(summary: dict, text: str) -> None:
+    """Fails unless all is of one profile, and small. text: of summary.json"""
+    for stage, source in summary["sources"].items():
+        if source["profile"] != summary["profile"] and any(stage == table["stage"] for table in TABLES.values()):
+            raise UserError(
+                f"{paths.results(stage)}: made by profile {source['profile']}, not {summary['profile']}; nothing was "
+                f"published; `dvc repro {stage}` makes it again"
+            )
+    if len(text.encode()) >= LARGEST:
+        raise UserError(f"summary.json would have {len(text.encode()):,} bytes, at most {LARGEST:,} are published")
+
+
+def run_claims(params: Params, publish: bool = False) -> list[str]:
+    """A line for each claim of this run, after they are written down with their tables."""
+    if publish and params.profile == "smoke":
+        raise UserError("profile smoke: too small to publish; run lite or full")
+    with accounted("claims", paths.results("claims"), params):
+        summary, claims = of_this_run(params)
+        files = files_of(summary, claims)
+        for name, text in files.items():
+            write(paths.results("claims", name), text)
+    if publish and params.profile == "lite":
+        check_publishable(summary, files["summary.json"])
+        write(paths.results("lite.md"), files["summary.md"])
+    elif publish:
+        whole, all_claims = merged(summary, claims)
+        files = files_of(whole, all_claims)
+        check_publishable(whole, files["summary.json"])
+        for name, text in files.items():
+            write(paths.results(name), text)
+        for name, figure in FIGURES.items():
+            drawn = paths.results(figure["stage"], f"{name}.png")
+            if drawn.is_file():
+                write(paths.results(drawn.name), drawn.read_bytes())
+    said = [f"{row['id']}: {row['verdict']}: {row['claim']}" for row in claims]
+    return [*said, f"see {paths.results('claims', 'summary.md')}"]

@@ -1,7 +1,9 @@
 """Everything above `stack/` works on speech that is not the studio's: another alphabet, codebook, rate and sampling rate."""
 
+import copy
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,12 @@ import pytest
 import torch
 from fake_stack import CODES, LANG, fake_stack, recorded, tokens_of
 
+from sebridge_lite.align.critic import fit_length
+from sebridge_lite.align.dgsa import train as dgsa
+from sebridge_lite.align.methods import method_of
+from sebridge_lite.align.pairs import Samplers, triplets_of
+from sebridge_lite.align.runs import Run
+from sebridge_lite.align.tdsc import Loop, Speech, tdsc
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
@@ -18,7 +26,8 @@ from sebridge_lite.measure.evaluate import evaluate, floors
 from sebridge_lite.measure.scoring import load_references, silence_codes
 
 ROOT = Path(__file__).parents[1]
-SFT = replace(load_params(ROOT / "params" / "smoke.yaml").sft, steps=150, lr=1e-2, warmup=5, budget=400, style_tokens=6)
+PARAMS = load_params(ROOT / "params" / "smoke.yaml")
+SFT = replace(PARAMS.sft, steps=150, lr=1e-2, warmup=5, budget=400, style_tokens=6)
 SAMPLER = SamplerConfig(temperature=0.2, top_p=0.9, top_k=0, window=0, tau=0.1, min_ratio=1, max_ratio=3, seed=0)
 ABOVE = ("lm", "measure", "align", "paper", "experiments", "extras", "report", "cli")
 STUDIO = r'stack\.(?:features|characters)|\bCharVocab\(|\b16_?000\b|\.fsq\b|"(?:th|lo)"'
@@ -110,6 +119,42 @@ def test_tokens_come_out_alone_as_in_company(stack, policy):
     both = generate(policy, texts, [text[:0] for text in texts], SAMPLER)
     (alone,) = generate(policy, texts[1:], [texts[1][:0]], SAMPLER, row_seeds=[1])
     assert torch.equal(both[1][0], alone[0])
+
+
+def test_dgsa_trains_on_pairs_that_this_stack_s_judge_has_read(stack, spoken, policy, tmp_path):
+    utterances, folder = spoken
+    codes, hot = stack.tokens(stack.load(utterances, folder)), replace(SAMPLER, temperature=2.0, top_p=1.0)
+    triplets, sources = triplets_of(
+        policy, stack, utterances, codes, Samplers(hot, hot), samples=1, most=0.0, style_tokens=4, seed=0
+    )
+    assert triplets and all(torch.equal(t.real, codes[int(t.name.split("/")[0])]) for t in triplets)
+    assert all(utterances[int(one)].speaker == utterances[int(other)].speaker for one, other in sources.items())
+    model = copy.deepcopy(policy)
+    p = replace(PARAMS.align, steps=(2, 4), warmup=0, lr=1e-3, budget=400)
+    done, about = dgsa(model, triplets, Run(method_of("align", "dgsa"), replace(PARAMS, align=p), 0.8, 0, tmp_path))
+    assert (done.steps, about["pairs"]) == (4, len(triplets))
+    assert np.isfinite(done.loss) and (tmp_path / "step-4" / "model.safetensors").is_file()
+
+
+def test_tdsc_goes_round_on_what_this_stack_s_judge_accepts(stack, spoken, policy, tmp_path):
+    utterances, folder = spoken
+    codes, texts = stack.tokens(stack.load(utterances, folder)), [utterance.text for utterance in utterances]
+    speech = [Speech(stack.text.encode(u.text), row, u.speaker) for u, row in zip(utterances, codes, strict=True)]
+    p = replace(
+        PARAMS.tdsc, iterations=2, candidates=6, cold=0.2, plain=1.0, max_wer=0.4, shortest=0.5, longest=2.0, steps=3,
+        dpo_steps=2, dpo_warmup=0, matched=False, max_rep=2.0,
+    )  # fmt: skip
+    how = replace(PARAMS.sampling, window=0, min_ratio=1, max_ratio=3)
+    listen = partial(stack.read, lang=LANG)
+    loop = Loop("tdsc", 0, p, SFT, how, stack.text.encode, listen, fit_length(texts, codes), speech, tmp_path)
+    kept = []
+
+    def keep(k, policy, spoken, about):
+        kept.append((k, len(spoken.accepted), about["sft_loss"]))
+        return policy
+
+    assert tdsc(loop, copy.deepcopy(policy), lambda k: utterances, keep) == 2
+    assert [k for k, *_ in kept] == [1, 2] and all(accepted for _, accepted, _ in kept)
 
 
 def test_no_room_above_the_stack_names_what_is_the_studio_s_alone():

@@ -112,6 +112,16 @@ def test_holm_by_hand():
     assert holm([0.6, 0.7]).max() == 1
 
 
+def test_holm_gives_the_figures_of_the_formula_that_it_replaced():
+    rng = np.random.default_rng(9)
+    for size in (1, 4, 9):
+        p = np.append(rng.uniform(size=size) ** 2, np.nan)  # a measure without pairs has no p
+        order, expected = np.argsort(p), np.empty(len(p))
+        expected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
+        assert np.array_equal(holm(p), expected, equal_nan=True)
+    assert len(holm([])) == 0
+
+
 def test_holm_is_at_least_as_strict_as_false_discovery_control():
     p = np.random.default_rng(8).uniform(size=20) ** 2
     assert np.all(holm(p) >= false_discovery_control(p) - 1e-12)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
@@ -72,10 +71,12 @@ def share_interval(count: int, n: int) -> Interval:
     """A share of n independent trials with Wilson's (1927) interval, which stays within 0 and 1 and has a width at both ends."""
     if not 0 <= count <= n or n < 1:
         raise UserError(f"{count} of {n} is no share: give a count from 0 to n, and one trial at least")
-    z = NormalDist().inv_cdf(0.975)
-    middle = (count + z**2 / 2) / (n + z**2)
-    half = z / (n + z**2) * np.sqrt(count * (n - count) / n + z**2 / 4)
-    return Interval(count / n, float(middle - half), float(middle + half), n, 1)
+    from statsmodels.stats.proportion import (
+        proportion_confint,
+    )  # a second, which few who import this module need to wait
+
+    low, high = proportion_confint(count, n, method="wilson")
+    return Interval(count / n, float(low), float(high), n, 1)
 
 
 def normal_interval(values) -> Interval:
@@ -105,9 +106,6 @@ def paired_tests(a, b, clusters=None) -> tuple[float, float]:
 
 def holm(p_values) -> np.ndarray:
     """Holm's (1979) adjusted p of a family of tests: reject where it is at most 0.05."""
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1)
-    return adjusted
+    from statsmodels.stats.multitest import multipletests
+
+    return multipletests(p_values, method="holm")[1] if len(p_values) else np.empty(0)

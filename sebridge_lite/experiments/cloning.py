@@ -18,7 +18,7 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.core.workers import in_pool
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
-from sebridge_lite.experiments.choose import aligned_policy
+from sebridge_lite.experiments.choose import aligned_policy, choice_of
 from sebridge_lite.experiments.critique import iterations
 from sebridge_lite.experiments.systems import PAIRS, pairs_of
 from sebridge_lite.lm.lm import TextSpeechLM
@@ -56,7 +56,7 @@ def policy_of(bench: Bench, name: str, seed: int) -> tuple[TextSpeechLM, float]:
     if name in PAIRS["tdsc"]:
         folder = iterations("tdsc", seed)[0 if name == "start" else -1]
         return bench.policy(folder, "critique"), bench.params.score.temperature
-    return aligned_policy(bench, name, seed)
+    return aligned_policy(bench, name, seed), choice_of(name)["temperature"]
 
 
 def voices(bench: Bench, clone: Clone) -> Voices:

@@ -12,6 +12,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.experiments.bench import Bench, load_bench
+from sebridge_lite.experiments.choose import aligned_scores
 from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.extras.listening import RECORDED, Item, make_test
 from sebridge_lite.measure.evaluate import Scores
@@ -43,8 +44,6 @@ def said_by(bench: Bench, scores: Scores, places: Sequence[int], seed: int) -> l
 
 def items_of(bench: Bench, params: Params) -> list[Item]:
     """So many test texts as `params.listening` asks for, as recorded and as each of its systems says them."""
-    from sebridge_lite.experiments.choose import aligned_scores
-
     p, utterances = params.listening, bench.utterances("test")
     places = places_of(bench, p.texts, p.reference)
     recorded = [sound.numpy() for sound in bench.stack.load(utterances, bench.folder("test"))]

@@ -125,7 +125,8 @@ def paired(
             ends.append(known[0] if known else len(columns) - 1)
         places[label] = (ends[0], ends[1])
     rows = list(zip(*columns, strict=True))
-    logps = reference_logprobs(reference, [row for of_one in rows for row in of_one])
+    last = [row for pair in pairs for row in pair]  # of DGSA this is T_expr, which DPO has alone
+    logps = reference_logprobs(reference, [row for of_one in rows for row in of_one], first=last)
     return PairSet(names, rows, places, weights, logps.view(len(rows), len(columns)))
 
 
@@ -152,18 +153,25 @@ def pair_set(
 
 
 @torch.no_grad()
-def reference_logprobs(model: TextSpeechLM, examples: Sequence[Example]) -> Tensor:
-    """log pi_ref(y | x) of each example; equal ones are asked once. (N,)"""
-    device = next(model.parameters()).device
-    keys = [key_of(*(part.long() for part in example), *map(len, example)) for example in examples]
-    asked = dict(zip(keys, examples, strict=True))
-    names, sizes, found = list(asked), [_positions(example) for example in asked.values()], {}
-    for indices in Batches(sizes, names, max(BUDGET, *sizes), seed=0).epoch(0):
-        some = [names[i] for i in indices]
-        with autocast(device):  # as in training, so that policy = reference gives margins of 0
-            logps = sequence_logprobs(model, move(collate([asked[name] for name in some]), device))
-        found |= dict(zip(some, logps.tolist(), strict=True))
-    return torch.tensor([found[key] for key in keys])
+def reference_logprobs(model: TextSpeechLM, examples: Sequence[Example], first: Sequence[Example] = ()) -> Tensor:
+    """log pi_ref(y | x) of each example; equal ones are asked once. (N,)
+
+    first: those that go in batches of their own, so that their numbers do not depend, in the last bit, on the others.
+    """
+    device, found = next(model.parameters()).device, {}
+    for some in (first, examples):
+        new = {key: example for example in some if (key := _key(example)) not in found}
+        names, sizes = list(new), [_positions(example) for example in new.values()]
+        for indices in Batches(sizes, names, max(BUDGET, *sizes), seed=0).epoch(0) if new else ():
+            batch = [names[i] for i in indices]
+            with autocast(device):  # as in training, so that policy = reference gives margins of 0
+                logps = sequence_logprobs(model, move(collate([new[name] for name in batch]), device))
+            found |= dict(zip(batch, logps.tolist(), strict=True))
+    return torch.tensor([found[_key(example)] for example in examples])
+
+
+def _key(example: Example) -> str:
+    return key_of(*(part.long() for part in example), *map(len, example))
 
 
 def dgsa_loss(model: TextSpeechLM, batch: PairBatch, beta: float, **options) -> tuple[Tensor, int, dict]:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from sebridge_lite.extras.candidate_explorer import caption, kinds_of, telling_text
-from sebridge_lite.paper.tdsc_figures import candidates
+from sebridge_lite.paper.pictures import candidates
 
 COLUMNS = ["text", "slot", "temperature", "wrong", "tokens", "rejected_for", "learnt", "winner", "loser"]
 

@@ -217,3 +217,9 @@ def candidates_of(name: str, seed: int, k: int) -> tuple[pd.DataFrame, dict[str,
         raise UserError(f"{folder}: no candidates; `dvc repro critique` makes them")
     rows = pd.read_json(folder / "verdicts.jsonl", lines=True, dtype={"said": str, "read": str})
     return rows, read_codes(folder / "candidates.safetensors")
+
+
+def temperatures_of(name: str, seed: int, last: int) -> pd.DataFrame:
+    """Table 9 of a system: what each temperature gave in iterations 1 to `last`."""
+    folders = iterations(name, seed)[1 : last + 1]
+    return pd.concat([pd.read_csv(folder / "temperatures.csv").assign(k=k) for k, folder in enumerate(folders, 1)])

@@ -11,19 +11,21 @@ The paper's final figures equal those of its filtered set (Table 4 against Table
 from functools import partial
 from pathlib import Path
 
-from sebridge_lite.align.baselines import rejection_scores
+from sebridge_lite.align.baselines import best_of
 from sebridge_lite.align.critic import judged
-from sebridge_lite.align.methods import method_of
+from sebridge_lite.align.methods import METHODS, method_of
 from sebridge_lite.align.tdsc import decide
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
+from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.core.workers import in_pool
 from sebridge_lite.experiments.bench import Bench, read_json
 from sebridge_lite.experiments.critique import START, iterations, length_of, tdsc_bench, write_json
 from sebridge_lite.experiments.score import score_policy
 from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.lm.sampling import generate
 from sebridge_lite.measure.entropy import jackknife
-from sebridge_lite.measure.evaluate import Scores, rate
+from sebridge_lite.measure.evaluate import Scores, rate, scores_of_codes
 from sebridge_lite.measure.saved import plain, save_scores
 from sebridge_lite.measure.systems import first
 
@@ -35,10 +37,11 @@ def scores_folder(name: str, seed: int) -> Path:
     return paths.artifacts("scores", "critique", f"s{seed}", name)
 
 
-def systems_of(params: Params) -> tuple[str, ...]:
-    """All systems of Tables 4 and 8, the start first."""
+def systems_of(params: Params) -> list[str]:
+    """All systems of Tables 4 and 8 that this profile has, the start first."""
     cells = params.cells
-    return (START, *cells.critique, *cells.oracle, *cells.critique_decoded)
+    asked = {START, *cells.critique, *cells.oracle, *cells.critique_decoded}
+    return [name for name in METHODS["critique"] if name in asked]
 
 
 def filtered(bench: Bench, scores: Scores) -> dict:
@@ -57,17 +60,16 @@ def filtered(bench: Bench, scores: Scores) -> dict:
 
 
 def best_of_candidates(bench: Bench, policy: TextSpeechLM, seed: int) -> Scores:
-    """Scores of what the judge that *selects* reads with the fewest errors, of each text's candidates."""
-    return rejection_scores(
-        policy,
-        bench.stack,
-        bench.references("test"),
-        bench.sampler(seed),
-        candidates=bench.params.tdsc.candidates,
-        silence=bench.silence,
-        seed=seed,
-        floor=bench.floor,
-    )
+    """Scores of what the judge that *selects* reads with the fewest errors, of each text's candidates.
+
+    There is no `h_cond`: what was chosen among is no longer drawn from the policy.
+    """
+    stack, references, candidates = bench.stack, bench.references("test"), bench.params.tdsc.candidates
+    ids = [stack.text.encode(utterance.text) for utterance in references.utterances]
+    seeds = [seed_of(seed, "tokens", utterance.id) for utterance in references.utterances]
+    groups = generate(policy, ids, [text[:0] for text in ids], bench.sampler(seed), candidates, row_seeds=seeds)
+    codes = best_of(stack, groups, [utterance.words for utterance in references.utterances], bench.lang)
+    return scores_of_codes(stack, references, codes, silence=bench.silence, seed=seed, floor=bench.floor)
 
 
 def _score(job: tuple[Params, str, int]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.critique import sounds_of
-from sebridge_lite.paper.tdsc_figures import candidates, outcome
+from sebridge_lite.paper.pictures import candidates, outcome
 
 WHOLE = 48  # tokens of a clip that is played to its end
 MOST = 50  # texts to choose from

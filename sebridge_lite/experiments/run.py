@@ -27,7 +27,7 @@ STAGES = {
     "erosion": ("07_erosion", "erosion", "Synthetic\nErosion"),
     "dpo": ("08_dpo_from_scratch", None, "DPO from\nscratch"),
     "dgsa": ("09_dgsa", "align", "DGSA: with\nreal speech"),
-    "tdsc": ("10_tdsc", None, "TDSC: without\nreal speech"),
+    "tdsc": ("10_tdsc", "tdsc", "TDSC: without\nreal speech"),
     "systems": ("11_systems_and_cloning", "systems", "systems and\ncloning"),
     "listening": ("12_listening_test", "listening", "listening\ntest"),
     "scorecard": ("14_scorecard", None, "the verdict"),

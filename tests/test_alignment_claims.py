@@ -17,8 +17,6 @@ from sebridge_lite.measure.frontier import above, frontier, lines_of, outside
 from sebridge_lite.measure.stats import Interval
 from sebridge_lite.measure.systems import as_table, first, systems
 from sebridge_lite.measure.verdicts import Condition, as_conditions, judged, verdict, write_claims
-from sebridge_lite.paper import dgsa_figures
-from sebridge_lite.paper.published import published
 
 RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
 FLOOR, STAR = 0.1, 0.5
@@ -247,26 +245,3 @@ def test_a_point_is_outside_a_line_when_it_is_livelier_at_its_own_word_error():
     assert found.loc["sft, by temperature"].tolist() == pytest.approx([0.1, -0.15])
     assert found.loc["sft-real, by temperature", "hp"] == pytest.approx(7.6 - (7.2 + 0.9 / 4))
     assert found.loc["sft-real, by dose"].isna().all()  # begins at a word error of 0.35
-    drawn = dgsa_figures.frontier(table, ["sft", "sft-real"]).axes[0]
-    assert [label for label in drawn.get_legend_handles_labels()[1] if not label.startswith("_")] == ["people"]
-
-
-# Tables beside the paper's
-
-
-def test_the_papers_numbers_stand_beside_the_systems_that_it_has(compared):
-    table = as_table(compared, ["sft", "sft-real", "dgsa"], "sft")
-    beside = dgsa_figures.beside_paper(
-        table, published("table3_alignment_thai_alpha80"), dgsa_figures.TABLE3, ["wer", "hp"]
-    )
-    assert beside["wer, paper"].tolist() == ["38.9", "", "38.9"] and beside["hp, paper"].tolist() == [
-        "10.36",
-        "",
-        "10.52",
-    ]
-    assert float(beside["wer, ours"][0].split()[0]) == pytest.approx(100 * table["wer"][0], abs=0.1)
-
-
-def test_every_row_of_table_7_has_its_variant():
-    assert set(published("table7_dgsa_ablation")["variant"]) == set(dgsa_figures.TABLE7.values())
-    assert set(published("table3_alignment_thai_alpha80")["method"]) == set(dgsa_figures.TABLE3.values())

@@ -29,8 +29,6 @@ from sebridge_lite.measure.saved import load_scores, save_scores
 from sebridge_lite.measure.scaling import MEASURES, as_table, proxy_conditions, scaling_conditions, side_by_side, study
 from sebridge_lite.measure.stats import Interval
 from sebridge_lite.measure.verdicts import judged
-from sebridge_lite.paper import scaling_figures
-from sebridge_lite.paper.published import published
 from sebridge_lite.stack.characters import CharVocab
 
 CLAIMS = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
@@ -363,28 +361,6 @@ def test_evidence_is_shown_with_where_it_comes_from_and_the_columns_it_has(proje
     (project / "results" / "summary.json").write_text("{")
     with pytest.raises(UserError, match="not JSON"):
         evidence.evidence()
-
-
-def test_the_papers_row_stands_beside_ours_of_the_same_alpha_and_no_other():
-    found = sweep(1, (0.03, 0.33, 0.67), seeds=1, texts=10)
-    beside = scaling_figures.beside_paper(as_table(found, 0.0), published("table1_scaling"))
-    assert beside["wer, paper"].tolist() == ["75", "", "43.5"]
-    assert [float(x) / 100 for x in beside["wer, ours"]] == pytest.approx(as_table(found, 0.0)["wer"], abs=1e-3)
-
-
-def test_a_table_to_read_has_intervals_where_there_are_some_and_skips_unknown_columns():
-    table = pd.DataFrame({"arm": ["x"], "wer": [0.1234], "wer_low": [0.1], "wer_high": [0.2]})
-    shown = scaling_figures.readable(table, ["arm", "wer", "sim"])
-    assert shown.to_dict("list") == {"arm": ["x"], "wer": ["0.123 [0.1, 0.2]"]}
-
-
-def test_figure_1_has_the_papers_curve_behind_each_of_its_five_panels():
-    printed, table = published("table1_scaling"), as_table(sweep(1, seeds=1, texts=10), 0.0)
-    corners = {"people": dict.fromkeys(scaling_figures.PANELS, 0.4)}
-    figure = scaling_figures.figure1(table, printed, corners)
-    ghosts = [axis for axis in figure.axes if axis.get_title(loc="right").startswith("grey")]
-    drawn = [axis.lines[0].get_ydata().tolist() for axis in ghosts]
-    assert drawn == [printed[column].tolist() for _, _, column in scaling_figures.PANELS.values()]
 
 
 def test_the_text_nearest_to_some_seconds_is_found():

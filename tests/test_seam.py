@@ -33,9 +33,6 @@ ABOVE = ("lm", "measure", "align", "paper", "experiments", "extras", "report", "
 STUDIO = r'stack\.(?:features|characters)|\bCharVocab\(|\b16_?000\b|\.fsq\b|"(?:th|lo)"'
 ALLOWED = {  # how many lines may name what is the studio's alone; only ever fewer
     "measure/cloning.py": 1,
-    "paper/published.py": 1,
-    "paper/speech_figures.py": 1,
-    "paper/systems_figures.py": 3,
     "experiments/examine_parts.py": 1,
     "experiments/material.py": 1,
     "experiments/notebook.py": 1,

@@ -9,10 +9,8 @@ import pytest
 from sebridge_lite.core.params import load_params
 from sebridge_lite.measure.cloning import by_speaker, cloning_row, systems_conditions
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.systems import as_table, systems
+from sebridge_lite.measure.systems import systems
 from sebridge_lite.measure.verdicts import judged as judge_all
-from sebridge_lite.paper import systems_figures
-from sebridge_lite.paper.published import published
 
 RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
 NAMES = ("th sft", "th dgsa", "lo start", "lo tdsc", "lo tdsc, Thai voice", "lo tdsc, standard")
@@ -68,26 +66,7 @@ def test_few_texts_or_seeds_decide_nothing():
     assert set(judged(world(WORLDS["reproduced"], texts=60)).values()) == {"not tested"}
 
 
-@pytest.fixture(scope="module")
-def table5():
-    found = world(WORLDS["reproduced"], seeds=1)
-    return {"th": as_table(systems({"sft": found["th sft"], "dgsa": found["th dgsa"]}, 0.05), ["sft", "dgsa"], "sft")}
-
-
-def test_table_5_has_every_system_of_the_paper_with_a_number_or_a_reason(table5):
-    why = {"th": {"espeak-ng": "not installed", "mms-tts": "no weights"}}
-    printed = published("table5_standard_tts")
-    beside = systems_figures.beside_paper(table5, why, printed, {"open": "not here", "commercial": "paid"})
-    rows = beside.set_index("system")
-    assert set(printed[printed["language"] == "th"]["system"]) <= {
-        systems_figures.PRINTED.get(name, name) for name in rows.index
-    }
-    assert rows.index.is_unique and rows.loc["dgsa", "paper"] == "38.9"
-    assert rows.loc["MMS-TTS"].tolist()[1:] == ["not run: no weights", "53.5"]
-    assert rows.loc["espeak-ng", "paper"] == "" and "paid" in rows.loc["Gemini Pro"].iloc[1]
-
-
-def test_figures_draw_what_the_tables_hold(table5):
+def test_speakers_are_the_units_of_cloning():
     found = world(WORLDS["reproduced"], seeds=1)
     tables = {name: [one.table for one in rows] for name, rows in found.items()}
     about = {name: {"language": name[:2], "condition": name, "policy": name[3:7]} for name in NAMES[:4]}
@@ -95,11 +74,3 @@ def test_figures_draw_what_the_tables_hold(table5):
     assert table6["above_floor"].between(0.5, 0.7).all() and (table6["speakers"] == 12).all()
     people = by_speaker(tables["th dgsa"])
     assert len(people) == 12 and people["texts"].eq(20).all()
-    drawn = [line.get_xdata() for line in systems_figures.speakers({"Thai": people}).axes[0].lines]
-    shown = people[["sim", "sim_held", "ceiling", "floor"]].to_numpy()
-    assert sorted(np.concatenate(drawn)) == sorted(shown.ravel())
-    beside = systems_figures.cloning_beside(table6, published("table6_cloning"), ["th dgsa", "lo tdsc"])
-    assert beside["sim, paper"].tolist() == ["0.84", "0.81", "0.78"]
-    sheet = systems_figures.fleurs(published("fleurs_release"))
-    for figure in (systems_figures.table5(table5), systems_figures.lengths(table6), sheet):
-        assert figure.axes[0].has_data()

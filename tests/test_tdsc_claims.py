@@ -25,8 +25,6 @@ from sebridge_lite.measure.tdsc_effects import (
     with_relative,
 )
 from sebridge_lite.measure.verdicts import as_conditions, judged, write_claims
-from sebridge_lite.paper import tdsc_figures
-from sebridge_lite.paper.published import published
 
 RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
 FLOOR, CODES, TEXTS, SEEDS = 0.1, 40, 240, 3
@@ -183,8 +181,3 @@ def test_limits_and_shares_are_named_among_the_conditions(printed):
     table = as_conditions(printed, RULE).set_index("id")
     assert table.loc["T4", "wanted"].tolist() == ["down", "not down"]
     assert table.loc["T7", "measure"].tolist() == ["wer", "wer", "hp", "hp", "share", "share"]
-
-
-def test_every_row_of_the_papers_tables_has_its_variant():
-    assert set(published("table4_tdsc_lao")["method"]) == set(tdsc_figures.TABLE4.values())
-    assert set(published("table8_tdsc_ablation")["variant"]) == set(tdsc_figures.TABLE8.values())

@@ -61,7 +61,7 @@ def alpha_explorer(bench: Bench, arms: Sequence[str], seed: int):
     from IPython.display import display
 
     from sebridge_lite.experiments.notebook import clip, interactive
-    from sebridge_lite.paper.scaling_figures import contours
+    from sebridge_lite.paper.pictures import tracks
 
     scores, heard = all_scores(bench, arms, seed), {}
     texts = {utterance.text: place for place, utterance in enumerate(bench.utterances("test"))}
@@ -77,6 +77,6 @@ def alpha_explorer(bench: Bench, arms: Sequence[str], seed: int):
         take, reading = heard[place][name], heard[place][READING]
         print(caption(name, take), "" if take.row is None else f"· heard: {take.row['heard']}")
         display(clip(take.sound, bench.stack.sample_rate, seconds=10.0) if len(take.sound) else "no sound")
-        plt.show(contours(reading.f0, {caption(name, take): take.f0}))
+        plt.show(tracks({caption(name, take): {READING: reading.f0, "policy": take.f0}}))
 
     return interactive(show, controls)

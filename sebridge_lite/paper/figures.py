@@ -6,6 +6,7 @@ has no bar. Names, units and colours come from `labels`. Each function returns t
 
 import itertools
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,22 +14,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from sebridge_lite.paper.labels import ENGINE, FONT_FOLDER, FONTS, OURS, PAPER, PEOPLE, colours, measure, use_style
+from sebridge_lite.paper.labels import ENGINE, OURS, PAPER, PEOPLE, colours, measure, use_style
 
-__all__ = [
-    "ENGINE",
-    "FONTS",
-    "FONT_FOLDER",
-    "OURS",
-    "PAPER",
-    "PEOPLE",
-    "colours",
-    "curves",
-    "forest",
-    "frontier",
-    "legend",
-    "use_style",
-]
+__all__ = ["ENGINE", "OURS", "PAPER", "PEOPLE", "colours", "curves", "forest", "frontier", "legend", "use_style"]
 MOST_LABELS = 7  # beside the points of a panel; more cannot be told apart
 MARKERS = "osXD^vP*"
 
@@ -108,7 +96,7 @@ def curves(
         for what, values in (levels or {}).items():
             if name in values:
                 column[-1].axhline(factor * values[name], color=colour_of[what], ls=":", label=what)
-        column[-1].set(**{"ylabel": label, "title": title, "xlabel": measure(x)[0], **settings})
+        column[-1].set(**{"ylabel": fill(label, 28), "title": title, "xlabel": measure(x)[0], **settings})
         if printed is not None:
             column[0].set_visible(theirs in printed)
             if theirs in printed:
@@ -135,7 +123,8 @@ def legend(figure: Figure, axes: Sequence) -> None:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
-        figure.legend(found.values(), found, loc="outside lower center", ncols=min(len(found), 5), frameon=False)
+        columns = int(13 * figure.get_figwidth() / (7 + max(map(len, found))))  # about 13 letters an inch
+        figure.legend(found.values(), found, loc="outside lower center", ncols=max(1, columns), frameon=False)
 
 
 def forest(
@@ -164,7 +153,8 @@ def forest(
         sharey="row" if len(measures) > 1 else False,
     )
     names = list(dict.fromkeys(table[hue or label].astype(str)))
-    colour_of, marker_of = colours(names), dict(zip(names, MARKERS, strict=False)) if hue else {}
+    colour_of = colours(names, None if hue else "0.25")
+    marker_of = dict(zip(names, MARKERS, strict=False)) if hue else {}
     for axis, (title, rows, name) in zip(
         axes.flat, [(title, rows, name) for title, rows in parts for name in measures], strict=True
     ):

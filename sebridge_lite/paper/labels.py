@@ -55,19 +55,19 @@ MEASURES = {
 
 def measure(name: str) -> tuple[str, float, int]:
     """Label, factor and digits of a measure; an unknown one is called by its name. `wer_gain` is the change of `wer`."""
-    known = MEASURES.get(name.removesuffix("_gain"), (name.replace("_", " "), 1, 2))
+    known = MEASURES.get(name.removesuffix("_gain"), (name if " " in name else name.replace("_", " "), 1, 2))
     return (f"change of {known[0]}", *known[1:]) if name.endswith("_gain") else known
 
 
-def colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each name: the start, ours, the paper, people and engines have always the same."""
+def colours(names: Iterable[str], other: str | None = None) -> dict[str, str]:
+    """A colour for each name: the start, ours, the paper, people and engines have always the same; `other` is for the rest."""
     names, found = list(dict.fromkeys(names)), {}
     for name in names:
         for start, colour in FIXED.items():
             if name == start or name.startswith((f"{start}s", f"{start},")):
                 found[name] = colour
     free = cycle([colour for colour in OTHERS if colour not in found.values()])
-    return {name: found[name] if name in found else next(free) for name in names}
+    return {name: found[name] if name in found else other or next(free) for name in names}
 
 
 def use_style() -> None:

@@ -9,7 +9,6 @@ import pandas as pd
 from sebridge_lite.align.methods import printed_rows
 from sebridge_lite.core.errors import UserError
 
-LANGUAGES = {"th": "Thai", "lo": "Lao"}
 # the paper's table: ours to the name that it prints
 NAMES = {
     "table2_entropy_control": {f"f0_{name}_st": f"f0_{name}_hz" for name in ("std", "range", "rmse")},

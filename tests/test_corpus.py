@@ -14,30 +14,55 @@ from sebridge_lite.core.params import load_params
 from sebridge_lite.core.workers import workers
 from sebridge_lite.data.engines import engine_folders, espeak_recordings, folder_recordings
 from sebridge_lite.data.filters import Filter, filtered, letter_seconds, stuck_share
+from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.data.mixing import alpha_of, balanced_order, mix, seconds_of
-from sebridge_lite.data.own_data import segment
 from sebridge_lite.data.recordings import Recording, load_f0
-from sebridge_lite.experiments.corpus import build_corpus, load_sets
+from sebridge_lite.data.sets import PLACES, load_set
+from sebridge_lite.experiments.corpus import run_import
 from sebridge_lite.studio.backbone import backbone_grammar
 from sebridge_lite.studio.texts import SPLITS, load_language, sentences, split_of, text_of
 
 ROOT = Path(__file__).parents[1]
-SMOKE = load_params(ROOT / "params" / "smoke.yaml").corpus
-TINY = dataclasses.replace(
-    SMOKE, real_minutes=0.5, synthetic_minutes=2.5, second_synthetic_minutes=0.3, dev_texts=6, test_texts=6,
-    transcript_noise=0.5, slip_rate=0.1,
-)  # fmt: skip
+SMOKE = load_params(ROOT / "params" / "smoke.yaml")
+
+
+def with_corpus(**changes):
+    return dataclasses.replace(SMOKE, corpus=dataclasses.replace(SMOKE.corpus, **changes))
+
+
+SMALL = {
+    "real_minutes": 0.5, "synthetic_minutes": 2.5, "second_synthetic_minutes": 0.3, "dev_texts": 6, "test_texts": 6,
+    "transcript_noise": 0.5, "slip_rate": 0.1,
+}  # fmt: skip
+TINY = with_corpus(**SMALL)
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
+
+
+def made(folder: Path, params) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv("SEBRIDGE_OUTPUTS", str(folder))
+        run_import(params)
+    return folder / "artifacts" / "corpus"
+
+
+def sets_of(corpus: Path, lang: str) -> dict[str, list[Utterance]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEBRIDGE_OUTPUTS", str(corpus.parents[1]))
+        return {name: load_set(name, lang) for name in PLACES}
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
         patch.setenv("SEBRIDGE_WORKERS", "1")
-        folder = tmp_path_factory.mktemp("corpus") / "corpus"
-        build_corpus(TINY, 0, folder)
-    return folder
+        return made(tmp_path_factory.mktemp("corpus"), TINY)
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -49,8 +74,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("lang", ["th", "lo", "bb-th", "bb-lo"])
-def test_splits_are_disjoint_whatever_the_seed(lang, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_splits_are_disjoint_whatever_the_seed(lang):
     grammar = load_language(lang)
     found = {
         split: {text_of(words) for seed in (0, 1) for words in islice(sentences(grammar, split, seed), 60)}
@@ -74,15 +98,13 @@ def test_split_shares_are_as_written():
     assert all(counts[split] / 20_000 == pytest.approx(share, abs=0.015) for split, share in SPLITS.items())
 
 
-def test_a_narrow_vocabulary_keeps_to_the_frequent_words(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_a_narrow_vocabulary_keeps_to_the_frequent_words():
     grammar = load_language("th")
     said = [word.rank for words in islice(sentences(grammar, "real", 0, vocabulary=0.5), 200) for word in words]
     assert max(said) <= 0.5 * len(grammar.lexicon)
 
 
-def test_a_vocabulary_too_small_for_any_sentence_is_one_line(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_a_vocabulary_too_small_for_any_sentence_is_one_line():
     with pytest.raises(UserError, match="no more than 0 different sentences for 'real'"):
         next(sentences(load_language("th"), "real", 0, vocabulary=0.002))
 
@@ -95,8 +117,7 @@ def test_the_backbone_language_is_the_same_in_both_scripts():
     assert all("\u0e80" <= letter <= "\u0eff" for word in lao for letter in word.text)
 
 
-def test_a_language_without_data_is_one_line(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_a_language_without_data_is_one_line():
     with pytest.raises(UserError, match=r"data/text/xx/lexicon.tsv: no lexicon"):
         load_language("xx")
 
@@ -104,57 +125,55 @@ def test_a_language_without_data_is_one_line(monkeypatch):
 # The corpus
 
 
-def test_the_same_seed_gives_the_same_bytes_with_two_processes(corpus, tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_two_processes_write_the_same_bytes_and_more_test_texts_leave_all_else_alone(corpus, tmp_path, monkeypatch):
     monkeypatch.setenv("SEBRIDGE_WORKERS", "2")
-    build_corpus(TINY, 0, tmp_path / "again")
-    assert hashes(tmp_path / "again") == hashes(corpus)
+    again = made(tmp_path, with_corpus(**SMALL | {"test_texts": 9}))
+    for place in ("train", "dev"):
+        assert hashes(again / place) == hashes(corpus / place)
+    ours, more = (sets_of(folder, "th")["test"] for folder in (corpus, again))
+    assert more[:6] == ours and len(more) == 9
 
 
-def test_another_seed_says_other_sentences(corpus, tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    other = dataclasses.replace(TINY, second_language="none", real_minutes=0.1, synthetic_minutes=0.1)
-    build_corpus(other, 1, tmp_path / "other")
-    texts = [{u.text for u in load_sets(folder / "th")["real"]} for folder in (corpus, tmp_path / "other")]
+def test_another_seed_says_other_sentences(corpus, tmp_path):
+    short = with_corpus(
+        real_minutes=0.1, synthetic_minutes=0.1, second_synthetic_minutes=0.1, dev_texts=2, test_texts=2
+    )
+    other = made(tmp_path, dataclasses.replace(short, seed=1))
+    texts = [{u.text for u in sets_of(folder, "th")["real"]} for folder in (corpus, other)]
     assert len(texts[0] & texts[1]) <= 1
 
 
-def test_no_text_of_dev_or_test_is_in_any_other_set(corpus):
-    for lang in ("th", "lo"):
-        sets = {name: {u.text for u in found} for name, found in load_sets(corpus / lang).items()}
-        for held_out in ("dev", "test"):
-            assert not sets[held_out] & set().union(*(texts for name, texts in sets.items() if name != held_out))
-
-
-def test_the_second_language_has_no_real_training_speech(corpus):
-    assert set(load_sets(corpus / "lo")) == {"synthetic", "dev", "test"}
+@pytest.mark.parametrize("lang", ["th", "lo"])
+def test_no_text_of_dev_or_test_is_in_any_other_set(corpus, lang):
+    sets = {name: {u.text for u in rows} for name, rows in sets_of(corpus, lang).items()}
+    for held_out in ("dev", "test"):
+        assert not sets[held_out] & set().union(*(texts for name, texts in sets.items() if name != held_out))
 
 
 def test_minutes_are_what_was_asked_for_to_the_last_utterance(corpus):
     for lang, name, minutes in (("th", "real", 0.5), ("th", "synthetic", 2.5), ("lo", "synthetic", 0.3)):
-        found = load_sets(corpus / lang)[name]
-        assert seconds_of(found[:-1]) < 60 * minutes <= seconds_of(found)
+        rows = sets_of(corpus, lang)[name]
+        assert seconds_of(rows[:-1]) < 60 * minutes <= seconds_of(rows)
+    assert sets_of(corpus, "lo")["real"] == []
 
 
 def test_nobody_who_reads_the_test_set_trains(corpus):
-    sets = load_sets(corpus / "th")
-    speakers = {name: {u.speaker for u in found} for name, found in sets.items()}
-    assert not speakers["test"] & speakers["real"]
-    assert not speakers["test"] & speakers["dev"]
+    speakers = {name: {u.speaker for u in rows} for name, rows in sets_of(corpus, "th").items()}
+    assert not speakers["test"] & (speakers["real"] | speakers["dev"])
 
 
 def test_engines_share_the_synthetic_speech_evenly(corpus):
-    found = load_sets(corpus / "th")["synthetic"]
+    rows = sets_of(corpus, "th")["synthetic"]
     shares = [
-        seconds_of([u for u in found if u.engine == engine]) / seconds_of(found) for engine in {u.engine for u in found}
+        seconds_of([u for u in rows if u.engine == engine]) / seconds_of(rows) for engine in {u.engine for u in rows}
     ]
     assert len(shares) == 3
     assert min(shares) > 0.25
 
 
 def test_every_utterance_has_its_audio_and_its_truth(corpus):
-    folder = corpus / "th"
-    for utterance in load_sets(folder)["real"]:
+    folder = corpus / "train" / "th"
+    for utterance in sets_of(corpus, "th")["real"]:
         samples, f0 = load_audio(utterance, folder), load_f0(utterance, folder)
         assert len(samples) == utterance.frames == 160 * sum(utterance.truth["durations"]) == 160 * len(f0)
         assert np.abs(samples).max() > 0.05
@@ -162,31 +181,26 @@ def test_every_utterance_has_its_audio_and_its_truth(corpus):
         assert (f0 > 0).mean() > 0.3
 
 
-def test_slips_and_wrong_transcripts_are_in_training_speech_only(corpus):
-    sets = load_sets(corpus / "th")
-    wrong = {name: sum(tuple(u.truth["words"]) != u.words for u in found) for name, found in sets.items()}
-    slips = {name: sum(len(u.truth["slips"]) for u in found) for name, found in sets.items()}
-    assert wrong["real"] > 0
-    assert slips["real"] > 0
-    assert wrong["synthetic"] == wrong["dev"] == wrong["test"] == 0
-    assert slips["synthetic"] == slips["dev"] == slips["test"] == 0
+def test_slips_and_wrong_transcripts_are_in_real_training_speech_only(corpus):
+    for name, rows in sets_of(corpus, "th").items():
+        wrong, slips = any(tuple(u.truth["words"]) != u.words for u in rows), any(u.truth["slips"] for u in rows)
+        assert wrong == slips == (name == "real")
 
 
-def test_a_build_that_fails_leaves_the_old_corpus(corpus, tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
-    (tmp_path / "corpus").mkdir()
-    (tmp_path / "corpus" / "old").write_text("kept")
-    impossible = dataclasses.replace(TINY, duration_ratio=(10.0, 20.0))
+def test_an_import_that_fails_leaves_the_old_corpus(tmp_path):
+    old = tmp_path / "artifacts" / "corpus" / "old"
+    old.parent.mkdir(parents=True)
+    old.write_text("kept")
     with pytest.raises(UserError, match="in a row fail the duration filter"):
-        build_corpus(impossible, 0, tmp_path / "corpus")
-    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
-    assert (tmp_path / "corpus" / "old").read_text() == "kept"
+        made(tmp_path, with_corpus(**SMALL | {"duration_ratio": (10.0, 20.0)}))
+    assert [path.name for path in old.parents[1].iterdir()] == ["corpus"]
+    assert old.read_text() == "kept"
 
 
-def test_a_corpus_that_is_not_there_says_how_to_build_it(tmp_path):
-    with pytest.raises(UserError, match="sebridge run corpus"):
-        load_sets(tmp_path)
+def test_a_corpus_that_is_not_there_names_the_stage_that_makes_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
+    with pytest.raises(UserError, match="`dvc repro import` makes it"):
+        load_set("real", "th")
 
 
 def test_workers_are_a_whole_number(monkeypatch):
@@ -283,17 +297,15 @@ def test_synthetic_speech_is_dropped_by_reason():
 
 
 def test_letter_seconds_is_a_median():
-    rows = [
-        Utterance(str(i), "abcd", (), "th", "s", "recording", "", "a.wav", s) for i, s in enumerate([0.4, 0.8, 40.0])
-    ]
+    rows = [dataclasses.replace(one, text="abcd") for one in toy("people", [0.4, 0.8, 40.0])]
     assert letter_seconds(rows) == 0.2
 
 
 def test_studio_engines_pass_the_filter(corpus):
-    folder = corpus / "th"
-    sets = load_sets(folder)
+    sets = sets_of(corpus, "th")
     rule = Filter(letter_seconds(sets["real"]), (0.5, 2.0), 0.5)
-    assert all(stuck_share((load_audio(u, folder) * 32768).astype(np.int16)) < 0.5 for u in sets["synthetic"][:20])
+    sounds = [(load_audio(u, corpus / "train" / "th") * 32768).astype(np.int16) for u in sets["synthetic"][:20]]
+    assert all(stuck_share(sound) < 0.5 for sound in sounds)
     assert all(0.5 < u.seconds / (rule.seconds_per_letter * len(u.text)) < 2 for u in sets["synthetic"])
 
 
@@ -310,28 +322,29 @@ def own_folder(folder: Path, texts: list[str], rate: int = 22050) -> Path:
 
 
 def test_your_own_recordings_become_the_sets_of_a_corpus(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    texts = [text_of(words) for words in islice(sentences(load_language("th"), "real", 0), 30)]
-    texts += [
-        text_of(words) for split in ("dev", "test") for words in islice(sentences(load_language("th"), split, 0), 3)
-    ]
+    grammar = load_language("th")
+    counts = {"real": 30, "dev": 3, "test": 3}
+    texts = [text_of(words) for split, count in counts.items() for words in islice(sentences(grammar, split, 0), count)]
     home = tmp_path / "data"
     own_folder(home / "real", texts)
     for engine in ("one", "two"):
         own_folder(home / "synthetic" / engine, texts[:20])
     monkeypatch.setattr("sebridge_lite.core.paths.data", lambda *parts: home.joinpath(*parts))
-    own = dataclasses.replace(
-        SMOKE, real_source="folder", synthetic_source="folder", real_minutes=0.5, synthetic_minutes=0.5, second_language="none",
+    own = with_corpus(
+        real_source="folder",
+        synthetic_source="folder",
+        real_minutes=0.5,
+        synthetic_minutes=0.5,
         duration_ratio=(0.1, 10.0),
-    )  # fmt: skip
-    build_corpus(own, 0, tmp_path / "corpus")
-    sets = load_sets(tmp_path / "corpus" / "th")
+    )
+    corpus = made(tmp_path, dataclasses.replace(own, roles=dataclasses.replace(own.roles, tdsc="none")))
+    sets = sets_of(corpus, "th")
     assert (len(sets["dev"]), len(sets["test"])) == (3, 3)
     assert {u.kind for u in sets["real"]} == {"recording"}
     assert {u.engine for u in sets["synthetic"]} == {"one", "two"}
     utterance = sets["real"][0]
-    assert utterance.words == segment(utterance.text, "th")
-    assert len(load_audio(utterance, tmp_path / "corpus" / "th")) == utterance.frames == 19200
+    assert utterance.words == language("th").segment(utterance.text)
+    assert len(load_audio(utterance, corpus / "train" / "th")) == utterance.frames == 19200
     assert alpha_of(mix(sets["real"], sets["synthetic"], 0.5, 0)) == pytest.approx(0.5, abs=0.05)
 
 

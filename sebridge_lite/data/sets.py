@@ -23,5 +23,5 @@ def load_set(name: str, lang: str) -> list[Utterance]:
     if name == "real" and path.parent.is_dir() and not path.is_file():
         return []
     if not path.is_file():
-        raise UserError(f"{path}: not there; `dvc repro corpus` makes it")
+        raise UserError(f"{path}: not there; `dvc repro import` makes it")
     return read_manifest(path)

@@ -18,7 +18,7 @@ from sebridge_lite.experiments.account import accounted
 # stage: (notebook, section of params.yaml or None, what it shows)
 STAGES = {
     "start": ("00_start_here", None, "the map"),
-    "corpus": ("01_world", "corpus", "people, engines,\nalpha"),
+    "corpus": ("01_world", None, "people, engines,\nalpha"),
     "tokens": ("02_tokens", "tokens", "speech as\ntokens"),
     "speech_lm": ("03_text_speech_lm", "speech_lm", "the text-speech\nLM"),
     "decoder": ("04_flow_decoder", "decoder", "tokens to\nsound"),

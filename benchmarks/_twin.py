@@ -13,7 +13,7 @@ from sebridge_lite.lm.lm import SOS, STOPS, TASK, LMConfig, TextSpeechLM
 from sebridge_lite.stack.characters import CharVocab
 
 CONFIG = LMConfig(
-    len(CharVocab()), 729, hidden=128, layers=3, heads=4, kv_heads=2, ffn=320, max_positions=2048, rope_theta=1e4,
+    CharVocab().size, 729, hidden=128, layers=3, heads=4, kv_heads=2, ffn=320, max_positions=2048, rope_theta=1e4,
     pace=0,  # positions count on: transformers knows no others, and they make no difference to speed
 )  # fmt: skip
 SPEECH = CONFIG.speech_vocab + STOPS  # where texts begin in the table

@@ -58,7 +58,7 @@ def bench(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(bench):
     torch.manual_seed(1)
-    return TextSpeechLM(LMConfig(len(bench.stack.text), CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).eval()
+    return TextSpeechLM(LMConfig(bench.stack.text.size, CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).eval()
 
 
 def given(bench, seconds):

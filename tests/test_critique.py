@@ -79,7 +79,7 @@ def made_up(read):
 def set_up(monkeypatch, folder, bench):
     """Outputs of their own, a tiny backbone, and a judge that finds as many wrong words as the tokens' sum says."""
     torch.manual_seed(1)
-    config = LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)
+    config = LMConfig(CharVocab().size, CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)
     weights = TextSpeechLM(config).state_dict()
 
     def backbone(_):

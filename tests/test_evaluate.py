@@ -29,7 +29,7 @@ from sebridge_lite.studio.voices import people
 ROOT = Path(__file__).parents[1]
 SAMPLER = SamplerConfig(temperature=1, top_p=0.9, top_k=0, window=0, tau=0.1, min_ratio=1, max_ratio=2, seed=0)
 LM = LMConfig(
-    text_vocab=len(CharVocab()), speech_vocab=CODES, hidden=16, layers=1, heads=2, kv_heads=1, ffn=16,
+    text_vocab=CharVocab().size, speech_vocab=CODES, hidden=16, layers=1, heads=2, kv_heads=1, ffn=16,
     max_positions=400, rope_theta=1e4, pace=2.5,
 )  # fmt: skip
 

@@ -30,7 +30,7 @@ from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.stack.characters import CharVocab
 
 CODES = 12
-LM = LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, max_positions=200, rope_theta=1e4, pace=2.5)
+LM = LMConfig(CharVocab().size, CODES, 16, 1, 2, 1, 16, max_positions=200, rope_theta=1e4, pace=2.5)
 PLAIN = SamplerConfig(temperature=1, top_p=1, top_k=0, window=0, tau=0.1, min_ratio=1, max_ratio=3, seed=0)
 SAMPLERS = Samplers(replace(PLAIN, temperature=1.2), PLAIN)
 TEXTS = (("กา", "มา"), ("ปู", "มา"), ("กา", "นา"), ("งู",), ("มา", "นา", "กา"))

@@ -26,7 +26,7 @@ from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import engines, people
 
 CODES = 27
-LM = LMConfig(len(CharVocab()), CODES, 16, 1, 2, 1, 16, max_positions=400, rope_theta=1e4, pace=2.5)
+LM = LMConfig(CharVocab().size, CODES, 16, 1, 2, 1, 16, max_positions=400, rope_theta=1e4, pace=2.5)
 SMOKE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml")
 WORLDS = dataclasses.replace(SMOKE.worlds, alphas=(0.03, 0.5, 1.0), steps=2, narrow=0.9)
 PARAMS = dataclasses.replace(

@@ -92,7 +92,7 @@ def use(bench: TinyBench, outputs: Path, monkeypatch) -> TinyBench:
 
     for module in (pairs, align, choose):
         monkeypatch.setattr(module, "load_bench", load)
-    config = LMConfig(len(bench.stack.text), CODES, 16, 1, 2, 1, 16, max_positions=400, rope_theta=1e4, pace=2.5)
+    config = LMConfig(bench.stack.text.size, CODES, 16, 1, 2, 1, 16, max_positions=400, rope_theta=1e4, pace=2.5)
     torch.manual_seed(1)
     model = TextSpeechLM(config).eval()
     with torch.no_grad():

@@ -77,7 +77,6 @@ class PretrainParams:
     pace: float = within(0, 100)
     token_noise: float = within(0, 1)
     prosody: float = within(0, 100)
-    adversary: float = within(0, 100)
     style_share: float = within(0, 1)
     style_tokens: int = within(1, 1_000)
     speaker: PartParams = field()

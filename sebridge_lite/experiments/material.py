@@ -126,9 +126,7 @@ def crops(rows: Sequence[Tensor], size: int) -> tuple[list[Tensor], list[int]]:
     return [row[start : start + size] for row, start in zip(rows, starts, strict=True)], starts
 
 
-def tokenizer_batch(
-    m: Material, medians: dict[str, float], timbres: Tensor, ids: Sequence[int], places
-) -> TokenizerBatch:
+def tokenizer_batch(m: Material, medians: dict[str, float], timbres: Tensor, places) -> TokenizerBatch:
     pitch = [(m.f0[i].clamp(min=1).log() - medians[m.speakers[i]]) / PITCH_UNIT for i in places]
     energy = [(m.energy[i] - m.energy[i].mean()) / 10 for i in places]
     mels, units, voiced = (
@@ -138,7 +136,7 @@ def tokenizer_batch(
     )
     return TokenizerBatch(
         padded(mels), lengths_of(mels), padded(units), lengths_of(units), padded(pitch), padded(voiced), padded(energy),
-        timbres[places], torch.tensor([ids[i] for i in places]),
+        timbres[places],
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from sebridge_lite.lm.lm import loss as lm_loss
 from sebridge_lite.lm.sft import same_speaker, styled_batch
 from sebridge_lite.lm.train import TrainConfig, train
 from sebridge_lite.stack.batches import in_batches
-from sebridge_lite.stack.characters import ALPHABET, CharVocab
+from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import log_mel
 from sebridge_lite.stack.flow import Flow, FlowConfig, decode, flow_loss
 from sebridge_lite.stack.parts import FOLDERS
@@ -140,11 +140,10 @@ def timbres_of(encoder: SpeakerEncoder, mels: list[Tensor]) -> Tensor:
 
 
 def train_tokenizer(plan: Plan, m: Material, timbres: Tensor, name: str, levels: tuple[int, ...]) -> Tokenizer:
-    part, names = plan.p.tokenizer, sorted(set(m.speakers))
-    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, len(names) if plan.p.adversary else 0)
-    ids = [names.index(speaker) for speaker in m.speakers]
-    rows = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres, ids)
-    loss = partial(tokenizer_loss, prosody=plan.p.prosody, adversary=plan.p.adversary)
+    part = plan.p.tokenizer
+    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, speakers=0)
+    rows = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres)
+    loss = partial(tokenizer_loss, prosody=plan.p.prosody)
     return plan.fit(name, Tokenizer, config, loss, m.frames, m.names, rows, part, "speaker")
 
 
@@ -205,7 +204,7 @@ def train_select_judge(plan: Plan, m: Material, codes: list[Tensor]) -> TokenJud
 def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM:
     part, p, vocab = plan.p.lm, plan.p, CharVocab()
     config = LMConfig(
-        len(ALPHABET), plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0, p.pace
+        vocab.size, plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0, p.pace
     )
     examples = [(vocab.encode(utterance.text), row) for utterance, row in zip(m.utterances, codes, strict=True)]
     rows = partial(styled_batch, examples, same_speaker(m.speakers), p.style_share, p.style_tokens)

@@ -1,7 +1,5 @@
 """Text as ids: the characters of the Thai and Lao blocks, digits and the space. What the studio's language models read."""
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
@@ -15,10 +13,8 @@ ALPHABET = " 0123456789" + "".join(map(chr, [*range(0x0E01, 0x0E5C), *range(0x0E
 class CharVocab:
     """Characters as ids: space, digits, and the Thai and Lao blocks."""
 
+    size = len(ALPHABET)
     ids = {char: i for i, char in enumerate(ALPHABET)}  # noqa: RUF012
-
-    def __len__(self) -> int:
-        return len(ALPHABET)
 
     def encode(self, text: str) -> Tensor:
         """(X,) long."""
@@ -35,6 +31,3 @@ class CharVocab:
                     "signs, digits and spaces are known: spell it out or take it away"
                 )
         return torch.tensor([self.ids[char] for char in text])
-
-    def decode(self, ids: Iterable[int]) -> str:
-        return "".join(ALPHABET[int(i)] for i in ids)

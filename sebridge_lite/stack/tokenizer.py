@@ -1,10 +1,10 @@
 """The speech tokenizer, as S3 of CosyVoice2: mel -> encoder -> finite scalar quantisation (FSQ) at 25 Hz -> what to keep.
 
 What the tokens keep is set by two heads behind the bottleneck: phones and tones (CTC), and prosody relative to the
-speaker. The prosody head is *given* the speaker, so timbre buys it nothing; the mel is standardised per utterance, and an
-optional adversary that reads the tokens for the speaker pushes out the rest. CTC is on phones, not on letters: spelling
+speaker. The prosody head is *given* the speaker, so timbre buys it nothing, and the mel is
+standardised per utterance. CTC is on phones, not on letters: spelling
 would make the tokens orthographic, and one table of phones serves Thai, Lao and the backbone's language, whose letters sound
-otherwise. Tones are units of their own, a set for each language. Left out: attention, semantic pretraining.
+otherwise. Tones are units of their own, a set for each language. Left out: attention, semantic pretraining, an adversary that reads the tokens for the speaker.
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class TokenizerConfig:
     width: int = within(1)
     blocks: int = within(1)  # before the bottleneck
     speaker_width: int = within(1)
-    speakers: int = within(0)  # that the adversary tells apart; 0 for no adversary
+    speakers: int = within(0, 0)  # of an adversary, which is gone; the trained parts' settings still have the line
 
 
 class Tokenizer(nn.Module):
@@ -81,8 +81,6 @@ class Tokenizer(nn.Module):
         self.prosody = nn.Sequential(
             nn.Linear(width + config.speaker_width, width), nn.SiLU(), nn.Linear(width, STEPS * PROSODY)
         )
-        if config.speakers:
-            self.adversary = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, config.speakers))
 
     def quantise(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, T, 80) -> values on the FSQ grid (B, S, channels), and their lengths (B,)."""
@@ -125,21 +123,16 @@ class TokenizerBatch:
     voiced: torch.Tensor  # (B, T) bool
     energy: torch.Tensor  # (B, T) dB over the utterance's mean, in units of 10 dB
     speaker: torch.Tensor  # (B, E) timbre
-    speaker_id: torch.Tensor  # (B,) for the adversary
 
 
-def tokenizer_loss(model: Tokenizer, batch: TokenizerBatch, prosody: float, adversary: float) -> tuple:
-    """Loss, weight and parts. `prosody` and `adversary` weigh the two beside CTC."""
+def tokenizer_loss(model: Tokenizer, batch: TokenizerBatch, prosody: float) -> tuple:
+    """Loss, weight and parts. `prosody` weighs its head beside CTC."""
     values, lengths = model.quantise(batch.mel, batch.lengths)
     hidden = model.hidden(values, lengths)
     heard = ctc(model.units(hidden), STEPS * lengths, batch.units, batch.unit_lengths).mean()
     pitch, voicing, energy = prosody_losses(model.contours(hidden, batch.speaker), batch)
     loss = heard + prosody * (pitch + voicing + energy)
     parts = {"ctc": heard, "pitch": pitch, "voicing": voicing, "energy": energy}
-    if model.config.speakers:
-        pooled = masked_mean(Reverse.apply(hidden, adversary), valid(lengths, hidden.shape[1]))
-        parts["adversary"] = F.cross_entropy(model.adversary(pooled).float(), batch.speaker_id)
-        loss = loss + parts["adversary"]
     return loss, len(batch.mel), parts
 
 
@@ -152,16 +145,3 @@ def prosody_losses(contours: torch.Tensor, batch: TokenizerBatch) -> tuple[torch
     pitch_error = (pitch - batch.pitch)[voiced].abs().sum() / voiced.sum().clamp(min=1)
     voicing_error = F.binary_cross_entropy_with_logits(voicing[inside], batch.voiced[inside].float())
     return pitch_error, voicing_error, (energy - batch.energy)[inside].abs().mean()
-
-
-class Reverse(torch.autograd.Function):
-    """Identity forwards, minus the gradient backwards: what helps the adversary harms the tokens (Ganin et al. 2016)."""
-
-    @staticmethod
-    def forward(ctx, x, strength):
-        ctx.strength = strength
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return -ctx.strength * grad, None

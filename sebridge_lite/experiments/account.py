@@ -11,7 +11,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from sebridge_lite.core.params import Params
 NAME = "account.json"
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "peft", "soundfile", "papermill", "dvc",
             "jupyterlab", "ipywidgets", "seaborn", "pythainlp", "laonlp")  # fmt: skip
-PARTS_CODE = ("core", "data", "studio", "stack", "lm")  # the rooms that train the embedded parts
 
 
 def version(package: str) -> str | None:
@@ -78,20 +77,24 @@ def accounted(stage: str, folder: Path, params: Params) -> Iterator[dict]:
         temporary.write_text(json.dumps(account) + "\n", encoding="utf-8")
 
 
-def accounts() -> dict[str, dict]:
-    """Each stage of this run that has finished: who made it, its seconds (of all its cells together), its peak memory."""
+def accounts(stages: Collection[str]) -> dict[str, dict]:
+    """Of those stages that have finished: who made each, the seconds of all its cells together, its peak memory."""
+    cells = [path for depth in (1, 2, 3) for path in paths.artifacts().glob("*/" * depth + NAME)]
     found: dict[str, dict] = {}
-    for path in sorted([*paths.artifacts().rglob(NAME), *paths.results().glob(f"*/{NAME}")]):
-        account = json.loads(path.read_text(encoding="utf-8"))
-        before = found.get(account["stage"], {"seconds": 0, "peak_gib": 0})
-        account["seconds"] = round(account["seconds"] + before["seconds"], 1)
-        account["peak_gib"] = max(account["peak_gib"], before["peak_gib"])
-        found[account.pop("stage")] = account
+    for path in sorted([*cells, *(paths.results(stage, NAME) for stage in stages)]):
+        account = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"stage": ""}
+        if (stage := account.pop("stage")) in stages:
+            before = found.get(stage, {"seconds": 0, "peak_gib": 0})
+            account["seconds"] = round(account["seconds"] + before["seconds"], 1)
+            account["peak_gib"] = max(account["peak_gib"], before["peak_gib"])
+            found[stage] = account
     return dict(sorted(found.items()))
 
 
 def parts_code() -> str:
     """Whether the code that made the embedded parts is the code here: "same", "differs", or "unknown"."""
+    from sebridge_lite.experiments.train_parts import CODE
+
     path = paths.results("parts", "metrics.json")
     made = json.loads(path.read_text(encoding="utf-8")).get("code") if path.is_file() else None
-    return "unknown" if made is None else "same" if made == code_hash(*PARTS_CODE) else "differs"
+    return "unknown" if made is None else "same" if made == code_hash(*CODE) else "differs"

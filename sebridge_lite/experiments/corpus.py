@@ -119,3 +119,9 @@ def run_import(params: Params) -> dict[str, dict[str, int]]:
             dropped[second] = build_language(corpus, second, studio, seed, 0, p.second_synthetic_minutes, pool)
         (corpus / "train" / "dropped.json").write_text(json.dumps(dropped) + "\n", encoding="utf-8")
     return dropped
+
+
+def glosses(words: Iterable[str], lang: str) -> list[tuple[str, str]]:
+    """Each word with its meaning in English, "" where the studio's lexicon does not have it."""
+    lexicon = load_language(lang).lexicon
+    return [(word, lexicon[word].gloss if word in lexicon else "") for word in words]

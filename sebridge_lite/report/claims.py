@@ -31,7 +31,6 @@ from sebridge_lite.report.render import render, write
 
 DIGITS = 5  # significant: more than is ever printed, and summary.json stays small
 LARGEST = 200_000  # bytes of summary.json
-AFTERWARDS = ("start", "scorecard", "claims", "report", "site")  # made from the claims, so these do not come from them
 PART_OF = CONTENTS["part_of"]  # a stage without tables: the notebook stage whose tables it was run for
 
 
@@ -73,7 +72,7 @@ def summary_of(origin: dict, sources: dict, tables: dict) -> dict:
 
 def of_this_run(params: Params) -> tuple[dict, list[dict]]:
     """The summary and the claims of the stages that have finished."""
-    sources = {stage: account for stage, account in accounts().items() if stage not in AFTERWARDS}
+    sources = accounts({*(table["stage"] for table in TABLES.values()), *PART_OF})
     claims = [row for stage in sources for row in read_json(paths.results(stage, "claims.json"), [])]
     if not claims:
         raise UserError(f"{paths.results()}: no stage has judged a claim yet; `dvc repro` runs them")

@@ -1,169 +1,177 @@
-"""DVC on a project of its own: embedded data, stages that rerun when they must and only then."""
+"""DVC on a project of its own: what changed runs again, all that depends on it, and nothing else."""
 
+import ast
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PARTS = (
-    "params.yaml",
-    "params",
-    "dvc.yaml",
-    "dvc.lock",
-    "data.dvc",
-    "notebooks",
-    "sebridge_lite",
-    "embedded",
-    ".dvcignore",
-)
-ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
-TINY = {"real_minutes: 2.0": "real_minutes: 0.3", "synthetic_minutes: 10.0": "synthetic_minutes: 1.8",
-        "dev_texts: 24": "dev_texts: 3", "test_texts: 24": "test_texts: 3"}  # fmt: skip
+TRACKED = ("params", "dvc.yaml", "dvc.lock", "data.dvc", "notebooks", "sebridge_lite", "embedded", ".dvcignore")
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+ALIGNED = ("pairs", "align", "choose", "score_align")
 
 
-def dvc(project: Path, *arguments: str, prefix: tuple = ()) -> str:
-    environment = {key: value for key, value in ENVIRONMENT.items() if key != "SEBRIDGE_OUTPUTS"}
+def dvc(project: Path, *arguments: str) -> str:
+    """What DVC prints; `sebridge` is the project's own library."""
+    path = f"{project / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(project), "DVC_NO_ANALYTICS": "1"}
+    environment.pop("SEBRIDGE_OUTPUTS", None)
     done = subprocess.run(
-        [*prefix, sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, cwd=project, env=environment
+        [sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, cwd=project, env=environment
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
+def ran(printed: str) -> set[str]:
+    """The stages that DVC has run, by their names in dvc.yaml."""
+    lines = [line for line in printed.splitlines() if line.startswith("Running stage '")]
+    return {line.split("'")[1].partition("@")[0] for line in lines}
+
+
+def changed(project: Path) -> set[str]:
+    """The stages that `dvc status` calls changed, by their names in dvc.yaml."""
+    return {name.partition("@")[0] for name in json.loads(dvc(project, "status", "--json"))}
+
+
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
-    """The tracked files, as a fresh clone has them, and without a network where the system can cut it."""
-    project = tmp_path_factory.mktemp("pipeline") / "project"
-    project.mkdir()
-    for name in PARTS:
+def project(tmp_path_factory, small_run) -> Path:
+    """A clone in which the stages up to `score_align` have run under the smoke profile."""
+    folder = tmp_path_factory.mktemp("pipeline") / "project"
+    folder.mkdir()
+    for name in TRACKED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
         else:
-            shutil.copy(source, project / name)
-    (project / ".dvc").mkdir()
-    config = (ROOT / ".dvc" / "config").read_text()
-    (project / ".dvc" / "config").write_text(config.replace("[core]", "[core]\n    no_scm = true"))
-    smoke = (project / "params" / "smoke.yaml").read_text(encoding="utf-8")
-    for old, new in TINY.items():
-        assert old in smoke
-        smoke = smoke.replace(old, new)
-    (project / "params.yaml").write_text(smoke, encoding="utf-8")
-    cut = ("unshare", "-rn")
-    can_cut = shutil.which("unshare") and subprocess.run([*cut, "true"], capture_output=True).returncode == 0
-    dvc(project, "pull", "data.dvc", "pretrain", "codebook", prefix=cut if can_cut else ())
-    return project
+            shutil.copy(source, folder / name)
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    config = (folder / ".dvc" / "config").read_text()
+    (folder / ".dvc" / "config").write_text(config.replace("[core]", "[core]\n    no_scm = true"))
+    shutil.copy(ROOT / "params" / "smoke.yaml", folder / "params.yaml")
+    command = folder / "bin" / "sebridge"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sebridge_lite.cli.main "$@"\n')
+    command.chmod(0o755)
+    dvc(folder, "pull", "data.dvc", "parts", "codebook")
+    for place in ("code", "corpus", "tokens", "floors", "sft", "scores/sft", "pairs", "align", "choice", "scores/align"):
+        shutil.copytree(small_run / "artifacts" / place, folder / "artifacts" / place)
+    dvc(folder, "commit", "-f", "code", "import", "encode", "floors", "sft", "score_sft", *ALIGNED)
+    return folder
 
 
-def test_the_embedded_data_comes_without_a_network_and_is_small(clone):
-    assert (clone / "data" / "text" / "th" / "lexicon.tsv").is_file()
-    assert sum(path.stat().st_size for path in (clone / "data").rglob("*") if path.is_file()) < 3_000_000
-    assert (clone / "artifacts" / "pretrained" / "tokenizer.safetensors").is_file()
-    assert (clone / "results" / "pretrain" / "cards.md").is_file()
+@pytest.mark.xdist_group("dvc")
+class TestRerun:
+    def test_a_changed_line_of_the_loss_runs_what_depends_on_it_and_undoing_it_trains_nothing(self, project):
+        before = changed(project)
+        scores = project / "artifacts" / "scores" / "align" / "s0" / "dgsa" / "summary.json"
+        first, loss = scores.read_bytes(), project / "sebridge_lite" / "align" / "dpo.py"
+        text = loss.read_text(encoding="utf-8")
+        assert "margin = won - lost" in text
+        loss.write_text(text.replace("margin = won - lost", "margin = lost - won"), encoding="utf-8")
+        named = changed(project) - before
+        on_align = {name for name, stage in STAGES.items() if "sebridge_lite/align" in stage["deps"]}
+        assert set(ALIGNED) <= named | before
+        assert named <= on_align
+        assert not named & {"import", "encode", "floors", "sft", "score_sft"}
+        assert ran(dvc(project, "repro", "score_align")) == set(ALIGNED)
+        assert scores.read_bytes() != first
+        loss.write_text(text, encoding="utf-8")
+        assert not ran(dvc(project, "repro", "score_align"))
+        assert scores.read_bytes() == first
+
+    def test_another_temperature_of_scoring_trains_nothing(self, project):
+        params = project / "params.yaml"
+        text, before = params.read_text(encoding="utf-8"), changed(project)
+        params.write_text(text.replace("temperature: 1.0 # Table 12: the middle", "temperature: 0.9 # the middle"))
+        named = changed(project) - before
+        params.write_text(text)
+        assert {"score_sft", "choose", "score_align"} <= named
+        assert not named & {"sft", "pairs", "align", "critique", "critique_start"}
+
+    def test_a_larger_test_set_leaves_the_training_speech_as_it_is(self, project):
+        params = project / "params.yaml"
+        text = params.read_text(encoding="utf-8")
+        params.write_text(text.replace("test_texts: 24", "test_texts: 26"))
+        assert ran(dvc(project, "repro", "encode")) == {"import", "encode"}
+        named = changed(project)
+        params.write_text(text)
+        assert "score_sft" in named
+        assert not named & {"sft", "pairs", "align"}
 
 
-@pytest.mark.parametrize("profile", ["smoke", "lite", "full"])
-def test_every_profile_shares_the_pretrained_parts(clone, profile):
-    active = clone / "params.yaml"
-    before = active.read_text(encoding="utf-8")
-    shutil.copy(clone / "params" / f"{profile}.yaml", active)
-    assert dvc(clone, "status", "pretrain").strip() == "Data and pipelines are up to date."
-    active.write_text(before, encoding="utf-8")
-
-
-def test_the_embedded_data_is_what_data_dvc_names():
-    assert dvc(ROOT, "status", "data.dvc").strip() == "Data and pipelines are up to date."
+def test_the_embedded_parts_are_frozen_and_the_same_in_every_profile():
+    locked = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    for name in ("parts", "codebook"):
+        assert STAGES[name]["frozen"]
+        for profile in ("smoke", "lite", "full"):
+            params = yaml.safe_load((ROOT / "params" / f"{profile}.yaml").read_text(encoding="utf-8"))
+            assert params["pretrain"] == locked[name]["params"]["params.yaml"]["pretrain"]
 
 
 def test_no_stage_writes_under_data_or_depends_on_a_notebook_itself():
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    for name, stage in stages.items():
+    for name, stage in STAGES.items():
         assert not [out for out in stage["outs"] if str(out).startswith("data")], name
-        assert name == "code" or not [
-            dep for dep in stage["deps"] if dep.startswith("notebooks") or dep.endswith(".ipynb")
-        ]
+        assert name == "code" or not [dep for dep in stage["deps"] if dep.startswith("notebooks")]
 
 
-def test_the_pipeline_reruns_what_changed_and_nothing_else(clone):
-    first = dvc(clone, "repro", "corpus", "dpo")
-    assert "Running stage 'corpus'" in first
-    metrics = json.loads((clone / "results" / "corpus" / "metrics.json").read_text())
-    assert metrics["profile"] == "smoke"
-    assert (clone / "results" / "dpo" / "08_dpo_from_scratch.ipynb").is_file()
-    assert "Running stage" not in dvc(clone, "repro", "corpus", "dpo")
-
-    path = clone / "notebooks" / "01_world.ipynb"
-    nb = nbformat.read(path, as_version=4)
-    nb.cells[0].source += "\n\nOne more sentence."
-    nbformat.write(nb, path)
-    assert [
-        line for line in dvc(clone, "status", "code", "corpus", "dpo").splitlines() if line and not line[0].isspace()
-    ] == ["code:"]
-    rerun = dvc(clone, "repro", "corpus", "dpo")
-    assert "Running stage 'code'" in rerun
-    assert "Running stage 'corpus'" not in rerun
-
-    code = next(
-        cell for cell in nb.cells if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", [])
-    )
-    code.source += "\n# code, not prose"
-    nbformat.write(nb, path)
-    dvc(clone, "repro", "code")
-    assert "corpus:" in dvc(clone, "status", "corpus")
+def imports_of(path: Path, whole: bool = False) -> set[Path]:
+    """Modules of the library that a file imports when it is loaded; `whole`: inside functions, too."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = set()
+    for node in ast.walk(tree):
+        typing = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if typing or (not whole and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+            skipped |= {id(inner) for inner in ast.walk(node)}
+    names = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    files = [ROOT / f"{name.replace('.', '/')}.py" for name in names if name.startswith("sebridge_lite")]
+    return {file for file in files if file.is_file()}
 
 
-def test_the_systems_stage_runs_once_and_again_with_a_system_that_was_scored_since(tmp_path):
-    """Its outs and settings, with a command that does no more than write them."""
-    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["systems"]
-    outs = [name for out in stage["outs"] for name in ([out] if isinstance(out, str) else out)]
-    made = " && ".join(f"mkdir -p {out}/th" for out in outs)  # empty, as without espeak-ng
-    stub = {"cmd": made, "deps": ["corpus"], "outs": stage["outs"]}
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"systems": stub}}), encoding="utf-8")
-    (tmp_path / "corpus").write_text("speech")
-    dvc(tmp_path, "init", "--no-scm")
-    assert "Running stage 'systems'" in dvc(tmp_path, "repro")
-    assert "Running stage" not in dvc(tmp_path, "repro")
-
-    scored = tmp_path / "artifacts" / "systems" / "th" / "azure"
-    scored.mkdir()
-    (scored / "summary.json").write_text("{}")
-    assert "Running stage 'systems'" in dvc(tmp_path, "repro")
-    (tmp_path / "corpus").write_text("other speech")
-    assert "Running stage 'systems'" in dvc(tmp_path, "repro")
-    assert (scored / "summary.json").is_file()
-    assert "Running stage" not in dvc(tmp_path, "repro")
+def closure(start: set[Path]) -> set[str]:
+    """All modules of the library that loading these loads."""
+    known, todo = set(), set(start)
+    while todo:
+        known |= todo
+        todo = {file for path in todo for file in imports_of(path)} - known
+    return {path.relative_to(ROOT).as_posix() for path in known}
 
 
-def test_the_two_lanes_of_make_reproduce_share_no_stage_that_is_not_made_before_them():
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    names = ("FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH")
-    lanes = [re.search(rf"^{name} := (.+)$", makefile, flags=re.M)[1].split() for name in names]
+def uncovered(modules: set[str], deps: list[str]) -> set[str]:
+    code = tuple(dep if dep.endswith(".py") else f"{dep}/" for dep in deps if dep.startswith("sebridge_lite"))
+    return {module for module in modules if not module.startswith((*code, "sebridge_lite/cli/"))}
 
-    def places(name: str, kind: str) -> set[Path]:
-        """Without what a matrix fills in, so that a part of a folder stands for the whole of it."""
-        listed = [next(iter(one)) if isinstance(one, dict) else one for one in stages[name].get(kind, ())]
-        return {Path(one.partition("${")[0]) for one in listed}
 
-    def upstream(targets: set[str]) -> set[str]:
-        needs = {dep for name in targets for dep in places(name, "deps")}
-        found = {name for name in stages for out in places(name, "outs")
-                 if any(out.is_relative_to(dep) or dep.is_relative_to(out) for dep in needs)}  # fmt: skip
-        return targets if found <= targets else upstream(targets | found)
+def commands() -> dict[str, set[Path]]:
+    """What each command imports when it runs: the imports inside its function of the command line."""
+    path = ROOT / "sebridge_lite" / "cli" / "main.py"
+    return {name: path for name in () for path in ()} | {"": imports_of(path)}
 
-    before = upstream({"encode", "codebook"})
-    for pair in (lanes[:2], lanes[2:4], lanes[4:]):
-        for lane in pair:  # it looks at no other stage, so it names all that it needs, in their order
-            for place, name in enumerate(lane):
-                assert upstream({name}) - before <= set(lane[: place + 1])
-        assert not set(pair[0]) & set(pair[1])
-        before |= {name for lane in pair for name in lane}
-    assert {"critique", "align", "sft"} <= before
+
+@pytest.mark.parametrize("name", [name for name, stage in STAGES.items() if stage["cmd"].startswith("sebridge run")])
+def test_a_notebook_stage_lists_all_code_that_its_notebook_imports(name):
+    copy = next(Path(dep).stem for dep in STAGES[name]["deps"] if dep.startswith("artifacts/code/"))
+    cells = json.loads((ROOT / "notebooks" / f"{copy}.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    start = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("sebridge_lite"):
+            for alias in node.names:
+                for module in (f"{node.module}.{alias.name}", node.module):
+                    file = ROOT / f"{module.replace('.', '/')}.py"
+                    start |= {file} if file.is_file() else set()
+    assert start or name == "dpo"
+    assert not uncovered(closure(start), STAGES[name]["deps"])

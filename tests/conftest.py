@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -24,3 +25,12 @@ def project(tmp_path, monkeypatch):
     monkeypatch.delenv("SEBRIDGE_OUTPUTS", raising=False)
     monkeypatch.delenv("SEBRIDGE_WORKERS", raising=False)
     return tmp_path / "project"
+
+
+@pytest.fixture(scope="session")
+def small_run() -> Path:
+    """The folder of the small run of the whole pipeline that `make test` has made."""
+    made = os.environ.get("SEBRIDGE_OUTPUTS")
+    if not made:
+        pytest.skip("needs a small run: `python -m tests.pipeline DIR`, then SEBRIDGE_OUTPUTS=DIR pytest")
+    return Path(made)

@@ -53,7 +53,9 @@ def source_of(dep: str, outputs: Path) -> Path:
 
 def undeclared_code(deps: list[str]) -> list[str]:
     """Loaded modules of the library that no dep covers."""
-    loaded = [getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("sebridge_lite")]
+    loaded = [
+        getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("sebridge_lite")
+    ]
     files = [Path(file).relative_to(ROOT).as_posix() for file in loaded if file]
     code = [*ALWAYS, *(dep if dep.endswith(".py") else f"{dep}/" for dep in deps if dep.startswith("sebridge_lite"))]
     return [file for file in files if not file.endswith("/__init__.py") and not file.startswith(tuple(code))]
@@ -124,7 +126,11 @@ def run_pipeline(outputs: Path) -> dict[str, str]:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
         resolved, waits = alone.submit(stages).result()  # DVC's modules stay out of the stages' processes
     skipped = {name for name, s in resolved.items() if s["cmd"] is None or name in ("parts", "codebook")}
-    skipped |= {name for name, s in resolved.items() if s["cmd"] and s["cmd"].startswith("sebridge run") and name not in NOTEBOOKS}
+    skipped |= {
+        name
+        for name, s in resolved.items()
+        if s["cmd"] and s["cmd"].startswith("sebridge run") and name not in NOTEBOOKS
+    }
     todo = [name for name in resolved if name not in skipped]
     done, failed, running = set(skipped), {}, {}
     _preload()
@@ -139,7 +145,7 @@ def run_pipeline(outputs: Path) -> dict[str, str]:
             future = pool.submit(run_stage, name, resolved[name], outputs)
             running[future], pools[future] = name, pool
         if not running:
-            failed |= {name: "waits for a stage that failed" for name in todo}
+            failed |= dict.fromkeys(todo, "waits for a stage that failed")
             break
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             name = running.pop(future)

@@ -1,7 +1,6 @@
 """Policies of other worlds, on speech of seconds and a tiny model: what a world changes, what is kept, what is read off."""
 
 import dataclasses
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,15 +9,14 @@ import pandas as pd
 import pytest
 import torch
 
-from sebridge_lite.core.checkpoint import key_of
+from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments import worlds as W
+from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.phase import mixture_of, natural_range
-from sebridge_lite.experiments.policies import Bench, policy_folder
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.entropy import jackknife
-from sebridge_lite.measure.evaluate import Scores, rate
-from sebridge_lite.measure.saved import save_scores
+from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.worlds import agreement, over_alpha, peak_row
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.studio.studio import lines_of, record_all
@@ -42,20 +40,13 @@ def tokens(sounds):
 
 
 STACK = SimpleNamespace(
-    tokens=tokens, tokenizer=SimpleNamespace(fsq=SimpleNamespace(codes=CODES)), device="cpu",
-    read=lambda rows, lang: [["no"] for _ in rows],
+    tokens=tokens, codes=CODES, text=CharVocab(), device="cpu", read=lambda rows, lang: [["no"] for _ in rows]
 )  # fmt: skip
 
 
 @pytest.fixture
-def bench(project, monkeypatch):
+def bench(project):
     """Four utterances of people, eight of engines and four of test; every part of the backbone tiny and alike."""
-
-    def backbone(*_):
-        torch.manual_seed(0)
-        return TextSpeechLM(LM)
-
-    monkeypatch.setattr(W, "load_part", backbone)
     grammar, sets, codes = load_language("th"), {}, {}
     for name, count, voices in (
         ("real", 4, people("train", 4)),
@@ -64,92 +55,85 @@ def bench(project, monkeypatch):
     ):
         said = (words for words, _ in zip(sentences(grammar, name, 0), range(count), strict=False))
         made = list(record_all(lines_of(name, "th", said, voices, 0), 0))
-        sets[name] = [one.utterance for one in made]
-        codes |= dict(
-            zip([u.id for u in sets[name]], tokens([torch.tensor(one.samples) / 32768 for one in made]), strict=True)
-        )
-    return Bench(STACK, sets, codes, [], project, "th", 0.0)
+        sets[name] = [recording.utterance for recording in made], project
+        rows = tokens([torch.tensor(recording.samples) / 32768 for recording in made])
+        codes |= dict(zip([u.id for u in sets[name][0]], rows, strict=True))
+
+    class TinyBench(Bench):
+        stack = STACK
+
+        def _codes(self, name):
+            return codes
+
+        def backbone(self):
+            torch.manual_seed(0)
+            return TextSpeechLM(LM)
+
+    return TinyBench(PARAMS, "th", sets)
 
 
-def test_engines_of_another_range_say_the_same_sentences_in_the_same_time(bench):
-    flat = W.world("flat", bench, PARAMS)
-    for before, after in zip(bench.sets["synthetic"], flat.sets["synthetic"], strict=True):
-        assert (after.id, after.words, after.engine, after.seconds) == (
-            before.id,
-            before.words,
-            before.engine,
-            before.seconds,
-        )
-    assert flat.sets["real"] is bench.sets["real"]
+@pytest.fixture
+def world(bench, project, monkeypatch):
+    """A function that runs the stage for a world and gives its speech."""
+    monkeypatch.setattr(W, "load_bench", lambda params: bench)
+
+    def run(kind):
+        W.run_worlds(PARAMS, kind)
+        return W.speech_of(kind, bench, W.worlds_folder(kind) / "speech")
+
+    return run
+
+
+def test_engines_of_another_range_say_the_same_sentences_in_the_same_time(bench, world):
+    said = world("flat")
+    for before, after in zip(bench.utterances("synthetic"), said["synthetic"][0], strict=True):
+        first, second = ((u.id, u.words, u.engine, u.seconds) for u in (before, after))
+        assert first == second
+    assert said["real"][0] is bench.utterances("real")
     natural = natural_range(people("train", 4))
-    assert [natural_range([voice]) for voice in W.stand_ins("flat", PARAMS).values()] == pytest.approx(
-        [0.25 * natural] * 3
-    )
-    assert any(not torch.equal(flat.codes[u.id], bench.codes[u.id]) for u in flat.sets["synthetic"])
+    ranges = [natural_range([voice]) for voice in W.stand_ins("flat", PARAMS).values()]
+    assert ranges == pytest.approx([0.25 * natural] * 3)
+    differ = [not torch.equal(*rows) for rows in zip(said["synthetic"][1], bench.tokens("synthetic"), strict=True)]
+    assert any(differ)
 
 
-def test_in_the_world_of_one_engine_there_is_one(bench):
-    assert {u.engine for u in W.world("one", bench, PARAMS).sets["synthetic"]} == {engines()[0].id}
+def test_in_the_world_of_one_engine_there_is_one(world):
+    assert {u.engine for u in world("one")["synthetic"][0]} == {engines()[0].id}
 
 
-def test_in_the_narrow_world_only_people_keep_to_the_common_words(bench):
-    lexicon, narrow = load_language("th").lexicon, W.world("narrow", bench, PARAMS)
+def test_in_the_narrow_world_only_people_keep_to_the_common_words(bench, world):
+    lexicon, said = load_language("th").lexicon, world("narrow")
     for name in ("real", "narrow"):
-        assert max(lexicon[w].rank for u in narrow.sets[name] for w in u.words) <= WORLDS.narrow * len(lexicon)
-    assert narrow.sets["synthetic"] is bench.sets["synthetic"]
-    assert {name: len(texts) for name, texts in W.tests_of(narrow).items()} == {"whole": 4, "narrow": 4}
+        assert max(lexicon[w].rank for u in said[name][0] for w in u.words) <= WORLDS.narrow * len(lexicon)
+    assert said["synthetic"][0] is bench.utterances("synthetic")
+    tests = W.tests_of("narrow", bench, said["narrow"][0])
+    assert {name: len(texts) for name, texts in tests.items()} == {"whole": 4, "narrow": 4}
 
 
-def test_a_world_and_a_policy_are_made_once_and_anew_when_their_settings_change(bench, monkeypatch):
-    first, trained = W.cell(W.world("flat", bench, PARAMS), "flat", 0.5, 0, PARAMS), []
-    monkeypatch.setattr(W, "encoded", lambda *_: pytest.fail("rendered again"))
-    tune = W.fine_tune
-    monkeypatch.setattr(W, "fine_tune", lambda *given: trained.append(given) or tune(*given))
-    again = W.cell(W.world("flat", bench, PARAMS), "flat", 0.5, 0, PARAMS)
-    assert not trained and np.array_equal(first["whole"].counts, again["whole"].counts)
-    other = dataclasses.replace(PARAMS, worlds=dataclasses.replace(WORLDS, steps=3))
-    W.cell(W.world("flat", bench, other), "flat", 0.5, 0, other)
-    assert len(trained) == 1 and trained[0][3].steps == 3
-
-
-def test_the_study_s_own_policy_serves_where_its_settings_agree(bench, monkeypatch):
-    ids = [u.id for u in bench.sets["test"]]
+def test_the_study_s_own_policies_say_what_they_said_and_are_refused_when_trained_otherwise(bench, monkeypatch):
     said = [torch.full((5,), place) for place in range(4)]
-    table = pd.DataFrame({"id": ids, "words_wrong": 1, "words": 2})
-    settings = key_of(dataclasses.replace(PARAMS.sft, steps=WORLDS.steps), PARAMS.sampling)
-    summary = {"wer": rate([table], "wer")}
-    save_scores(policy_folder("additive-0.50", 0), Scores(table, np.eye(4), said, summary), settings=settings)
-    monkeypatch.setattr(W, "fine_tune", lambda *_: pytest.fail("trained again"))
-    found = W.cell(bench, "studio", 0.5, 0, PARAMS)["whole"]
-    assert [row.tolist() for row in found.codes] == [row.tolist() for row in said]
-    assert found.table["words"].tolist() == [len(u.words) for u in bench.sets["test"]]
+    monkeypatch.setattr(W, "sft_scores", lambda *_: (SimpleNamespace(codes=said), {}))
+    with pytest.raises(UserError, match=r"worlds\.steps differs from sft\.steps"):
+        W._of_the_study(bench, 0.5, 0)
+    bench.params = dataclasses.replace(PARAMS, sft=dataclasses.replace(PARAMS.sft, steps=WORLDS.steps))
+    assert W._of_the_study(bench, 0.5, 0) is said
+    scores = W.as_read(bench, said, bench.utterances("test"), 0)
+    assert scores.table["words"].tolist() == [len(u.words) for u in bench.utterances("test")]
 
 
-def test_a_run_has_a_row_a_cell_and_sums_its_seconds(bench, project):
-    peaks = W.run_worlds(bench, PARAMS)
-    table, _ = W.worlds(bench, PARAMS)
-    assert list(zip(table["world"], table["domain"], table["alpha"], strict=True)) == [
-        ("flat", "whole", a) for a in WORLDS.alphas
-    ]
+def test_a_run_has_a_row_a_cell_and_leaves_no_work_folder(bench, world, project):
+    world("flat")
+    table, peaks = W.worlds(bench)
+    assert table["alpha"].tolist() == list(WORLDS.alphas)
     assert (table["wer_tokens"] > 0.9).all() and table["texts"].eq(4).all()  # the judge reads one wrong word
     assert peaks["world"].tolist() == ["flat"] and peaks["seeds"].tolist() == [1]
-    folder = project / "artifacts" / "worlds"
-    for path in folder.glob("*/*-s*/*/summary.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 7.0}))
-    W.run_worlds(bench, PARAMS)
-    assert json.loads((folder / "seconds.json").read_text())["seconds"] == 7.0 * len(WORLDS.alphas)
+    assert [path.name for path in (project / "artifacts" / "worlds").iterdir()] == ["flat"]
 
 
 @pytest.mark.parametrize("own", [{"real_source": "folder"}, {"synthetic_source": "espeak-ng"}])
 def test_of_speech_of_your_own_there_are_no_other_worlds(own):
     params = dataclasses.replace(PARAMS, corpus=dataclasses.replace(PARAMS.corpus, **own))
     assert W.kinds_of(params) == [] and W.kinds_of(PARAMS) == ["flat"]
-
-
-def test_none_of_the_worlds_trains_nothing(bench, monkeypatch):
-    monkeypatch.setattr(W, "fine_tune", lambda *_: pytest.fail("trained"))
-    params = dataclasses.replace(PARAMS, worlds=dataclasses.replace(WORLDS, kinds=("none",)))
-    assert W.run_worlds(bench, params).empty
 
 
 def generated(p: np.ndarray, seed: int) -> Scores:

@@ -1,6 +1,6 @@
 """The stages of the pipeline as commands: which function of `experiments` makes each, and into which folder.
 
-The function makes; here its run is timed, its account is written beside what it made, and a line is printed.
+The function makes; here its run is timed, its account is written, and a line is printed.
 """
 
 from importlib import import_module
@@ -55,7 +55,7 @@ STAGES = {
 
 def run_command(command: str, name: str | None, seed: int | None) -> None:
     """Runs a stage, writes its account and prints a line."""
-    from sebridge_lite.experiments.account import accounted
+    from sebridge_lite.experiments.account import NAME, accounted
 
     whole = f"{command} {name}"  # what needs no name for its function
     stage, params = STAGES.get(whole) or STAGES[command], active_params()
@@ -66,7 +66,9 @@ def run_command(command: str, name: str | None, seed: int | None) -> None:
     module, function = stage.does.split(":")
     given = [value for value in (None if whole in STAGES else name, seed) if value is not None]
     folder = paths.outputs() / stage.folder.format(name=name, seed=seed)
-    with accounted(stage.called or command, folder, params) as account:
+    cell = "-".join(str(value) for value in (stage.called or command, *given) if value is not None)
+    apart = paths.artifacts("accounts", f"{cell}.json")
+    with accounted(stage.called or command, folder / NAME if "results/" in stage.folder else apart, params) as account:
         found = getattr(import_module(f"sebridge_lite.experiments.{module}"), function)(params, *given)
     told = found.items() if isinstance(found, dict) else ()
     facts = "".join(f", {key} {value:.3g}" for key, value in told if isinstance(value, Real))

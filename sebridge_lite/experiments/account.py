@@ -1,6 +1,7 @@
 """What a run of a stage was: profile, seed, commit, date, machine, and the seconds and memory that it took.
 
-A stage's `account.json` is the last file that it writes: where there is none, the stage has failed or is still at work.
+It is the last file that a stage writes, so a stage without one has failed or is still at work. A stage that makes machines' files
+has its account in `artifacts/accounts/`, apart from them: who reads these does not run again because they took longer.
 """
 
 import datetime
@@ -62,8 +63,8 @@ def here(params: Params) -> dict:
 
 
 @contextmanager
-def accounted(stage: str, folder: Path, params: Params) -> Iterator[dict]:
-    """The account of the block, which makes `folder`: written there at its end, not when the block fails.
+def accounted(stage: str, path: Path, params: Params) -> Iterator[dict]:
+    """The account of the block: written to `path` at its end, not when the block fails.
 
     Left out: the time that Python takes to start.
     """
@@ -73,13 +74,13 @@ def accounted(stage: str, folder: Path, params: Params) -> Iterator[dict]:
     account["peak_gib"] = round(
         max(peak_memory_gib(), peak_memory_gib(children=True)), 2
     )  # a pool may have done the work
-    with paths.replacing(folder / NAME) as temporary:
+    with paths.replacing(path) as temporary:
         temporary.write_text(json.dumps(account) + "\n", encoding="utf-8")
 
 
 def accounts(stages: Collection[str]) -> dict[str, dict]:
     """Of those stages that have finished: who made each, the seconds of all its cells together, its peak memory."""
-    cells = [path for depth in (1, 2, 3) for path in paths.artifacts().glob("*/" * depth + NAME)]
+    cells = paths.artifacts("accounts").glob("*.json")
     found: dict[str, dict] = {}
     for path in sorted([*cells, *(paths.results(stage, NAME) for stage in stages)]):
         account = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"stage": ""}

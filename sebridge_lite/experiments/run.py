@@ -13,7 +13,7 @@ from pathlib import Path
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params
-from sebridge_lite.experiments.account import accounted
+from sebridge_lite.experiments.account import NAME, accounted
 
 # stage: (notebook, section of params.yaml or None, what it shows)
 STAGES = {
@@ -75,7 +75,7 @@ def run_stage(stage: str) -> str:
     params = active_params()
     given = given_to(notebook, stage_parameters(stage, params))
     folder.mkdir(parents=True, exist_ok=True)
-    with accounted(stage, folder, params) as account:
+    with accounted(stage, folder / NAME, params) as account:
         execute(notebook, folder / notebook.name, given)
     return f"{stage}: done in {account['seconds']:.0f} s, {account['peak_gib']:.1f} GiB at most, see {folder}"
 

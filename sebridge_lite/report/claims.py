@@ -16,7 +16,7 @@ import pandas as pd
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.experiments.account import accounted, accounts, here, parts_code
+from sebridge_lite.experiments.account import NAME, accounted, accounts, here, parts_code
 from sebridge_lite.paper.evidence import (
     CONTENTS,
     FIELDS,
@@ -139,7 +139,7 @@ def run_claims(params: Params, publish: bool = False) -> list[str]:
     """A line for each claim of this run, after they are written down with their tables."""
     if publish and params.profile == "smoke":
         raise UserError("profile smoke: too small to publish; run lite or full")
-    with accounted("claims", paths.results("claims"), params):
+    with accounted("claims", paths.results("claims", NAME), params):
         summary, claims = of_this_run(params)
         files = files_of(summary, claims)
         for name, text in files.items():

@@ -19,7 +19,7 @@ from sebridge_lite.align.methods import METHODS
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ClaimsParams, Params, active_params, load_params
-from sebridge_lite.experiments.account import PACKAGES, accounted, version
+from sebridge_lite.experiments.account import NAME, PACKAGES, accounted, version
 from sebridge_lite.experiments.run import STAGES
 from sebridge_lite.measure import dgsa_effects, tdsc_effects
 from sebridge_lite.paper import beside
@@ -157,7 +157,7 @@ def run_report(params: Params, publish: bool = False, readme: bool = False, chec
         return run_check(params)
     if publish or readme:
         return [f"see {write(path, text)}" for path, text in published(of_evidence(), publish, readme).items()]
-    with accounted("report", paths.results("report"), params):
+    with accounted("report", paths.results("report", NAME), params):
         return [f"see {write(path, text)}" for path, text in of_page(of_run()).items()]
 
 

@@ -33,12 +33,13 @@ from torch import Tensor
 from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import write_set
+from sebridge_lite.data.sets import load_sounds
 from sebridge_lite.experiments.encode import encode_set
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.evaluate import evaluate
-from sebridge_lite.measure.scoring import load_sounds, silence_codes
+from sebridge_lite.measure.scoring import silence_codes
 from sebridge_lite.stack.studio import load_stack
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences

@@ -13,12 +13,13 @@ from tiny import CODES, tiny_stack
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.recordings import write_set
+from sebridge_lite.data.sets import load_sounds
 from sebridge_lite.lm import sampling
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, token_logprobs
 from sebridge_lite.lm.sampling import SamplerConfig
 from sebridge_lite.measure.entropy import prosodic_entropy, rarefied
 from sebridge_lite.measure.evaluate import RATES, chances, evaluate, floors, rate, surprisal
-from sebridge_lite.measure.scoring import load_references, load_sounds, silence_codes
+from sebridge_lite.measure.scoring import load_references, silence_codes
 from sebridge_lite.stack.batches import unless_empty
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.stack import Stack

@@ -9,6 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from browser import Browser, needs_chromium
+from sebridge_lite.paper.inconsistencies import CONSEQUENCES, points
+from sebridge_lite.report.publishing import as_json
+from sebridge_lite.report.readme import BLOCKS, rewritten
+from sebridge_lite.report.report_check import Pieces, check_evidence, difference, run_check
+from sebridge_lite.report.summary_text import as_text
+from sebridge_lite.report.tables import FIGURES, TABLES
+from sebridge_lite.report.verdicts import run_verdicts
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
@@ -16,16 +23,9 @@ from sebridge_lite.measure import cloning, dgsa_effects, scaling, tdsc_effects
 from sebridge_lite.measure.systems import UNKNOWN
 from sebridge_lite.measure.verdicts import HELD
 from sebridge_lite.paper import beside
-from sebridge_lite.paper.inconsistencies import CONSEQUENCES, points
 from sebridge_lite.paper.published import published
 from sebridge_lite.report.ledger import HEADLINES, STATEMENTS, UNITS, counts, ledger
-from sebridge_lite.report.publishing import as_json
-from sebridge_lite.report.readme import BLOCKS, rewritten
 from sebridge_lite.report.report import LARGEST, of_evidence, of_run, page_of, run_report
-from sebridge_lite.report.report_check import Pieces, check_evidence, difference, run_check
-from sebridge_lite.report.summary_text import as_text
-from sebridge_lite.report.tables import FIGURES, TABLES
-from sebridge_lite.report.verdicts import run_verdicts
 
 ROOT = Path(__file__).parents[1]
 SMOKE = load_params(ROOT / "params" / "smoke.yaml")

@@ -12,6 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 from browser import Browser, needs_chromium
+from sebridge_lite.report.markup import table, tag, written
+from sebridge_lite.report.page_figures import in_words, scale_of
+from sebridge_lite.report.site_clips import Group, Heard, Take, chosen, people_of
+from sebridge_lite.report.site_page import Facts, page_of
+from sebridge_lite.report.site_players import mp3
 
 from sebridge_lite.cli import main as cli
 from sebridge_lite.core.errors import UserError
@@ -20,11 +25,6 @@ from sebridge_lite.experiments import alignment
 from sebridge_lite.extras import listen
 from sebridge_lite.extras.listening import levelled
 from sebridge_lite.report import site, site_clips, site_text
-from sebridge_lite.report.markup import table, tag, written
-from sebridge_lite.report.page_figures import in_words, scale_of
-from sebridge_lite.report.site_clips import Group, Heard, Take, chosen, people_of
-from sebridge_lite.report.site_page import Facts, page_of
-from sebridge_lite.report.site_players import mp3
 
 ROOT = Path(__file__).parents[1]
 RATE = 16_000

@@ -6,9 +6,8 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.data.codes import write_codes
-from sebridge_lite.data.sets import PLACES
+from sebridge_lite.data.sets import PLACES, load_sounds
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
-from sebridge_lite.measure.scoring import load_sounds
 
 AT_ONCE = 512  # utterances whose sound is in memory
 

@@ -14,11 +14,12 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import in_pool, workers
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import write_set
+from sebridge_lite.data.sets import load_sounds
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.corpus import SPEED
 from sebridge_lite.measure.evaluate import floors
 from sebridge_lite.measure.saved import save_scores
-from sebridge_lite.measure.scoring import load_references, load_sounds, silence_codes
+from sebridge_lite.measure.scoring import load_references, silence_codes
 from sebridge_lite.studio.studio import crew, lines_of, record_all
 from sebridge_lite.studio.texts import load_language
 from sebridge_lite.studio.voices import engines

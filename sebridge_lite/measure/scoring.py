@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.manifest import Utterance, load_audio
+from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.measure.metrics import (
     character_errors,
     length_ratio,
@@ -32,10 +32,6 @@ UNKNOWN = {
     **{field.name: np.nan for field in fields(Prosody)},
     **{f"f0_{field.name}": np.nan for field in fields(Match)},
 }
-
-
-def load_sounds(utterances: Sequence[Utterance], folder: Path) -> list[torch.Tensor]:
-    return [torch.from_numpy(load_audio(utterance, folder)) for utterance in utterances]
 
 
 @dataclass(frozen=True, eq=False)

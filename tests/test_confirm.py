@@ -12,7 +12,7 @@ from tiny import CODES, tiny_stack
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ConfirmParams, load_params
-from sebridge_lite.experiments import confirm, critique_scores
+from sebridge_lite.experiments import confirm
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.score import score_policy
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
@@ -38,7 +38,7 @@ def stack():
 def asked(stack, monkeypatch, tmp_path):
     """Policies that lie nowhere and choices that nobody made; gives what was scored: language, temperature, texts."""
     torch.manual_seed(1)
-    model = TextSpeechLM(LMConfig(len(stack.text), CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).eval()
+    model = TextSpeechLM(LMConfig(stack.text.size, CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).eval()
     heard = []
 
     def bench_of(params, lang="lo"):

@@ -33,7 +33,6 @@ from torch import Tensor
 from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import write_set
-from sebridge_lite.data.sets import load_sounds
 from sebridge_lite.experiments.encode import encode_set
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
@@ -65,7 +64,7 @@ def make_world(folder: Path) -> World:
     params, stack = load_params(LITE), load_stack([LANG])
     said = itertools.islice(sentences(load_language(LANG), "loop", 0), SENTENCES)
     recordings = write_set(folder, "said", record_all(lines_of("said", LANG, said, people("train", SENTENCES), 0), 0))
-    sounds = load_sounds(recordings, folder)
+    sounds = stack.load(recordings, folder)
     spoken = list(zip(recordings, stack.tokens(sounds), strict=True))
     by_name, by_text = {u.id: row for u, row in spoken}, {u.text: row for u, row in spoken}
     bench = Bench(stack, {"synthetic": recordings}, by_name, silence_codes(stack, sounds), folder, LANG, 0.0)

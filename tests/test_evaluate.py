@@ -13,7 +13,6 @@ from tiny import CODES, tiny_stack
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.recordings import write_set
-from sebridge_lite.data.sets import load_sounds
 from sebridge_lite.lm import sampling
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, token_logprobs
 from sebridge_lite.lm.sampling import SamplerConfig
@@ -170,7 +169,7 @@ def test_the_voice_is_the_recordings_own_unless_another_is_given(model, stack, r
             used.append(timbres)
             return super().speak(codes, timbres, seeds)
 
-    own = stack.timbres(load_sounds(*recorded))
+    own = stack.timbres(stack.load(*recorded))
     run(model, Noted(**vars(stack)), recorded, candidates=2)
     run(model, Noted(**vars(stack)), recorded, candidates=2, timbres=own.flip(0))
     assert torch.allclose(used[0], own.repeat_interleave(2, 0))
@@ -179,7 +178,7 @@ def test_the_voice_is_the_recordings_own_unless_another_is_given(model, stack, r
 
 def test_similarity_is_to_the_voice_that_was_asked_for(model, stack, recorded):
     """A decoder that always takes the recording's own voice is as like that voice as it is unlike the opposite one."""
-    own = stack.timbres(load_sounds(*recorded))
+    own = stack.timbres(stack.load(*recorded))
 
     class Stubborn(Stack):
         def speak(self, codes, timbres, seeds):
@@ -298,7 +297,7 @@ def test_a_policy_that_says_nothing_has_every_word_wrong_and_no_prosody(blank, s
 def test_counts_and_entropies_are_of_the_tokens_generated(model, stack, recorded):
     found = run(model, stack, recorded, candidates=2)
     assert (found.counts == [np.bincount(row, minlength=CODES) for row in found.codes]).all()
-    pool, size = found.counts.sum(0), sum(len(row) for row in stack.tokens(load_sounds(*recorded))) // 2
+    pool, size = found.counts.sum(0), sum(len(row) for row in stack.tokens(stack.load(*recorded))) // 2
     assert found.summary["hp_raw"].mean == pytest.approx(prosodic_entropy(pool))
     assert found.summary["hp_equal"].mean == pytest.approx(rarefied(pool, size))
     assert found.summary["hp"].mean > found.summary["hp_raw"].mean

@@ -3,14 +3,11 @@
 They lie in folders of their own (artifacts/corpus/train, dev, test), so that a larger test set trains nothing again.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.manifest import Utterance, load_audio, read_manifest
+from sebridge_lite.data.manifest import Utterance, read_manifest
 
 PLACES = {"real": "train", "synthetic": "train", "dev": "dev", "test": "test"}
 
@@ -28,7 +25,3 @@ def load_set(name: str, lang: str) -> list[Utterance]:
     if not path.is_file():
         raise UserError(f"{path}: not there; `dvc repro import` makes it")
     return read_manifest(path)
-
-
-def load_sounds(utterances: Sequence[Utterance], folder: Path) -> list[torch.Tensor]:
-    return [torch.from_numpy(load_audio(utterance, folder)) for utterance in utterances]

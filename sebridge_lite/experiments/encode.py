@@ -6,7 +6,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.data.codes import write_codes
-from sebridge_lite.data.sets import PLACES, load_sounds
+from sebridge_lite.data.sets import PLACES
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 
 AT_ONCE = 512  # utterances whose sound is in memory
@@ -18,7 +18,7 @@ def encode_set(bench: Bench, name: str, out: Path) -> None:
     with progress(None, f"tokens of {bench.lang} {name}", "utterance", len(utterances)) as bar:
         for first in range(0, len(utterances), AT_ONCE):
             chunk = utterances[first : first + AT_ONCE]
-            codes += bench.stack.tokens(load_sounds(chunk, folder))
+            codes += bench.stack.tokens(bench.stack.load(chunk, folder))
             bar.update(len(chunk))
     if utterances:
         write_codes(out / f"{name}.safetensors", [utterance.id for utterance in utterances], codes)

@@ -14,7 +14,6 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import in_pool, workers
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import write_set
-from sebridge_lite.data.sets import load_sounds
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.corpus import SPEED
 from sebridge_lite.measure.evaluate import floors
@@ -41,7 +40,7 @@ def _floors(job: tuple[Params, str, Path]) -> dict[str, float]:
     bench = load_bench(params, lang)
     out.mkdir(parents=True)
     teacher = "real" if bench.utterances("real") else "synthetic"
-    heard = load_sounds(bench.utterances(teacher)[:HEARD], bench.folder(teacher))
+    heard = bench.stack.load(bench.utterances(teacher)[:HEARD], bench.folder(teacher))
     silence = [int(code) for code in silence_codes(bench.stack, heard)]
     (out / "silence.json").write_text(json.dumps(silence), encoding="utf-8")
     groups: dict[str, tuple[Sequence[Utterance], Path]] = {"people": (bench.utterances("test"), bench.folder("test"))}

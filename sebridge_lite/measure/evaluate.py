@@ -129,7 +129,7 @@ def evaluate(
     samples = np.tile(np.arange(candidates), len(test))
     voices = (references.timbres if timbres is None else timbres)[rows]
     noises = [seed_of(seed, "sound", test[row].id, sample) for row, sample in zip(rows, samples, strict=True)]
-    table = score(stack, references, rows, codes, speak(stack, codes, voices, noises), voices, silence)
+    table = score(stack, references, rows, codes, stack.speak(codes, voices, noises), voices, silence)
     table.insert(1, "sample", samples)
     table["bits"] = surprisal(model, [texts[row] for row in rows], [prefixes[row] for row in rows], codes, sampler)
     scores = scores_of(table, codes, stack, references, floor, seed)
@@ -149,17 +149,10 @@ def scores_of_codes(
 ) -> Scores:
     """Scores of given tokens, one row a text of `references`, decoded and scored as `evaluate` does it."""
     noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in references.utterances]
-    sounds = speak(stack, codes, references.timbres, noises)
+    sounds = stack.speak(codes, references.timbres, noises)
     table = score(stack, references, np.arange(len(codes)), codes, sounds, references.timbres, silence)
     table.insert(1, "sample", 0)
     return scores_of(table, list(codes), stack, references, floor, seed)
-
-
-def speak(
-    stack: Stack, codes: Sequence[torch.Tensor], timbres: torch.Tensor, seeds: Sequence[int]
-) -> list[torch.Tensor]:
-    """As `stack.speak`."""
-    return stack.speak(codes, timbres, seeds)
 
 
 def floors(stack: Stack, references: References, *, silence: Sequence[int], seed: int) -> dict[str, Scores]:
@@ -172,7 +165,7 @@ def floors(stack: Stack, references: References, *, silence: Sequence[int], seed
     scores = {}
     for name in ("recorded", "resynthesised"):
         recorded = name == "recorded"
-        sounds = references.sounds if recorded else speak(stack, codes, references.timbres, noises)
+        sounds = references.sounds if recorded else stack.speak(codes, references.timbres, noises)
         table = score(stack, references, rows, codes, sounds, references.timbres, silence)
         scores[name] = scores_of(table, codes, stack, references, None, seed)
     return scores

@@ -1,10 +1,10 @@
 """The speech tokenizer, as S3 of CosyVoice2: mel -> encoder -> finite scalar quantisation (FSQ) at 25 Hz -> what to keep.
 
 What the tokens keep is set by two heads behind the bottleneck: phones and tones (CTC), and prosody relative to the
-speaker. The prosody head is *given* the speaker, so timbre buys it nothing, and the mel is
-standardised per utterance. CTC is on phones, not on letters: spelling
-would make the tokens orthographic, and one table of phones serves Thai, Lao and the backbone's language, whose letters sound
-otherwise. Tones are units of their own, a set for each language. Left out: attention, semantic pretraining, an adversary that reads the tokens for the speaker.
+speaker. The prosody head is *given* the speaker, so timbre buys it nothing, and the mel is standardised per utterance. CTC
+is on phones, not on letters: spelling would make the tokens orthographic, and one table of phones serves Thai, Lao and the
+backbone's language, whose letters sound otherwise. Tones are units of their own, a set for each language. Left out:
+attention, semantic pretraining, an adversary that reads the tokens for the speaker.
 """
 
 from collections.abc import Sequence

@@ -85,7 +85,7 @@ def test_all_systems_speak_the_texts_after_the_test_set_each_at_its_temperature(
 
 
 def test_nothing_is_kept_from_a_run_before_and_the_same_is_said_again(asked, tmp_path):
-    params = replace(PARAMS, confirm=ConfirmParams(texts=3, align=(), tdsc=("sft",)))
+    params = replace(PARAMS, confirm=ConfirmParams(texts=4, align=(), tdsc=("sft",)))
     first = confirm.confirm(params)[0]
     stale = paths.artifacts("confirm", "lo", "critique", "s9", "tdsc")
     stale.mkdir(parents=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from sebridge_lite.measure.stats import row_range
+from sebridge_lite.paper.evidence import TABLES
 from sebridge_lite.paper.labels import measure
 from sebridge_lite.paper.published import NAMES, everything, published
 
@@ -152,8 +153,8 @@ class Section(NamedTuple):
     note: str
 
 
-def sections(tables: Mapping[str, Sequence[Mapping]], stage_of: Mapping[str, tuple[str, str]]) -> list[Section]:
-    """One for every table and figure of the paper; `tables` of ours by name; `stage_of`: `report.tables.TABLES`."""
+def sections(tables: Mapping[str, Sequence[Mapping]]) -> list[Section]:
+    """One for every table and figure of the paper; `tables`: ours by name."""
     found = []
     for place in PLACES:
         own = pd.DataFrame(tables.get(place.table) or [])
@@ -169,7 +170,7 @@ def sections(tables: Mapping[str, Sequence[Mapping]], stage_of: Mapping[str, tup
         found.append(
             Section(
                 place.title,
-                stage_of[place.table][0],
+                TABLES[place.table]["stage"],
                 list(shown),
                 shown.to_numpy().tolist(),
                 place.figures if len(own) else (),

@@ -100,8 +100,7 @@ def _claims(found: Findings) -> list[dict]:
 def page_of(found: Findings) -> str:
     """The page; whatever comes from data is escaped by the template."""
     summary, tables = found.summary, found.summary["tables"]
-    stage_of_table = {name: (table["stage"], table["title"]) for name, table in TABLES.items()}
-    sections = beside.sections(tables, stage_of_table)
+    sections = beside.sections(tables)
     text = render(
         "report.html", summary=summary, root=found.root, versions=found.versions, rule=found.rule, contents=CONTENTS,
         origin=in_words(summary), origins={stage: in_words(source) for stage, source in summary["sources"].items()},

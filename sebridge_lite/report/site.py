@@ -23,7 +23,7 @@ from sebridge_lite.extras.listening import LOUD, levelled
 from sebridge_lite.measure import dgsa_effects, tdsc_effects
 from sebridge_lite.paper.evidence import evidence_claims, read_json
 from sebridge_lite.paper.figures import curves
-from sebridge_lite.paper.labels import ENGINE, OURS, PEOPLE
+from sebridge_lite.paper.labels import ENGINE, OURS, PEOPLE, use_style
 from sebridge_lite.paper.published import LANGUAGES, NAMES, published
 from sebridge_lite.report.claims import read_table
 from sebridge_lite.report.ledger import VERDICTS
@@ -115,12 +115,13 @@ def erosion_figure(tables: Mapping, alpha: float, lang: str) -> bytes | None:
     """Spread of F0 and word error over alpha, with aligned systems beside the SFT policies and recordings as lines."""
     named = {row["variant"]: row for row in tables.get("table3", [])}
     levels = {row["variant"]: row for row in tables.get("table5", []) if row["language"] == lang}
-    rows = [row | {"system": "SFT policies"} for row in tables.get("table1", [])]
+    rows = [row | {"system": "ours, SFT at each alpha"} for row in tables.get("table1", [])]
     if len(rows) < 2:
         return None
-    beside = {METHODS["align"][name].title: named[name] for name in BESIDE if name in named}
+    beside = {METHODS["align"][name].label.replace("`", ""): named[name] for name in BESIDE if name in named}
     rows += [row | {"system": title, "alpha": alpha} for title, row in beside.items()]
     lines = {name: levels[name] for name in ("people", "engines") if name in levels}
+    use_style()
     table = pd.DataFrame(rows).sort_values("alpha", kind="stable")
     return png(
         curves(table, "alpha", ["f0_std", "wer"], by="system", levels=lines, dots=list(beside), size=(4, 3)), dpi=110

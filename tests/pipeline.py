@@ -27,8 +27,8 @@ def stages() -> tuple[dict[str, dict], dict[str, set[str]]]:
     """Each stage's command, deps and outs under the smoke profile; and which stages it waits for. As DVC resolves them."""
     from dvc.repo import Repo
 
-    project = Path(os.environ["PIPELINE_PROJECT"])
-    repo = Repo(str(project))
+    os.chdir(os.environ["PIPELINE_PROJECT"])  # names of stages are relative to the working directory
+    repo = Repo(".")
     resolved = {}
     for stage in repo.index.stages:
         deps = [str(dep) for dep in stage.deps if str(dep) != "params.yaml"]

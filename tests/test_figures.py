@@ -127,11 +127,12 @@ def test_unvoiced_frames_of_a_contour_stay_blank():
     assert axis.get_ylabel() == "F0, Hz" and axis.get_xlabel() == "seconds"
 
 
-def test_a_map_writes_its_numbers_and_rows_of_one_name_share_a_tick():
-    table = pd.DataFrame([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]], index=["text", "text", "speech"])
+def test_a_map_writes_its_numbers_and_the_first_row_is_lowest():
+    table = pd.DataFrame([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]], index=pd.Index(["a", "b", "c"], name="letter"))
     axis = pictures.heat({"": table}, digits=1).axes[0]
     assert {text.get_text() for text in axis.texts} == {"0.1", "0.2", "0.3", "0.4", "0.5", "0.6"}
-    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["text", "speech"]
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["a", "b", "c"] and axis.get_ylabel() == "letter"
+    assert axis.get_ylim() == (0, 3)
 
 
 @pytest.mark.parametrize("drawn", ["curves", "forest", "frontier"])

@@ -62,7 +62,7 @@ class Stage:
         """Saves a figure as PNG with its provenance beneath."""
         bottom = 0.16 / figure.get_figheight()  # inches of room for the line
         figure.get_layout_engine().set(rect=(0, bottom, 1, 1 - bottom))
-        figure.text(0.995, 0.002, self.provenance(), ha="right", va="bottom", fontsize=6, color="0.45")
+        figure.text(0.995, 0.002, self.provenance(), ha="right", va="bottom", fontsize=8, color="0.45")
         with paths.replacing(self.folder / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": None})
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from sebridge_lite.paper.figures import legend
@@ -48,40 +49,25 @@ def tracks(panels: Mapping[str, Mapping[str, np.ndarray]], columns: int = 1) -> 
 
 
 def heat(
-    panels: Mapping[str, pd.DataFrame],
-    digits: int | None = None,
-    key: str | None = None,
-    same: bool = False,
-    **settings,
+    panels: Mapping[str, pd.DataFrame], digits: int | None = None, key: str | None = None, same: bool = False
 ) -> Figure:
-    """Maps of tables side by side, dark is high; `digits` writes the numbers into the cells, `key` labels a bar of colours.
+    """Maps of tables side by side, dark is high; `digits` writes numbers into the cells, `key` labels a bar of colours.
 
-    Rows of equal names share one tick. `same`: one scale of colours for all panels. `settings` go to every axis.
+    Axes are called as a table's index and columns are. `same`: one scale of colours for all panels.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(max(5, 3 * len(panels)), 3), squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=(max(5, 3 * len(panels)), 3), squeeze=False, sharey=True)
     tables = [table.to_numpy(dtype=float) for table in panels.values()]
     ends = {"vmin": min(map(np.nanmin, tables)), "vmax": max(map(np.nanmax, tables))} if same else {}
-    for axis, (title, table), values in zip(axes[0], panels.items(), tables, strict=True):
-        image = axis.imshow(values, cmap="Blues", aspect="auto", origin="lower", interpolation="nearest", **ends)
-        for place in np.ndindex(values.shape) if digits is not None else ():
-            colour = "white" if image.norm(values[place]) > 0.6 else "black"
-            axis.text(*place[::-1], f"{values[place]:.{digits}f}", ha="center", va="center", color=colour)
-        for names, set_ticks, edge in (
-            (table.columns, axis.set_xticks, axis.axvline),
-            (table.index, axis.set_yticks, axis.axhline),
-        ):
-            starts = [i for i in range(len(names)) if i == 0 or names[i] != names[i - 1]]
-            for start in starts[1:] if len(starts) < len(names) else ():
-                edge(start - 0.5, color="black", lw=1)
-            middles = np.add(starts, [*starts[1:], len(names)]) / 2 - 0.5
-            some = slice(None, None, 1 if len(starts) <= 12 else len(starts) // 5)
-            ticks = [names[i] if isinstance(names[i], str) else f"{names[i]:g}" for i in starts]
-            set_ticks(middles[some], ticks[some])
-        axis.set(title=title, xlabel=table.columns.name or "", ylabel=table.index.name or "", **settings)
+    written = {} if digits is None else {"annot": True, "fmt": f".{digits}f"}
+    for axis, (title, table) in zip(axes[0], panels.items(), strict=True):
+        down, across = (-(-size // 8) for size in table.shape)  # eight ticks at most
+        sns.heatmap(table, ax=axis, cmap="Blues", xticklabels=across, yticklabels=down, cbar=key is not None,
+                    cbar_kws={"label": key}, **written, **ends)  # fmt: skip
+        axis.set(title=title)
+        axis.tick_params(rotation=0)
         axis.grid(False)
         axis.label_outer(remove_inner_ticks=False)
-    if key:
-        figure.colorbar(image, ax=axes[0].tolist(), label=key)
+    axes[0, 0].invert_yaxis()
     return figure
 
 

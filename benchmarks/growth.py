@@ -26,20 +26,20 @@ from statistics import median
 
 import torch
 from _common import clock, exit_code, in_turn, options, ratios, seconds, write_json
-from sebridge_lite.experiments.iteration import Loop, candidates_of
-from sebridge_lite.experiments.policies import Bench, sampler_of
 from torch import Tensor
 
-from sebridge_lite.core.params import Params, load_params
+from sebridge_lite.align.critic import fit_length
+from sebridge_lite.align.tdsc import Loop, judge, speak
+from sebridge_lite.core.params import load_params
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import write_set
+from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.encode import encode_set
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.evaluate import evaluate
-from sebridge_lite.measure.scoring import silence_codes
-from sebridge_lite.stack.studio import load_stack
+from sebridge_lite.measure.scoring import load_references
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import people
@@ -54,26 +54,23 @@ LITE = Path(__file__).parents[1] / "params" / "lite.yaml"
 class World:
     bench: Bench
     model: TextSpeechLM
-    params: Params
     codes: dict[str, Tensor]  # of each text
     work: Path
 
 
 def make_world(folder: Path) -> World:
     """People's recordings on disk, and a bench that holds nothing else."""
-    params, stack = load_params(LITE), load_stack([LANG])
     said = itertools.islice(sentences(load_language(LANG), "loop", 0), SENTENCES)
     recordings = write_set(folder, "said", record_all(lines_of("said", LANG, said, people("train", SENTENCES), 0), 0))
-    sounds = stack.load(recordings, folder)
-    spoken = list(zip(recordings, stack.tokens(sounds), strict=True))
-    by_name, by_text = {u.id: row for u, row in spoken}, {u.text: row for u, row in spoken}
-    bench = Bench(stack, {"synthetic": recordings}, by_name, silence_codes(stack, sounds), folder, LANG, 0.0)
-    return World(bench, load_backbone().to(stack.device), params, by_text, folder)
+    bench = Bench(load_params(LITE), LANG, {"synthetic": (recordings, folder)})
+    codes = bench.stack.tokens(bench.stack.load(recordings, folder))
+    by_text = {utterance.text: row for utterance, row in zip(recordings, codes, strict=True)}
+    return World(bench, load_backbone().to(bench.stack.device), by_text, folder)
 
 
 def said_by(world: World, step: str, size: int) -> list[Utterance]:
     """The recordings of a step, over and over, each under a name of its own."""
-    own = itertools.cycle(world.bench.sets["synthetic"][: TEXTS[step]])
+    own = itertools.cycle(world.bench.utterances("synthetic")[: TEXTS[step]])
     return [replace(u, id=f"{u.id}-{place}") for place, u in enumerate(itertools.islice(own, size * TEXTS[step]))]
 
 
@@ -82,26 +79,37 @@ def new_folder(world: World) -> Path:
 
 
 def encode(world: World, said: list[Utterance]) -> Callable:
-    return partial(encode_set, world.bench.stack, "said", said, world.bench.folder, new_folder(world))
+    bench = world.bench.with_set("synthetic", said, world.work)
+    return partial(encode_set, bench, "synthetic", new_folder(world))
 
 
 def sft_epoch(world: World, said: list[Utterance]) -> Callable:
     examples = [(world.bench.stack.text.encode(u.text), world.codes[u.text]) for u in said]
-    sizes, p = [len(text) + len(speech) + 2 for text, speech in examples], world.params.sft
+    sizes, p = [len(text) + len(speech) + 2 for text, speech in examples], world.bench.params.sft
     steps = len(Batches(sizes, [u.id for u in said], p.budget, 0).epoch(0))
     model, speakers = copy.deepcopy(world.model), [u.speaker for u in said]
     return partial(fine_tune, model, examples, speakers, replace(p, steps=steps), 0, new_folder(world), "SFT")
 
 
 def candidates(world: World, said: list[Utterance]) -> Callable:
-    work = new_folder(world) / "work"  # candidates are kept beside it, to be read back: nothing may be there yet
-    loop = Loop(world.bench, "tdsc", 0, world.params, world.params.tdsc, work)
-    return partial(candidates_of, loop, 1, world.model, [u.words for u in said])
+    params, stack, length = (
+        world.bench.params,
+        world.bench.stack,
+        fit_length(list(world.codes), list(world.codes.values())),
+    )
+    listen = partial(stack.read, lang=LANG)
+    loop = Loop("tdsc", 0, params.tdsc, params.sft, params.sampling, stack.text.encode, listen, length, [], world.work)
+    return lambda: judge(loop, 1, said, speak(loop, 1, world.model, said))
 
 
 def scoring(world: World, said: list[Utterance]) -> Callable:
-    bench, sampler = world.bench, sampler_of(world.params.sampling, 0)
-    return partial(evaluate, world.model, bench.stack, said, bench.folder, LANG, sampler, silence=bench.silence, seed=0)
+    stack, sampler = world.bench.stack, world.bench.sampler(0)
+
+    def score():
+        references = load_references(stack, said, world.work, LANG)
+        return evaluate(world.model, stack, references, sampler, silence=[], seed=0)
+
+    return score
 
 
 STEPS = {"encode": encode, "SFT epoch": sft_epoch, "candidates": candidates, "scoring": scoring}

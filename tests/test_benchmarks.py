@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sebridge_lite.experiments import iteration
+from sebridge_lite.align import tdsc
 
 ROOT = Path(__file__).parents[1]
 KEYS = {"name", "arms", "ratio", "low", "high", "repeats"}
@@ -86,11 +86,11 @@ def test_parity_sees_what_is_scored(load, tmp_path):
     assert not bench.agree({"broken": apart}, setting.device)
 
 
-def test_growth_has_every_step_at_every_size_and_reads_no_candidates_back(load, tmp_path, monkeypatch):
+def test_growth_has_every_step_at_every_size(load, tmp_path, monkeypatch):
     steps = ("encode", "SFT epoch", "candidates", "scoring")
     bench = load("growth", SIZES=(1, 2), SENTENCES=2, TEXTS=dict.fromkeys(steps, 2))
-    sampled, generate = [], iteration.generate
-    monkeypatch.setattr(iteration, "generate", lambda *some, **more: sampled.append(1) or generate(*some, **more))
+    sampled, generate = [], tdsc.generate
+    monkeypatch.setattr(tdsc, "generate", lambda *some, **more: sampled.append(1) or generate(*some, **more))
     found = written(bench, tmp_path)
     assert [(row["step"], row["size"]) for row in found["growth"]] == [
         (step, size) for step in steps for size in (1, 2)

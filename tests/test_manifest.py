@@ -112,13 +112,6 @@ def test_an_id_that_stands_twice_names_both_lines(tmp_path):
         read_manifest(path)
 
 
-def test_skipped_rows_are_counted_aloud(tmp_path, capsys):
-    path = tmp_path / "manifest.jsonl"
-    path.write_text("{\n" + json.dumps(ROW) + "\n[]\n")
-    assert [utterance.id for utterance in read_manifest(path, skip_bad=True)] == ["a"]
-    assert f"skipped 2 bad rows; the first is {path}:1: not JSON" in capsys.readouterr().err
-
-
 def test_no_manifest_is_one_line(tmp_path):
     with pytest.raises(UserError, match="cannot read the manifest"):
         read_manifest(tmp_path / "none.jsonl")

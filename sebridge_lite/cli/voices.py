@@ -1,6 +1,5 @@
 """What commands about recordings and voices print."""
 
-import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ def check_data(folder: Path, lang: str | None, json_file: Path | None, skip_bad:
     report = "\n".join([format_card(card), *map(str, problems)])
     if json_file:
         with paths.replacing(json_file) as temporary:
-            found = {"card": dataclasses.asdict(card), "problems": list(map(str, problems))}
+            found = {"card": card, "problems": list(map(str, problems))}
             temporary.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
     if good and (skip_bad or not problems):
         return report

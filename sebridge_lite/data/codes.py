@@ -1,7 +1,4 @@
-"""Speech tokens of a corpus on disk, made once: SET.safetensors beside nothing else, all utterances in a row.
-
-Whoever trains or counts reads tokens from here, never from sound. Left out: compression (2 bytes a token).
-"""
+"""Speech tokens on disk: SET.safetensors, all utterances in a row. Left out: compression (2 bytes a token)."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,6 +14,7 @@ from sebridge_lite.data.manifest import Utterance
 
 
 def write_codes(path: Path, names: Iterable[str], codes: Sequence[torch.Tensor]) -> None:
+    """Writes the tokens of each name."""
     flat = torch.cat([*codes, torch.zeros(0, dtype=torch.long)]).to(torch.int16)
     tensors = {"codes": flat, "lengths": torch.tensor([len(row) for row in codes], dtype=torch.int32)}
     with replacing(path) as temporary:
@@ -24,7 +22,7 @@ def write_codes(path: Path, names: Iterable[str], codes: Sequence[torch.Tensor])
 
 
 def read_codes(path: Path) -> dict[str, torch.Tensor]:
-    """Name to codes (S,) long, in the order in which they were written."""
+    """Tokens (S,) by name, in the order in which they were written."""
     try:
         with safe_open(path, "pt") as file:
             names = json.loads(file.metadata()["names"])
@@ -38,11 +36,7 @@ def read_codes(path: Path) -> dict[str, torch.Tensor]:
 
 def codes_for(utterances: Iterable[Utterance], codes: dict[str, torch.Tensor]) -> list[torch.Tensor]:
     """The tokens of each, by name."""
-    rows = []
-    for utterance in utterances:
-        if utterance.id not in codes:
-            raise UserError(
-                f"utterance {utterance.id}: it has no tokens; run `dvc repro encode` after the corpus changed"
-            )
-        rows.append(codes[utterance.id])
-    return rows
+    names = [utterance.id for utterance in utterances]
+    if missing := [name for name in names if name not in codes]:
+        raise UserError(f"utterance {missing[0]}: it has no tokens; run `dvc repro encode` after the corpus changed")
+    return [codes[name] for name in names]

@@ -5,6 +5,7 @@ Left out: speech detection. "Silence" is what lies 40 dB under the loudest momen
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,32 +31,10 @@ class Sound:
     digest: bytes
 
 
-@dataclass(frozen=True)
-class Card:
-    """Counts over the good rows; `rows` and `bad_rows` count them all."""
-
-    rows: int
-    bad_rows: int
-    utterances: int
-    hours: float
-    speakers: int
-    rates: dict[int, int]
-    formats: dict[str, int]
-    characters: int
-    foreign: dict[str, int]  # letters that the language's script has not got
-    shortest: tuple[str, float] | None
-    longest: tuple[str, float] | None
-    duplicate_texts: int
-    duplicate_audio: int
-    silence: float
-    clipped_utterances: int
-
-
 def measure(samples: np.ndarray, rate: int, format: str) -> Sound:
-    """samples: (N, channels) float32, at least 20 ms of them."""
-    mono = samples.mean(axis=1)
+    """The measures of samples (N, channels) float32, at least 20 ms of them."""
     step = rate // 50
-    framed = mono[: len(mono) // step * step].reshape(-1, step)
+    framed = samples.mean(axis=1)[: len(samples) // step * step].reshape(-1, step)
     power = np.square(framed, dtype=np.float64).mean(axis=1)
     silence = float(np.mean(power <= power.max() * 10 ** (SILENCE_DB / 10)))
     clipped = float(np.mean(np.abs(samples) >= CLIP_LEVEL))
@@ -63,41 +42,39 @@ def measure(samples: np.ndarray, rate: int, format: str) -> Sound:
     return Sound(len(samples) / rate, rate, format, silence, clipped, digest)
 
 
-def make_card(utterances: list[Utterance], sounds: list[Sound], rows: int, bad_rows: int) -> Card:
-    seconds = [sound.seconds for sound in sounds]
-    letters = Counter(c for u in utterances for c in language(u.lang).foreign(u.text))
+def make_card(utterances: Sequence[Utterance], sounds: Sequence[Sound], rows: int, bad_rows: int) -> dict:
+    """Counts over the good rows; `rows` and `bad_rows` count them all."""
+    seconds = sum(sound.seconds for sound in sounds)
     by_length = sorted(((u.id, round(u.seconds, 3)) for u in utterances), key=lambda pair: pair[1])
-    return Card(
-        rows=rows,
-        bad_rows=bad_rows,
-        utterances=len(utterances),
-        hours=sum(seconds) / 3600,
-        speakers=len({u.speaker for u in utterances}),
-        rates=dict(sorted(Counter(sound.rate for sound in sounds).items())),
-        formats=dict(sorted(Counter(sound.format for sound in sounds).items())),
-        characters=len({c for u in utterances for c in u.text if not c.isspace()}),
-        foreign=dict(letters.most_common()),
-        shortest=by_length[0] if by_length else None,
-        longest=by_length[-1] if by_length else None,
-        duplicate_texts=len(utterances) - len({u.text for u in utterances}),
-        duplicate_audio=len(sounds) - len({sound.digest for sound in sounds}),
-        silence=sum(sound.silence * sound.seconds for sound in sounds) / sum(seconds) if seconds else 0.0,
-        clipped_utterances=sum(sound.clipped > CLIP_LIMIT for sound in sounds),
-    )
+    return {
+        "rows": rows,
+        "bad_rows": bad_rows,
+        "utterances": len(utterances),
+        "hours": seconds / 3600,
+        "speakers": len({u.speaker for u in utterances}),
+        "rates": dict(sorted(Counter(sound.rate for sound in sounds).items())),
+        "formats": dict(sorted(Counter(sound.format for sound in sounds).items())),
+        "characters": len({c for u in utterances for c in u.text if not c.isspace()}),
+        "foreign": dict(Counter(c for u in utterances for c in language(u.lang).foreign(u.text)).most_common()),
+        "shortest": by_length[0] if by_length else None,
+        "longest": by_length[-1] if by_length else None,
+        "duplicate_texts": len(utterances) - len({u.text for u in utterances}),
+        "duplicate_audio": len(sounds) - len({sound.digest for sound in sounds}),
+        "silence": sum(sound.silence * sound.seconds for sound in sounds) / seconds if seconds else 0.0,
+        "clipped_utterances": sum(sound.clipped > CLIP_LIMIT for sound in sounds),
+    }
 
 
-def warnings(card: Card) -> list[str]:
+def warnings(card: dict) -> list[str]:
     """What is no reason to refuse a row, yet a reason to look."""
-    found = []
-    if card.clipped_utterances:
-        found.append(f"{card.clipped_utterances} utterances clip (over {CLIP_LIMIT:.1%} of the samples at full scale)")
-    if card.foreign:
-        found.append(f"{sum(card.foreign.values())} letters are of another script: spell such words out")
-    if card.duplicate_audio:
-        found.append(f"{card.duplicate_audio} utterances repeat the audio of another: test sets may leak")
-    if card.silence > SILENCE_WARNING:
-        found.append(f"{card.silence:.0%} of the time is silence: trim it")
-    return found
+    clipped, letters, twice = card["clipped_utterances"], sum(card["foreign"].values()), card["duplicate_audio"]
+    found = {
+        f"{clipped} utterances clip (over {CLIP_LIMIT:.1%} of the samples at full scale)": clipped,
+        f"{letters} letters are of another script: spell such words out": letters,
+        f"{twice} utterances repeat the audio of another: test sets may leak": twice,
+        f"{card['silence']:.0%} of the time is silence: trim it": card["silence"] > SILENCE_WARNING,
+    }
+    return [f"warning: {what}" for what, is_so in found.items() if is_so]
 
 
 def _counts(counts: dict, unit: str = "") -> str:
@@ -105,23 +82,20 @@ def _counts(counts: dict, unit: str = "") -> str:
     return ", ".join(shown + ["..."] * (len(counts) > 8)) or "none"
 
 
-def format_card(card: Card) -> str:
-    def length(pair: tuple[str, float] | None) -> str:
-        return f"{pair[1]:.2f} s ({show(pair[0])})" if pair else "none"
-
-    lines = {
-        "rows": f"{card.rows}, of which {card.bad_rows} bad",
-        "utterances": f"{card.utterances}, {card.hours:.3f} hours",
-        "speakers": card.speakers,
-        "sampling rates": _counts(card.rates, " Hz"),
-        "formats": _counts(card.formats),
-        "shortest": length(card.shortest),
-        "longest": length(card.longest),
-        "characters": f"{card.characters} distinct; of another script: {_counts(card.foreign)}",
-        "duplicates": f"{card.duplicate_texts} texts, {card.duplicate_audio} recordings",
-        "silence": f"{card.silence:.1%} of the time",
-        "clipping": f"{card.clipped_utterances} utterances",
-    }
-    return "\n".join(
-        [*(f"{name:15}{value}" for name, value in lines.items()), *map("warning: {}".format, warnings(card))]
+def format_card(card: dict) -> str:
+    """The card and its warnings, a line each."""
+    short, long = (
+        (f"{pair[1]:.2f} s ({show(pair[0])})" if pair else "none") for pair in (card["shortest"], card["longest"])
     )
+    lines = {
+        "rows": f"{card['rows']}, of which {card['bad_rows']} bad",
+        "utterances": f"{card['utterances']}, {card['hours']:.3f} hours",
+        "speakers": card["speakers"],
+        "sampling rates": _counts(card["rates"], " Hz"),
+        "formats": _counts(card["formats"]),
+        "length": f"{short} to {long}",
+        "characters": f"{card['characters']} distinct; of another script: {_counts(card['foreign'])}",
+        "duplicates": f"{card['duplicate_texts']} texts, {card['duplicate_audio']} recordings",
+        "silence": f"{card['silence']:.1%} of the time",
+    }
+    return "\n".join([*(f"{name:15}{value}" for name, value in lines.items()), *warnings(card)])

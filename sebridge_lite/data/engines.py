@@ -6,7 +6,6 @@ Left out: MMS-TTS and other neural engines, which need weights; export their aud
 import io
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,26 +16,16 @@ import soundfile
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import RATE, Utterance, load_audio, resample
-from sebridge_lite.data.own_data import check_folder
+from sebridge_lite.data.own_data import good_rows
 from sebridge_lite.data.recordings import Recording, to_int16
 
 TIMEOUT = 60  # seconds for one sentence
 
 
 def folder_recordings(folder: Path, lang: str, engine: str = "", skip_bad: bool = False) -> Iterator[Recording]:
-    """The recordings that `sebridge check-data` accepts; a bad row stops the run, or is named on stderr and left out."""
-    good, problems, _card = check_folder(folder, lang)
-    if skip_bad:
-        for problem in problems:
-            print(f"{folder}: skipped {problem}", file=sys.stderr)
-    elif problems:
-        raise UserError(
-            f"{folder}: {len(problems)} bad rows, the first: {problems[0]}; "
-            f"mend them (sebridge check-data lists all), or set skip_bad: true"
-        )
-    kind = "engine" if engine else "recording"
-    prefix = f"{lang}-{engine or 'real'}"
-    for utterance in good:
+    """The recordings of a folder that `sebridge check-data` accepts."""
+    kind, prefix = "engine" if engine else "recording", f"{lang}-{engine or 'real'}"
+    for utterance in good_rows(folder, lang, skip_bad):
         samples = to_int16(load_audio(utterance, folder))
         words = utterance.words or language(lang).segment(utterance.text)
         made = replace(
@@ -47,7 +36,7 @@ def folder_recordings(folder: Path, lang: str, engine: str = "", skip_bad: bool 
 
 
 def engine_folders(folder: Path, lang: str, skip_bad: bool = False) -> Iterator[Recording]:
-    """`data/synthetic/ENGINE/` for each engine, recordings of the engines in turn."""
+    """The recordings of all engines in turn, from `data/synthetic/ENGINE/`."""
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     if not names:
         raise UserError(f"{folder}: no engine folders; put each engine's audio and table into a folder named after it")
@@ -61,7 +50,7 @@ def engine_folders(folder: Path, lang: str, skip_bad: bool = False) -> Iterator[
 
 
 def espeak(text: str, lang: str) -> np.ndarray:
-    """(N,) int16 at 16 kHz."""
+    """Samples (N,) int16 at 16 kHz of a text that espeak-ng says."""
     command = shutil.which("espeak-ng")
     if command is None:
         raise UserError("espeak-ng is not installed: install it, or set synthetic_source to studio or folder")
@@ -73,6 +62,7 @@ def espeak(text: str, lang: str) -> np.ndarray:
 
 
 def espeak_recordings(texts: Iterable[tuple[str, ...]], lang: str) -> Iterator[Recording]:
+    """Each text, given as words, as espeak-ng says it."""
     for index, words in enumerate(texts):
         samples = espeak("".join(words), lang)
         utterance = Utterance(

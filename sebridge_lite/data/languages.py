@@ -12,11 +12,6 @@ from dataclasses import dataclass
 INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")  # zero-width spaces and soft hyphens: nobody says them
 
 
-def normalise(text: str) -> str:
-    """The text in composed letters (NFC), with single spaces and without invisible characters."""
-    return " ".join(unicodedata.normalize("NFC", INVISIBLE.sub("", text)).split())
-
-
 @dataclass(frozen=True)
 class Language:
     """What a language's writing needs: `script` is its first and last letter, or None where any letter will do."""
@@ -40,7 +35,7 @@ class Language:
 
     def normalise(self, text: str) -> str:
         """The text in composed letters (NFC), with single spaces and without invisible characters."""
-        return normalise(text)
+        return " ".join(unicodedata.normalize("NFC", INVISIBLE.sub("", text)).split())
 
     def segment(self, text: str) -> tuple[str, ...]:
         """The words of a text, without the punctuation around them."""

@@ -6,7 +6,6 @@ may link files), which is why `own_data.py` checks them before a stranger's fold
 
 import json
 import math
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -15,23 +14,20 @@ import numpy as np
 import soundfile
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.paths import replacing
 
 RATE = 16_000
 RATES = (4_000, 192_000)  # outside, a resampling filter is of no use or takes gigabytes
 LONGEST_SECONDS = 3_600.0
 KINDS = ("people", "engine", "recording")
-AUDIO_ERRORS = (
-    RuntimeError,
-    OSError,
-    TypeError,
-    ValueError,
-    AssertionError,
-    MemoryError,
-)  # of soundfile, on broken files
+# What soundfile raises on broken files.
+AUDIO_ERRORS = (RuntimeError, OSError, TypeError, ValueError, AssertionError, MemoryError)
 
 
 @dataclass(frozen=True)
 class Utterance:
+    """What was said, by whom, and where its samples lie."""
+
     id: str
     text: str
     words: tuple[str, ...]  # empty until segmented
@@ -57,6 +53,7 @@ def show(text: str) -> str:
 
 
 def path_fault(path: str) -> str:
+    """What keeps a path from naming a file in the manifest's folder, or ''."""
     if path.startswith(("/", "~")) or "\\" in path or path[1:2] == ":":
         return f"path {show(path)} is not relative to the manifest's folder, with '/'"
     if ".." in path.split("/"):
@@ -65,19 +62,16 @@ def path_fault(path: str) -> str:
 
 
 def _type_fault(row: dict) -> str:
-    for name in _STRINGS:
-        if type(row[name]) is not str:
-            return f"{name} is not a string"
-    words, frames = row["words"], row.get("frames")
-    if type(words) not in (list, tuple) or not all(type(word) is str and word for word in words):
-        return "words is not a list of non-empty strings"
-    if type(row["seconds"]) not in (int, float):
-        return "seconds is not a number"
-    if type(row.get("start", 0)) is not int or row.get("start", 0) < 0:
-        return "start is not a whole number of 0 or more"
-    if frames is not None and (type(frames) is not int or frames < 1):
-        return "frames is not a whole number of 1 or more"
-    return "" if isinstance(row.get("truth"), dict | None) else "truth is not an object"
+    words, start, frames = row["words"], row.get("start", 0), row.get("frames")
+    wrong = {f"{name} is not a string": type(row[name]) is not str for name in _STRINGS}
+    wrong["words is not a list of non-empty strings"] = type(words) not in (list, tuple) or not all(
+        type(word) is str and word for word in words
+    )
+    wrong["seconds is not a number"] = type(row["seconds"]) not in (int, float)
+    wrong["start is not a whole number of 0 or more"] = type(start) is not int or start < 0
+    wrong["frames is not a whole number of 1 or more"] = frames is not None and (type(frames) is not int or frames < 1)
+    wrong["truth is not an object"] = not isinstance(row.get("truth"), dict | None)
+    return next((what for what, is_so in wrong.items() if is_so), "")
 
 
 def fault(row: dict) -> str:
@@ -88,9 +82,8 @@ def fault(row: dict) -> str:
         return f"no key '{min(missing)}'"
     if reason := _type_fault(row):
         return reason
-    for name in ("id", "text", "lang"):
-        if not row[name].strip():
-            return f"{name} is empty"
+    if empty := [name for name in ("id", "text", "lang") if not row[name].strip()]:
+        return f"{empty[0]} is empty"
     if row["kind"] not in KINDS:
         return f"kind {show(row['kind'])} is not one of {', '.join(KINDS)}"
     if (row["kind"] == "engine") != bool(row["engine"]):
@@ -134,19 +127,14 @@ def read_rows(path: Path) -> Iterator[tuple[int, Utterance | str]]:
         raise UserError(f"{path}: cannot read the manifest: {error.strerror}") from None
 
 
-def read_manifest(path: str | Path, skip_bad: bool = False) -> list[Utterance]:
-    """The utterances in order; the first bad row raises, or with `skip_bad` all are left out and counted on stderr."""
-    path, good, bad = Path(path), [], []
-    for line, found in read_rows(path):
-        if isinstance(found, Utterance):
-            good.append(found)
-        elif skip_bad:
-            bad.append(f"{path}:{line}: {found}")
-        else:
+def read_manifest(path: str | Path) -> list[Utterance]:
+    """The utterances in order; the first bad row raises."""
+    path = Path(path)
+    rows = list(read_rows(path))
+    for line, found in rows:
+        if isinstance(found, str):
             raise UserError(f"{path}:{line}: {found}")
-    if bad:
-        print(f"skipped {len(bad)} bad rows; the first is {bad[0]}", file=sys.stderr)
-    return good
+    return [found for _, found in rows]
 
 
 def _to_json(utterance: Utterance) -> str:
@@ -157,20 +145,14 @@ def _to_json(utterance: Utterance) -> str:
 
 
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
-    """The same utterances give the same bytes; a run that dies leaves the old file whole."""
-    path, seen = Path(path), set()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as handle:
-            for utterance in utterances:
-                if utterance.id in seen:
-                    raise UserError(f"{path}: id {show(utterance.id)} stands twice")
-                seen.add(utterance.id)
-                handle.write(_to_json(utterance) + "\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Writes the same bytes for the same utterances; a run that dies leaves the old file whole."""
+    seen = set()
+    with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
+        for utterance in utterances:
+            if utterance.id in seen:
+                raise UserError(f"{path}: id {show(utterance.id)} stands twice")
+            seen.add(utterance.id)
+            handle.write(_to_json(utterance) + "\n")
 
 
 def open_sound(path: Path) -> soundfile.SoundFile:

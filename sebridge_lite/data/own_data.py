@@ -1,9 +1,10 @@
-"""Your own recordings: check a folder, say what is wrong with each row, and import what is good.
+"""Your own recordings: a folder is checked, and what is wrong with each row is said.
 
 Left out: loudness levelling, trimming, forced alignment, and anything that mends a recording behind its owner's back.
 """
 
 import os
+import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,16 +16,9 @@ import soundfile
 from tqdm import tqdm
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.data_card import Card, Sound, make_card, measure
+from sebridge_lite.data.data_card import Sound, make_card, measure
 from sebridge_lite.data.languages import language
-from sebridge_lite.data.manifest import (
-    AUDIO_ERRORS,
-    RATES,
-    Utterance,
-    open_sound,
-    path_fault,
-    show,
-)
+from sebridge_lite.data.manifest import AUDIO_ERRORS, RATES, Utterance, open_sound, path_fault, show
 from sebridge_lite.data.own_tables import Fault, find_table, is_file, read_table
 
 SECONDS = (0.5, 30.0)
@@ -37,6 +31,8 @@ TAIL = 0.1  # seconds that a compressed file may promise in its header and not h
 
 @dataclass(frozen=True)
 class Problem:
+    """What is wrong in a table, where, and how to mend it."""
+
     file: str
     row: int  # the first line is 1; 0 is the file as a whole
     what: str
@@ -47,6 +43,7 @@ class Problem:
 
 
 def check_text(text: str, lang: str | None) -> None:
+    """Raises a Fault when a text cannot be what somebody says."""
     if any(unicodedata.category(c) == "Cc" or c == "\ufffd" for c in text):
         raise Fault("control or replacement characters in the text", "mend the text: it was damaged on its way")
     if not any(unicodedata.category(c)[0] in "LN" for c in text):
@@ -54,8 +51,8 @@ def check_text(text: str, lang: str | None) -> None:
     if len(text) > LONGEST_TEXT:
         raise Fault(f"text of {len(text)} characters", f"cut it to at most {LONGEST_TEXT}, with the audio")
     if not language(lang).in_script(text):
-        name = language(lang).name
-        raise Fault(f"text {show(text)} is mostly not in {name} script", "mend the text or choose --lang")
+        what = f"text {show(text)} is mostly not in {language(lang).name} script"
+        raise Fault(what, "mend the text or choose --lang")
 
 
 def _locate(folder: Path, name: str) -> Path:
@@ -97,6 +94,7 @@ def _decode(sound: soundfile.SoundFile, utterance: Utterance) -> np.ndarray:
 
 
 def check_audio(folder: Path, utterance: Utterance) -> Sound:
+    """What a row's samples say, or a Fault when they cannot be speech."""
     path = _locate(folder, utterance.path)
     try:
         sound = open_sound(path)
@@ -127,8 +125,8 @@ def _inspect(folder: Path, lang: str | None, found: Utterance | Fault) -> tuple[
     return faults, sound
 
 
-def check_folder(folder: str | Path, lang: str | None = None) -> tuple[list[Utterance], list[Problem], Card]:
-    """(the good rows with their measured seconds, every problem, the card of the good rows)."""
+def check_folder(folder: str | Path, lang: str | None = None) -> tuple[list[Utterance], list[Problem], dict]:
+    """The good rows with their measured seconds, every problem, and the card of the good rows."""
     folder = Path(folder)
     table = find_table(folder)
     rows = read_table(folder, table, lang)
@@ -147,3 +145,16 @@ def check_folder(folder: str | Path, lang: str | None = None) -> tuple[list[Utte
     if not rows:
         problems.append(Problem(table.name, 0, "no rows", "add one for each recording"))
     return good, problems, make_card(good, sounds, len(rows), len(rows) - len(good))
+
+
+def good_rows(folder: Path, lang: str, skip_bad: bool = False) -> list[Utterance]:
+    """The rows that pass the check; a bad one stops the run, or is named on stderr and left out."""
+    good, problems, _ = check_folder(folder, lang)
+    if problems and not skip_bad:
+        raise UserError(
+            f"{folder}: {len(problems)} bad rows, the first: {problems[0]}; mend them (sebridge check-data lists all), or "
+            "import without them (corpus.skip_bad: true)"
+        )
+    for problem in problems:
+        print(f"{folder}: skipped {problem}", file=sys.stderr)
+    return good

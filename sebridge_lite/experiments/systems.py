@@ -20,9 +20,9 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.data.engines import espeak_recordings
-from sebridge_lite.data.exports import read_exports
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import RATE, Utterance, resample, show
+from sebridge_lite.data.own_data import good_rows
 from sebridge_lite.data.recordings import Recording, to_int16, write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json
 from sebridge_lite.experiments.choose import aligned_scores
@@ -171,7 +171,10 @@ def score_folder(params: Params, folder: Path, lang: str, name: str) -> list[str
     bench = load_bench(params, lang)
     test = {text.text: text for text in bench.utterances("test")}
     cut = language(lang).segment
-    rows = read_exports(folder, lang, lambda text: test[text].words if text in test else cut(text))
+    rows = [
+        replace(row, words=test[row.text].words if row.text in test else cut(row.text))
+        for row in good_rows(folder, lang)
+    ]
     places = {text.id: place for place, text in enumerate(test.values())}
     ids = {row.id: test[row.text].id if row.text in test else f"own-{row.id}" for row in rows}
     rows = sorted(rows, key=lambda row: places.get(ids[row.id], len(places)))  # as every system has them

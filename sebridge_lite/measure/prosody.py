@@ -71,19 +71,31 @@ def time_alignment(reference: np.ndarray, other: np.ndarray) -> np.ndarray:
     """
     a, b = _shape(reference), _shape(other)
     cost = np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0))
-    total = np.empty_like(cost)
-    total[0] = np.cumsum(cost[0])
+    along = np.cumsum(cost, axis=1)
+    total = np.full((len(a), len(b) + 1), np.inf)  # a wall at the left
+    total[0, 1:] = along[0]
     for i in range(1, len(a)):
-        enter = np.minimum(total[i - 1], np.append(np.inf, total[i - 1, :-1]))
-        along = np.cumsum(cost[i])
-        total[i] = along + np.minimum.accumulate(enter - along + cost[i])  # steps along the row, without a loop
-    i, j = len(a) - 1, len(b) - 1
+        enter = np.minimum(total[i - 1, 1:], total[i - 1, :-1])
+        total[i, 1:] = along[i] + np.minimum.accumulate(enter - along[i] + cost[i])  # steps along the row, without a loop
+    return np.array(_cheapest(total[:, 1:].tolist(), len(a) - 1, len(b) - 1)[::-1])
+
+
+def _cheapest(total: list[list[float]], i: int, j: int) -> list[tuple[int, int]]:
+    """The way back from (i, j) to the start; of equal steps the diagonal first. Lists: this loop reads single numbers."""
     path = [(i, j)]
     while i or j:
-        steps = [(i - 1, j - 1), (i - 1, j), (i, j - 1)]
-        i, j = min((s for s in steps if min(s) >= 0), key=lambda s: total[s])
+        if not (i and j):
+            i, j = max(i - 1, 0), max(j - 1, 0)
+        else:
+            both, one, other = total[i - 1][j - 1], total[i - 1][j], total[i][j - 1]
+            if both <= one and both <= other:
+                i, j = i - 1, j - 1
+            elif one <= other:
+                i -= 1
+            else:
+                j -= 1
         path.append((i, j))
-    return np.array(path[::-1])
+    return path
 
 
 def _rms(x: np.ndarray) -> float:

@@ -124,7 +124,7 @@ def make_arms(device: torch.device, folder: str) -> dict[str, Ours | TRL]:
     with torch.no_grad():
         for weights in moved.parameters():
             weights += 0.02 * torch.randn_like(weights)
-    pairs = pair_set(triplets, moved, reference.to(device), *WEIGHTS, "off")
+    pairs = pair_set(triplets, reference.to(device), *WEIGHTS, "off")
     arms = {
         DEFAULT: trl_arm(reference.cpu(), triplets, device, False, folder),
         BEST: trl_arm(reference, triplets, device, True, folder),

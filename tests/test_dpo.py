@@ -1,10 +1,9 @@
-"""The DPO loss: arithmetic by hand, its gradient, its options, and the mistake that it must not make."""
+"""The DPO loss: arithmetic by hand, its gradient, its options. (That every scored token counts is in test_dgsa.)"""
 
 import math
 
 import pytest
 import torch
-from torch import nn
 
 from sebridge_lite.align.dpo import dpo_loss, fallen
 from sebridge_lite.core.errors import UserError
@@ -105,42 +104,3 @@ def test_a_fallen_winner_is_told_in_one_line_and_a_risen_one_is_not():
     assert fallen(-0.05, 0.1) is None
     assert "-0.200 nats" in fallen(-0.2, 0.1)
     assert "nan" in fallen(math.nan, 0.1)
-
-
-# The well-known mistake: a mask the wrong way round. Nothing but a test that *changes tokens* finds it: the loss is finite,
-# its value at the start (ln 2) is right, and with unequal lengths it even falls.
-
-IGNORED, PROMPT = -100, 3
-
-
-def masked_logps(model, speech, inverted):
-    """Summed log-probs of a (B, T) batch after a prompt of three 0s, over the scored or, inverted, the ignored places."""
-    embed, rnn, head = model
-    inputs = nn.functional.pad(speech, (PROMPT, 0))
-    labels = inputs[:, 1:].clone()
-    labels[:, : PROMPT - 1] = IGNORED
-    logps = head(rnn(embed(inputs[:, :-1]))[0]).log_softmax(2)
-    each = logps.gather(2, labels.clamp_min(0)[..., None])[..., 0]
-    return (each * ((labels == IGNORED) if inverted else (labels != IGNORED))).sum(1)
-
-
-def lesson(won, lost, inverted):
-    models = []
-    for seed in (1, 2):  # a policy and another reference
-        torch.manual_seed(seed)
-        models.append((nn.Embedding(7, 8), nn.GRU(8, 8, batch_first=True), nn.Linear(8, 7)))
-    logps = [masked_logps(model, torch.stack([won, lost]), inverted) for model in models]
-    return dpo_loss(logps[0][:1], logps[0][1:], logps[1][:1], logps[1][1:], 0.1).losses.item()
-
-
-def test_an_inverted_mask_says_ln_2_whatever_the_winner_says_and_the_right_one_does_not():
-    torch.manual_seed(0)
-    won, lost = torch.randint(0, 7, (2, 10))
-    found = {inverted: set() for inverted in (False, True)}
-    for place in range(10):
-        other = won.clone()
-        other[place] = (other[place] + 1) % 7
-        for inverted, values in found.items():
-            values.add(lesson(other, lost, inverted))
-    assert {round(value, 6) for value in found[True]} == {round(LN2, 6)}
-    assert len(found[False]) == 10

@@ -73,32 +73,21 @@ def _equal(one: Sequence[Example], other: Sequence[Example]) -> bool:
     return all(torch.equal(a, b) for row, same in zip(one, other, strict=True) for a, b in zip(row, same, strict=True))
 
 
-def _check(
-    names: Sequence[str], sets: Mapping[str, Sequence[Pair]], policy: TextSpeechLM, reference: TextSpeechLM
-) -> None:
+def _check(names: Sequence[str], sets: Mapping[str, Sequence[Pair]], model: TextSpeechLM) -> None:
     if not names:
         raise UserError("preference pairs: none; sample more texts or loosen the filters that made them")
-    ours, theirs = policy.config, reference.config
-    if (ours.text_vocab, ours.speech_vocab) != (theirs.text_vocab, theirs.speech_vocab):
-        raise UserError(
-            f"reference of {theirs.text_vocab} text and {theirs.speech_vocab} speech tokens, policy of {ours.text_vocab} and "
-            f"{ours.speech_vocab}: take the checkpoint that the policy starts from as its reference"
-        )
+    context, vocab = model.config.max_positions, model.config.speech_vocab
     for label, pairs in sets.items():
-        for name, (winner, loser) in zip(names, pairs, strict=True):
-            if _equal([winner], [loser]):
+        for name, pair in zip(names, pairs, strict=True):
+            if _equal(pair[:1], pair[1:]):
                 raise UserError(f"pair {name}: winner and loser of T_{label} are the same tokens; drop it")
-            longest = max(_positions(winner), _positions(loser))
-            if longest > ours.max_positions:
+            if (longest := max(map(_positions, pair))) > context:
                 raise UserError(
-                    f"pair {name}: {longest:,} tokens with its text and prefix, the model has {ours.max_positions:,} "
-                    "positions; drop it"
+                    f"pair {name}: {longest:,} tokens with its text, the model has {context:,} positions; drop it"
                 )
-            highest = max((int(part.max()) for row in (winner, loser) for part in row[1:] if len(part)), default=0)
-            if highest >= ours.speech_vocab:
+            if any(len(part) and int(part.max()) >= vocab for row in pair for part in row[1:]):
                 raise UserError(
-                    f"pair {name}: token {highest} is outside 0..{ours.speech_vocab - 1}; it is of another tokenizer: "
-                    "make the pairs again"
+                    f"pair {name}: a token outside 0..{vocab - 1}; make the pairs again with this tokenizer"
                 )
 
 
@@ -106,14 +95,13 @@ def paired(
     names: Sequence[str],
     sets: Mapping[str, Sequence[Pair]],
     weights: Mapping[str, float],
-    policy: TextSpeechLM,
     reference: TextSpeechLM,
 ) -> PairSet:
     """Pairs as rows, with what the reference says of each. sets: each has one pair for each of `names`.
 
     What is the winner or the loser of two sets throughout is one row.
     """
-    _check(names, sets, policy, reference)
+    _check(names, sets, reference)
     columns: list[Sequence[Example]] = []
     places: dict[str, tuple[int, int]] = {}
     for label, pairs in sets.items():
@@ -131,12 +119,7 @@ def paired(
 
 
 def pair_set(
-    triplets: Sequence[Triplet],
-    policy: TextSpeechLM,
-    reference: TextSpeechLM,
-    lambda_s: float,
-    lambda_e: float,
-    conditioning: str,
+    triplets: Sequence[Triplet], reference: TextSpeechLM, lambda_s: float, lambda_e: float, conditioning: str
 ) -> PairSet:
     """T_stab and T_expr (Eq. 8-9) with their weights; a set of weight 0 has no rows and costs nothing.
 
@@ -149,7 +132,7 @@ def pair_set(
     weights = {label: weight for label, weight in (("stab", lambda_s), ("expr", lambda_e)) if weight}
     made = {"stab": stability_pairs(triplets, styled=conditioning == "split"), "expr": expressivity_pairs(triplets)}
     sets = {label: made[label] for label in weights}
-    return paired([triplet.name for triplet in triplets], sets, weights, policy, reference)
+    return paired([triplet.name for triplet in triplets], sets, weights, reference)
 
 
 @torch.no_grad()
@@ -214,7 +197,7 @@ def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[T
     """Trains `model` in place by DGSA or a variant of it; the policy that it is before the first step is the reference."""
     method, p = run.method, run.params.align
     weights = method.weights(lambda_s(run.alpha, p.alpha_star), lambda_e(run.alpha, p.alpha_star))
-    found = pair_set(triplets, model, model, *weights, method.conditioning)
+    found = pair_set(triplets, model, *weights, method.conditioning)
     beta, options = p.beta, {"normalised": method.normalised, "sft": p.sft_weight if method.sft_term else 0.0}
     if method.normalised:  # a token's margin is smaller by the length: so that the sigmoid sees what it sees without
         beta *= sum(len(t.real) + 1 for t in triplets) / len(triplets)

@@ -208,7 +208,7 @@ def dpo_pairs(loop: Loop, spoken: Candidates, reference: TextSpeechLM) -> PairSe
         for text, (winner, loser) in zip(texts, spoken.pairs, strict=True)
     ]
     names = [str(winner) for winner, _ in spoken.pairs]
-    return paired(names, {"critique": pairs}, {"critique": 1.0}, reference, reference)
+    return paired(names, {"critique": pairs}, {"critique": 1.0}, reference)
 
 
 def learn_pairs(

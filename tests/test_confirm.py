@@ -86,16 +86,16 @@ def test_all_systems_speak_the_texts_after_the_test_set_each_at_its_temperature(
 
 def test_nothing_is_kept_from_a_run_before_and_the_same_is_said_again(asked, tmp_path):
     params = replace(PARAMS, confirm=ConfirmParams(texts=4, align=(), tdsc=("sft",)))
-    first = confirm.confirm(params)[0]
+    first = confirm.run_confirm(params)
     stale = paths.artifacts("confirm", "lo", "critique", "s9", "tdsc")
     stale.mkdir(parents=True)
-    pd.testing.assert_frame_equal(confirm.confirm(params)[0], first)
+    pd.testing.assert_frame_equal(confirm.run_confirm(params), first)
     assert not stale.exists() and len(asked) == 2
 
 
 def test_what_needs_tokens_of_fresh_recordings_is_refused():
-    with pytest.raises(UserError, match="style-prefix needs tokens of the recordings"):
-        confirm.confirm(replace(PARAMS, confirm=replace(PARAMS.confirm, align=("sft", "style-prefix"))))
+    with pytest.raises(UserError, match="style-prefix needs tokens of recordings"):
+        confirm.run_confirm(replace(PARAMS, confirm=replace(PARAMS.confirm, align=("sft", "style-prefix"))))
 
 
 def test_your_recordings_have_no_further_texts_and_say_so(tmp_path, capsys):

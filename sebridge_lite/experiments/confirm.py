@@ -10,7 +10,6 @@ results/confirm/           confirm_systems.csv (a row a system) and confirm.csv 
 """
 
 import sys
-from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -34,9 +33,9 @@ from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.measure.dgsa_effects import alignment_conditions, rungs_of
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import save_scores
-from sebridge_lite.measure.systems import Systems, as_table, first, systems
+from sebridge_lite.measure.systems import as_table, first, systems
 from sebridge_lite.measure.tdsc_effects import lesser_gain, tdsc_conditions, with_relative
-from sebridge_lite.measure.verdicts import Condition, as_conditions
+from sebridge_lite.measure.verdicts import as_conditions
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import people
@@ -45,17 +44,12 @@ ASKED = {"align": ("D1", "D2", "D3", "D9"), "critique": ("T1", "T3", "T4", "T5",
 
 
 class Cell(NamedTuple):
-    """A system that speaks the fresh texts."""
+    """A system that speaks the fresh texts; `label` is its name in the tables."""
 
-    study: str
+    label: str
     name: str
     seed: int
     heat: float
-    label: str  # as it is called in the tables
-
-    @property
-    def folder(self) -> str:
-        return f"{self.study}/s{self.seed}/{self.label.replace(' ', '_')}"
 
 
 def record_fresh(params: Params, lang: str, folder: Path) -> None:
@@ -67,109 +61,90 @@ def record_fresh(params: Params, lang: str, folder: Path) -> None:
     write_set(folder, "test", record_all(progress(some, f"{lang} fresh texts"), params.seed))
 
 
-def aligned_cells(params: Params) -> list[Cell]:
-    """Systems of Table 3, each at the point that dev chose for it."""
-    names = params.confirm.align
-    if styled := [name for name in names if method_of("align", name).decoded == "styled"]:
-        raise UserError(
-            f"params.yaml: confirm.align: {', '.join(styled)} needs tokens of the recordings, and fresh ones have none"
-        )
-    heats = {name: choice_of(name)["temperature"] for name in names}
-    return [Cell("align", name, seed, heats[name], name) for name in names for seed in params.cells.seeds]
-
-
 def hottest(bench: Bench) -> float:
     """T13's temperature, from the test set: where TDSC gains most against its start, by the lesser of words and Hp."""
     params, seeds = bench.params, bench.params.cells.seeds
     curves = [curve_of(bench, "tdsc", seed) for seed in seeds]
     starts = {START: [history(bench, START, seed)[-1][0] for seed in seeds]}
     start = first(starts, params.tdsc.curve_texts)[START]
-    gains = {
-        heat: lesser_gain([curve[heat] for curve in curves], start, slice(None), params.claims) for heat in curves[0]
-    }
-    return max(gains, key=gains.__getitem__)
+
+    def gain(heat: float) -> float:
+        return lesser_gain([curve[heat] for curve in curves], start, slice(None), params.claims)
+
+    return max(curves[0], key=gain)
 
 
-def critique_cells(params: Params) -> list[Cell]:
-    """Systems of Table 4 at the temperature of all scoring; and TDSC at T13's, where it and its start are asked."""
-    names, seeds, heat = params.confirm.tdsc, params.cells.seeds, params.score.temperature
-    cells = [Cell("critique", name, seed, heat, name) for name in names for seed in seeds]
-    if {START, "tdsc"} <= set(names):
-        hot = hottest(tdsc_bench(params))
-        cells += [Cell("critique", "tdsc", seed, hot, f"tdsc at T = {hot:g}") for seed in seeds]
-    return cells
-
-
-def _ask(job: tuple[Params, str, Cell, Path]) -> Scores:
-    params, lang, cell, out = job
-    speech = out / "speech"
-    bench = load_bench(params, lang).with_set("test", read_manifest(speech / "test.jsonl"), speech)
-    if cell.study == "align":
-        scores = scored(bench, aligned_policy(bench, cell.name, cell.seed), cell.name, cell.seed, cell.heat)
+def cells_of(study: str, params: Params) -> list[Cell]:
+    """Systems of Table 3, each at the point that dev chose for it; or of Table 4 at the temperature of all scoring, and TDSC
+    at T13's too, where it and its start are asked."""
+    p, seeds = params.confirm, params.cells.seeds
+    if study == "align":
+        if styled := [name for name in p.align if method_of("align", name).decoded == "styled"]:
+            raise UserError(
+                f"params.yaml: confirm.align: {styled[0]} needs tokens of recordings, and fresh ones have none"
+            )
+        heats = [(name, name, choice_of(name)["temperature"]) for name in p.align]
     else:
-        model = bench.policy(last_policy(cell.name, cell.seed), "critique")
+        heats = [(name, name, params.score.temperature) for name in p.tdsc]
+        if {START, "tdsc"} <= set(p.tdsc):
+            hot = hottest(tdsc_bench(params))
+            heats.append((f"tdsc at T = {hot:g}", "tdsc", hot))
+    return [Cell(label, name, seed, heat) for label, name, heat in heats for seed in seeds]
+
+
+def _ask(job: tuple[Params, str, str, Cell, Path]) -> Scores:
+    params, study, lang, cell, out = job
+    speech, seed = out / lang / "speech", cell.seed
+    bench = load_bench(params, lang).with_set("test", read_manifest(speech / "test.jsonl"), speech)
+    if study == "align":
+        scores = scored(bench, aligned_policy(bench, cell.name, seed), cell.name, seed, cell.heat)
+    else:
+        model = bench.policy(last_policy(cell.name, seed), "critique")
         if method_of("critique", cell.name).decoded == "best":
-            scores = best_of_candidates(bench, model, cell.seed)
+            scores = best_of_candidates(bench, model, seed)
         else:
-            scores = score_policy(bench, model, cell.seed, temperature=cell.heat)
-    save_scores(out / cell.folder, scores, temperature=cell.heat)
+            scores = score_policy(bench, model, seed, temperature=cell.heat)
+    save_scores(out / lang / study / f"s{seed}" / cell.label.replace(" ", "_"), scores, temperature=cell.heat)
     return scores
 
 
-def conditions_of(study: str, found: Systems, names: Sequence[str], params: Params) -> Mapping[str, list[Condition]]:
-    """The conditions of the claims of a study that are asked."""
+def ask(params: Params, study: str, lang: str, out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The systems of a study on fresh texts, and the conditions of its claims."""
+    cells, rows = cells_of(study, params), {}
+    for cell, scores in zip(
+        cells, in_pool(_ask, [(params, study, lang, c, out) for c in cells], "confirm"), strict=True
+    ):
+        rows.setdefault(cell.label, []).append(scores)
+    found, names = systems(rows, load_bench(params, lang).floor), list(rows)
     if study == "align":
-        rungs = rungs_of(list(names), arm_of(params.align.arm).alpha)
+        rungs = rungs_of(names, arm_of(params.align.arm).alpha)
         conditions = alignment_conditions(found, rungs, params.align.alpha_star)
     else:
         conditions = tdsc_conditions(found, outside=(names[-1], found))
-    return {id: conditions[id] for id in ASKED[study]}
-
-
-def asked(params: Params) -> dict[str, tuple[str, list[Cell]]]:
-    """The language and the cells of each study that can be asked."""
-    roles, studies = params.roles, {}
-    for study, lang, names, cells in (
-        ("align", roles.dgsa, params.confirm.align, aligned_cells),
-        ("critique", roles.tdsc, params.confirm.tdsc, critique_cells),
-    ):
-        if lang == roles.dgsa and params.corpus.real_source == "folder":
-            print(f"confirm: {lang} has your recordings and no further texts; not asked", file=sys.stderr)
-        elif lang != "none" and names:
-            studies[study] = lang, cells(params)
-    return studies
-
-
-def confirm(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The systems, and the conditions; empty where nothing can be asked."""
-    tables, conditions, studies = [], {}, asked(params)
-    with paths.replacing(paths.artifacts("confirm")) as out:
-        out.mkdir(parents=True)
-        for lang in {lang for lang, _ in studies.values()}:
-            record_fresh(params, lang, out / lang / "speech")
-        for study, (lang, cells) in studies.items():
-            scores: dict[str, list[Scores]] = {}
-            for cell, one in zip(
-                cells, in_pool(_ask, [(params, lang, cell, out / lang) for cell in cells], "confirm"), strict=True
-            ):
-                scores.setdefault(cell.label, []).append(one)
-            found, names = systems(scores, load_bench(params, lang).floor), list(scores)
-            tables.append(with_relative(as_table(found, names, START), found).assign(language=lang))
-            conditions |= conditions_of(study, found, names, params)
-    if not conditions:
-        return pd.DataFrame(columns=["variant"]), pd.DataFrame(columns=["id", "effect"])
-    table, judged = pd.concat(tables, ignore_index=True), as_conditions(conditions, params.claims)
-    effects = [condition.effect for some in conditions.values() for condition in some]
+    kept = {id: conditions[id] for id in ASKED[study]}
+    judged, effects = as_conditions(kept, params.claims), [one.effect for some in kept.values() for one in some]
     judged["texts"], judged["seeds"] = [effect.n for effect in effects], [effect.seeds for effect in effects]
-    for rows in (table, judged):
-        rows["n"] = rows["texts"].astype(str) + " x " + rows["seeds"].astype(str)
-    return table, judged
+    return with_relative(as_table(found, names, START), found).assign(language=lang), judged
 
 
 def run_confirm(params: Params) -> pd.DataFrame:
     """The conditions; they and the systems are written."""
-    table, conditions = confirm(params)
-    for name, rows in (("confirm_systems", table), ("confirm", conditions)):
+    roles, own = params.roles, params.corpus.real_source == "folder"
+    studies = {"align": (roles.dgsa, params.confirm.align), "critique": (roles.tdsc, params.confirm.tdsc)}
+    asked = {study: lang for study, (lang, names) in studies.items() if lang != "none" and names}
+    if own and roles.dgsa in asked.values():
+        print(f"confirm: {roles.dgsa} has your recordings and no further texts; not asked", file=sys.stderr)
+        asked = {study: lang for study, lang in asked.items() if lang != roles.dgsa}
+    with paths.replacing(paths.artifacts("confirm")) as out:
+        out.mkdir(parents=True)
+        for lang in set(asked.values()):
+            record_fresh(params, lang, out / lang / "speech")
+        found = [ask(params, study, lang, out) for study, lang in asked.items()]
+    empty = pd.DataFrame(columns=["variant", "language"]), pd.DataFrame(columns=["id", "effect"])
+    for name, tables in zip(("confirm_systems", "confirm"), zip(*found or [empty], strict=True), strict=True):
+        table = pd.concat(tables, ignore_index=True)
+        if found:
+            table["n"] = table["texts"].astype(str) + " x " + table["seeds"].astype(str)
         with paths.replacing(paths.results("confirm", f"{name}.csv")) as temporary:
-            rows.to_csv(temporary, index=False)
-    return conditions
+            table.to_csv(temporary, index=False)
+    return table

@@ -17,14 +17,15 @@ from sebridge_lite.align.methods import METHODS
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.experiments.account import accounted
+from sebridge_lite.data.languages import language
+from sebridge_lite.experiments.account import NAME, accounted
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening import LOUD, levelled
 from sebridge_lite.measure import dgsa_effects, tdsc_effects
 from sebridge_lite.paper.evidence import evidence_claims, read_json
 from sebridge_lite.paper.figures import curves
 from sebridge_lite.paper.labels import ENGINE, OURS, PEOPLE, use_style
-from sebridge_lite.paper.published import LANGUAGES, NAMES, published
+from sebridge_lite.paper.published import NAMES, published
 from sebridge_lite.report.claims import read_table
 from sebridge_lite.report.ledger import VERDICTS
 from sebridge_lite.report.render import fonts, render, write
@@ -142,7 +143,7 @@ def page_of(heard: Mapping, stack: Stack, summary: dict, claims: list[dict], par
     return render(
         "site.html", summary=summary, tables=tables, claims=claims, verdicts=VERDICTS, committed=committed, params=params,
         alpha=alpha, figure=erosion_figure(tables, alpha, params.roles.dgsa), said=said, groups=groups, absent=heard["absent"],
-        printed=printed, names=NAMES, languages=LANGUAGES, methods=METHODS, fonts=fonts(), level=20 * np.log10(LOUD),
+        printed=printed, names=NAMES, language=language, methods=METHODS, fonts=fonts(), level=20 * np.log10(LOUD),
         systems=read_table(paths.results("systems", "table5_beside.csv")),
     )  # fmt: skip
 
@@ -159,7 +160,7 @@ def run_site(params: Params, publish: bool = False) -> str:
             f"results/claims is of profile {summary['profile']}, params.yaml of {params.profile}; `dvc repro`"
         )
     committed = bool(evidence_claims()) and all(row["verdict"] == "not tested" for row in claims)
-    with accounted("site", paths.results("site"), params):
+    with accounted("site", paths.results("site", NAME), params):
         heard, stack = collect(params)
         page = page_of(heard, stack, summary, evidence_claims() if committed else claims, params, committed)
         if (size := len(page.encode())) > MOST:

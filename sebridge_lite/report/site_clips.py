@@ -14,6 +14,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
+from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance, read_manifest
 from sebridge_lite.experiments import choose, critique_scores, score
 from sebridge_lite.experiments.bench import Bench, load_bench
@@ -24,7 +25,6 @@ from sebridge_lite.experiments.floors import floor_scores
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening_items import said_by
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.paper.published import LANGUAGES
 from sebridge_lite.stack.stack import Stack
 
 ALIGNED = ("sft", "dpo", "dgsa", "sft-real")
@@ -148,14 +148,14 @@ def cloned(bench: Bench, policy: str, voice: str, people: Sequence[str] | None =
     read = bench.stack.load([texts[place] for place in places], bench.folder("test"))
     groups = []
     for place, sound, recording in zip(places, made, read, strict=True):
-        text, language = texts[place], LANGUAGES.get(bench.lang, bench.lang)
+        text, said_in = texts[place], language(bench.lang).name
         name = (
             f"Studio person {text.speaker.rpartition('-')[2]}" if text.kind == "people" else f"Speaker {text.speaker}"
         )
-        takes = [Take(f"reference, {LANGUAGES.get(voice, voice)}", "people", given.sounds[place].numpy(), {}),
+        takes = [Take(f"reference, {language(voice).name}", "people", given.sounds[place].numpy(), {}),
                  Take("the person's recording", "people", recording.numpy(), row_of(heard, text.id)),
                  Take("clone", "ours", sound.numpy(), row_of(scores, text.id))]  # fmt: skip
-        groups.append(group_of(f"{name}, in {language}", bench, place, takes, text.speaker))
+        groups.append(group_of(f"{name}, in {said_in}", bench, place, takes, text.speaker))
     return groups
 
 

@@ -81,4 +81,4 @@ def learn(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates, folder: 
     data = key_of(*(part for row in groups.examples for part in row), groups.old, groups.advantage, p.grpo_clip)
     loss, what = partial(grpo_loss, clip=p.grpo_clip), f"{loop.name} k{k}: GRPO"
     done = train(policy, loss, batches, groups.collate, config, folder / "grpo", data, what)
-    return {"seconds_sft": round(done.seconds, 1)}
+    return {"grpo_loss": round(done.loss, 4)}

@@ -180,7 +180,7 @@ def learn_accepted(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates,
     examples, speakers = [(row.text, row.codes) for row in speech], [row.speaker for row in speech]
     seed = seed_of(loop.seed, "critique", k) % 2**31
     done = fine_tune(policy, examples, speakers, settings, seed, folder, f"{loop.name} k{k}: SFT")
-    return {"sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2), "seconds_sft": round(done.seconds, 1)}
+    return {"sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2)}
 
 
 def constant(loop: Loop, k: int, steps: int, lr: float) -> TrainConfig:
@@ -227,7 +227,7 @@ def learn_pairs(
     change = float(pd.read_csv(folder / "loss.csv")["winner_change"].tail(LATEST).mean())
     if line := fallen(change, p.most_fall):
         print(f"{what}: {line}", file=sys.stderr)
-    return {"dpo_loss": round(done.loss, 4), "winner_change": round(change, 4), "seconds_dpo": round(done.seconds, 1)}
+    return {"dpo_loss": round(done.loss, 4), "winner_change": round(change, 4)}
 
 
 def learn(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates, folder: Path) -> dict:

@@ -61,6 +61,11 @@ def write_json(path: Path, about: dict) -> None:
     path.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
+def copy_history(source: Path, target: Path) -> None:
+    """Copies the losses of a training without its times, so that the same training gives the same file."""
+    pd.read_csv(source, dtype=str).drop(columns="seconds").to_csv(target, index=False)
+
+
 def synthetic_speech(bench: Bench) -> list[Speech]:
     """All that there is to train on."""
     spoken = zip(bench.utterances("synthetic"), bench.tokens("synthetic"), strict=True)
@@ -162,7 +167,7 @@ def keep(
     by_heat = by_temperature(spoken.table, spoken.why, spoken.accepted, spoken.codes, bench.stack.codes)
     by_heat.to_csv(folder / "temperatures.csv", index=False, float_format="%.6g")
     for path in (loop.work / f"k{k}").glob("*/loss.csv"):
-        (folder / f"{path.parent.name}.csv").write_bytes(path.read_bytes())
+        copy_history(path, folder / f"{path.parent.name}.csv")
     write_json(folder / "about.json", {"k": k, **watched(loop, k, spoken, bench.params), **about})
     return bench.policy(folder, "critique")
 
@@ -177,9 +182,9 @@ def train_start(params: Params, seed: int) -> dict:
         done = fine_tune(model, examples, speakers, settings, seed, work, "start")
         folder = temporary / "k0"
         save_model(model, model.config, folder / "model", half=True)
-        (folder / "sft.csv").write_bytes((work / "loss.csv").read_bytes())
+        copy_history(work / "loss.csv", folder / "sft.csv")
         about = {"k": 0, "sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2)}
-        write_json(folder / "about.json", about | {"seconds_sft": round(done.seconds, 1)})
+        write_json(folder / "about.json", about)
     return about
 
 

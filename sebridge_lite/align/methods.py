@@ -12,15 +12,7 @@ from operator import attrgetter
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import AlignParams, TdscParams
 
-STUDIES = {
-    "align": "DGSA (Sec. 3) and its rivals, on the language with real speech",
-    "critique": "TDSC (Sec. 4) and its rivals, on the language without real speech",
-}
-DECODED = {
-    "plain": "one sample of the policy, without a style prefix",
-    "styled": "one sample, under a style prefix: another recording of the same speaker",
-    "best": "the best of several samples, by the judge that selects",
-}
+STUDIES = ("align", "critique")  # DGSA (Sec. 3) and its rivals, with real speech; TDSC (Sec. 4) and its, without
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,7 @@ class Method:
     printed: Mapping[str, str] = field(default_factory=dict)
     trains: str = "pairs"  # pairs, real (SFT on recordings), candidates (its own, judged), nothing (it is only decoded)
     by: str = ""  # the file of this room that trains it
-    decoded: str = "plain"  # one of DECODED
+    decoded: str = "plain"  # plain; styled: under a style prefix; best: of several samples, by the judge that selects
     arm: str = ""  # align: the SFT policy that it starts from, if not that of the parameters
     weights: Callable = lambda s, e: (s, e)  # align: lambda_s and lambda_e of the two sets, from Eq. 13-14
     pairs: str = "own"  # align: own (the style of y_expr is the speaker's), random-speaker, codec

@@ -8,7 +8,7 @@ several, pairs of equal length.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,11 +42,6 @@ class Triplet(NamedTuple):
     real: Tensor  # the winner of both sets
     expr: Tensor  # Eq. 6
     stab: Tensor  # Eq. 7
-
-
-class Samplers(NamedTuple):
-    expr: SamplerConfig
-    stab: SamplerConfig
 
 
 def expressive(
@@ -97,7 +92,7 @@ def triplets_of(
     stack: Stack,
     utterances: Sequence[Utterance],
     codes: Sequence[Tensor],
-    samplers: Samplers,
+    samplers: Mapping[str, SamplerConfig],
     *,
     samples: int,
     most: float,
@@ -107,8 +102,8 @@ def triplets_of(
 ) -> tuple[list[Triplet], dict[str, str]]:
     """Triplets named ID/SAMPLE, and by utterance the one whose style its y_expr has.
 
-    most: the word error of y_real up to which the *selecting* judge reads it well enough. same: the style is of the same
-    speaker. A loser that is empty, or the same tokens as its winner, teaches nothing: such triplets are left out.
+    samplers: of expr and of stab. most: the word error up to which the *selecting* judge must read y_real. same: the style is
+    of the same speaker. A loser that is empty, or the same tokens as its winner, teaches nothing: its triplet is left out.
     """
     if not utterances:
         raise UserError("preference pairs: no real speech in this corpus; DGSA needs some (real_minutes)")
@@ -125,8 +120,8 @@ def triplets_of(
     texts = [stack.text.encode(utterances[i].text) for i in kept]
     prefixes = [codes[sources[i]][:style_tokens] for i in kept]
     seeds = [[seed_of(seed, mode, utterances[i].id) for i in kept] for mode in ("expr", "stab")]
-    expr = expressive(model, texts, prefixes, samplers.expr, samples, seeds[0])
-    stab = stable(model, texts, samplers.stab, samples, seeds[1])
+    expr = expressive(model, texts, prefixes, samplers["expr"], samples, seeds[0])
+    stab = stable(model, texts, samplers["stab"], samples, seeds[1])
     made = [
         Triplet(f"{utterances[i].id}/{sample}", texts[n], prefixes[n], codes[i], expr[n][sample], stab[n][sample])
         for n, i in enumerate(kept)
@@ -153,11 +148,11 @@ def save_triplets(
     texts: Sequence[str],
     rows: pd.DataFrame,
     sources: dict,
-    samplers: Samplers,
+    samplers: Mapping[str, SamplerConfig],
 ) -> None:
     """pairs.jsonl, a row a triplet: where it comes from and how it was judged; tokens.safetensors: its sequences."""
     judged = {mode: rows[rows["mode"] == mode].to_dict("records") for mode in MODES}
-    drawn = {mode: [sampler.temperature, sampler.top_p] for mode, sampler in samplers._asdict().items()}
+    drawn = {mode: [sampler.temperature, sampler.top_p] for mode, sampler in samplers.items()}
     with paths.replacing(folder / "pairs.jsonl") as temporary, temporary.open("w", encoding="utf-8") as file:
         for n, (triplet, text) in enumerate(zip(triplets, texts, strict=True)):
             real = judged["real"][n]

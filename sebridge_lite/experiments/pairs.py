@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sebridge_lite.align.methods import arm_for, method_of
 from sebridge_lite.align.modes import mode_rows, modes, premise, through_codec
-from sebridge_lite.align.pairs import Samplers, pairs_folder, save_triplets, spoken_by, triplets_of
+from sebridge_lite.align.pairs import pairs_folder, save_triplets, spoken_by, triplets_of
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import in_pool
@@ -16,14 +16,14 @@ from sebridge_lite.experiments.bench import load_bench
 from sebridge_lite.experiments.sft import sft_policy
 
 
-def _make(job: tuple[Params, str, str, int]) -> dict[str, int]:
+def _make(job: tuple[Params, str, str, int]) -> int:
     params, arm, kind, seed = job
     bench, p = load_bench(params), params.align
     stack, real, folder, sampler = bench.stack, bench.utterances("real"), bench.folder("real"), bench.sampler(seed)
-    samplers = Samplers(
-        expr=replace(sampler, temperature=p.expr_temperature, top_p=p.expr_top_p),
-        stab=replace(sampler, temperature=p.stab_temperature, top_p=p.stab_top_p),
-    )
+    samplers = {
+        "expr": replace(sampler, temperature=p.expr_temperature, top_p=p.expr_top_p),
+        "stab": replace(sampler, temperature=p.stab_temperature, top_p=p.stab_top_p),
+    }
     triplets, sources = triplets_of(
         sft_policy(bench, arm, seed),
         stack,
@@ -45,13 +45,13 @@ def _make(job: tuple[Params, str, str, int]) -> dict[str, int]:
         save_triplets(temporary, triplets, [utterance.text for utterance in said], rows, sources, samplers)
         modes(rows, triplets, stack.codes).to_csv(temporary / "modes.csv", index=False)
         premise(rows, triplets, stack.codes).to_csv(temporary / "premise.csv", index=False)
-    return {"pairs": len(triplets), "real": len(real)}
+    return len(triplets)
 
 
-def make_pairs(params: Params, seed: int) -> dict[str, dict[str, int]]:
-    """How many pairs, of how many recordings: by ARM-KIND, all that the methods of this run learn from."""
+def make_pairs(params: Params, seed: int) -> dict[str, int]:
+    """How many pairs there are, by ARM-KIND: all that the methods of this run learn from."""
     methods = [method_of("align", name) for name in params.cells.align]
     needed = [(params.align.arm, "own"), *((arm_for(method, params.align), method.pairs) for method in methods)]
     needed = list(dict.fromkeys(needed))
     made = in_pool(_make, [(params, arm, kind, seed) for arm, kind in needed], f"pairs s{seed}")
-    return {f"{arm}-{kind}": counts for (arm, kind), counts in zip(needed, made, strict=True)}
+    return {f"{arm}-{kind}": count for (arm, kind), count in zip(needed, made, strict=True)}

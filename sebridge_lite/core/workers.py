@@ -27,6 +27,31 @@ def workers(seconds_of_work: float = math.inf) -> int:
     return int(asked)
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for torch within the block: small steps wait more than they work on two, and sums round otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def crew(count: int) -> Iterator[ProcessPoolExecutor | None]:
+    """A pool of `count` processes of one thread each, or None where this one is enough."""
+    if count <= 1:
+        yield None
+        return
+    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def in_pool(function: Callable, jobs: Sequence[tuple], what: str) -> list:
     """`function(job)` of every job, in their order: each in one thread, in as many processes as `workers` allows.
 
@@ -34,7 +59,7 @@ def in_pool(function: Callable, jobs: Sequence[tuple], what: str) -> list:
     the jobs run one after the other.
     """
     count = 1 if torch.cuda.is_available() else min(workers(), len(jobs))
-    with _one_thread() if count <= 1 else contextlib.nullcontext():
+    with one_thread() if count <= 1 else contextlib.nullcontext():
         done = _here(function, jobs) if count <= 1 else _apart(function, jobs, count)
         found = []
         for job in progress(jobs, what, "cell"):
@@ -54,26 +79,11 @@ def in_pool(function: Callable, jobs: Sequence[tuple], what: str) -> list:
         return found
 
 
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same arithmetic as in a pool: sums over several threads round otherwise."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _here(function: Callable, jobs: Sequence[tuple]) -> Iterator:
     yield from map(function, jobs)
 
 
 def _apart(function: Callable, jobs: Sequence[tuple], count: int) -> Iterator:
-    context = multiprocessing.get_context("spawn")  # a forked torch may hang
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=torch.set_num_threads, initargs=(1,))
-    try:
+    with crew(count) as pool:
         for future in [pool.submit(function, job) for job in jobs]:
             yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)

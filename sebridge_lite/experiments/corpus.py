@@ -16,13 +16,13 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import CorpusParams, Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import rng_of
-from sebridge_lite.core.workers import workers
+from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.data.engines import engine_folders, espeak_recordings, folder_recordings
 from sebridge_lite.data.filters import Filter, filtered, letter_seconds
 from sebridge_lite.data.recordings import Recording, take_seconds, write_set
 from sebridge_lite.data.sets import PLACES
 from sebridge_lite.studio.grammar import Grammar
-from sebridge_lite.studio.studio import Line, crew, lines_of, mishear, record_all
+from sebridge_lite.studio.studio import Line, lines_of, mishear, record_all
 from sebridge_lite.studio.texts import load_language, sentences, split_of
 from sebridge_lite.studio.voices import engines, people
 

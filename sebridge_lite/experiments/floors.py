@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.workers import in_pool, workers
+from sebridge_lite.core.workers import crew, in_pool, workers
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
@@ -19,7 +19,7 @@ from sebridge_lite.experiments.corpus import SPEED
 from sebridge_lite.measure.evaluate import floors
 from sebridge_lite.measure.saved import save_scores
 from sebridge_lite.measure.scoring import load_references, silence_codes
-from sebridge_lite.studio.studio import crew, lines_of, record_all
+from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language
 from sebridge_lite.studio.voices import engines
 

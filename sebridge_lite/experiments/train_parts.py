@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from sebridge_lite.core.checkpoint import code_hash, key_of
 from sebridge_lite.core.memory import peak_memory_gib
 from sebridge_lite.core.params import PartParams, PretrainParams
-from sebridge_lite.core.workers import workers
+from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.experiments import material as mat
 from sebridge_lite.experiments.material import Material, features, render_material
 from sebridge_lite.lm.batching import Batches
@@ -39,7 +39,6 @@ from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig, tokenizer_
 from sebridge_lite.stack.units import UNITS
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig, vocoder_loss
 from sebridge_lite.stack.weights import load_model, save_model
-from sebridge_lite.studio.studio import crew
 from sebridge_lite.studio.voices import engines, people
 
 MODULES = [f"experiments/{name}.py" for name in ("material", "train_parts", "examine_parts", "parts")]

@@ -26,7 +26,7 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.core.work import working
-from sebridge_lite.core.workers import workers
+from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.data.codes import codes_for, read_codes, write_codes
 from sebridge_lite.data.manifest import Utterance, read_manifest, write_manifest
 from sebridge_lite.data.mixing import mix, seconds_of
@@ -47,7 +47,7 @@ from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.measure.worlds import over_alpha, peak_row
 from sebridge_lite.stack.batches import unless_empty
 from sebridge_lite.stack.stack import Stack
-from sebridge_lite.studio.studio import Line, crew, lines_of, record_all
+from sebridge_lite.studio.studio import Line, lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import Voice, engines, people
 

@@ -4,17 +4,15 @@ A chunk is always the same sentences, whoever renders it, so any number of proce
 """
 
 import itertools
-import multiprocessing
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from sebridge_lite.core.seeds import rng_of, seed_of
+from sebridge_lite.core.workers import one_thread
 from sebridge_lite.data.manifest import RATE, Utterance
 from sebridge_lite.data.recordings import Recording
 from sebridge_lite.studio.lexicon import Word
@@ -50,23 +48,13 @@ def truth_of(spoken: Plan, line: Line) -> dict:
     }
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Rendering is many small steps: a second thread waits more than it works, and slows whoever shares the core."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def record(lines: list[Line], seed: int) -> list[Recording]:
-    """One chunk: plan each line, render all at once."""
-    tone_lang = ["bb" if line.lang.startswith("bb") else line.lang for line in lines]
+    """The recordings of one chunk: each line is planned, and all are rendered at once."""
     plans = [
-        plan(line.words, lang, line.voice, rng_of(seed, line.id, "prosody"), slip_rate=line.slip_rate)
-        for line, lang in zip(lines, tone_lang, strict=True)
+        plan(
+            line.words, line.lang.split("-")[0], line.voice, rng_of(seed, line.id, "prosody"), slip_rate=line.slip_rate
+        )
+        for line in lines
     ]
     seeds = [seed_of(seed, line.id, "sound") for line in lines]
     with one_thread():
@@ -80,20 +68,6 @@ def record(lines: list[Line], seed: int) -> list[Recording]:
         )  # fmt: skip
         recordings.append(Recording(utterance, samples, spoken.f0))
     return recordings
-
-
-@contextmanager
-def crew(count: int) -> Iterator[ProcessPoolExecutor | None]:
-    """`count` rendering processes, or None for this one alone."""
-    if count == 1:
-        yield None
-        return
-    context = multiprocessing.get_context("spawn")  # a forked torch may hang
-    pool = ProcessPoolExecutor(count, mp_context=context)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def record_all(lines: Iterable[Line], seed: int, pool: ProcessPoolExecutor | None = None) -> Iterator[Recording]:

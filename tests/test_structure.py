@@ -62,7 +62,7 @@ def test_each_implemented_equation_has_one_home():
 def test_stages_wait_only_for_what_they_use():
     """What no stage needs until it is asked for takes seconds to import, in each of forty processes."""
     code = (
-        "import sys, sebridge_lite.experiments.policies, sebridge_lite.experiments.encode, sebridge_lite.experiments.alignment\n"
+        "import sys, sebridge_lite.experiments.encode, sebridge_lite.experiments.choose, sebridge_lite.experiments.critique\n"
         "print([name for name in ('transformers', 'peft', 'scipy.stats', 'scipy.signal', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -4,21 +4,8 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.extras.ratings import (
-    Parts,
-    agreement,
-    both_ways,
-    by_people,
-    comparisons,
-    crossed_t,
-    grids,
-    honesty,
-    means,
-    parts_of,
-    preferences,
-    screened,
-    texts_needed,
-)
+from sebridge_lite.extras import ratings
+from sebridge_lite.extras.ratings import Parts, agreement, both_ways, crossed_t, honesty, parts_of, texts_needed
 
 
 def crossed(rng, raters, texts, parts: Parts, mean=0.0):
@@ -41,15 +28,9 @@ def table(scores: dict[str, np.ndarray], simulated=False) -> pd.DataFrame:
 
 def test_a_mean_stands_beside_both_intervals():
     """Scores 3 and 5 by one rater, 4 and 4 by the other: mean 4, s = sqrt(2/3), so 4 +- 1.96 s / 2."""
-    row = means(table({"one": np.array([[3, 5], [4, 4]])}), "nmos").iloc[0]
+    row = ratings.means(table({"one": np.array([[3, 5], [4, 4]])}), "nmos").iloc[0]
     assert (row["mean"], row["ratings"], row["raters"], row["texts"]) == (4, 4, 2, 2)
     assert row["normal_high"] - 4 == pytest.approx(1.96 * np.sqrt(2 / 3) / 2)
-
-
-def test_gaps_stay_gaps_and_rows_of_all_systems_are_in_one_order():
-    found = grids(table({"one": np.array([[3, np.nan], [4, 4]]), "two": np.array([[1, 2], [np.nan, 5]])}), "nmos")
-    np.testing.assert_array_equal(found["one"], [[3, np.nan], [4, 4]])
-    np.testing.assert_array_equal(found["two"], [[1, 2], [np.nan, 5]])
 
 
 def test_where_raters_and_texts_differ_only_the_crossed_interval_covers_the_truth():
@@ -75,7 +56,7 @@ def test_comparisons_find_a_difference_that_is_there_and_none_that_is_not():
     rng = np.random.default_rng(2)
     parts = Parts(0.02, 0.02, 0.3)
     scores = {name: crossed(rng, 15, 15, parts, mean) for name, mean in (("a", 4.0), ("b", 4.0), ("c", 3.3))}
-    found = comparisons(table(scores), "nmos").set_index(["one", "other"])
+    found = ratings.comparisons(table(scores), "nmos").set_index(["one", "other"])
     assert found.loc[("a", "c"), "t_p"] < 0.01
     assert found.loc[("a", "c"), "wilcoxon_p"] < 0.01
     assert found.loc[("a", "b"), "t_p"] > 0.05
@@ -86,7 +67,7 @@ def test_preferences_count_votes_whichever_stands_first():
     """Of four votes between x and y, x has three: a quarter over one half."""
     votes = [("r0", "i0", "x", "y"), ("r0", "i1", "x", "y"), ("r1", "i0", "y", "x"), ("r1", "i1", "x", "y")]
     rows = pd.DataFrame(votes, columns=["rater", "item", "system", "other"])
-    found = preferences(rows.assign(task="ab", score=1, simulated=False)).iloc[0]
+    found = ratings.preferences(rows.assign(task="ab", score=1, simulated=False)).iloc[0]
     assert (found["one"], found["other"], found["over_half"]) == ("x", "y", 0.25)
 
 
@@ -96,16 +77,12 @@ def test_agreement_by_hand():
     assert agreement([[1, 4, 5], [2, 4, np.nan]]) == pytest.approx(1 - 3 * 2 / 54)
 
 
-def test_agreement_of_three_raters_with_a_gap_by_hand():
-    """(1, 1, 2) has ordered squares 4 over 2, (3, 5) has 8 over 1. Pooled 1, 1, 2, 3, 5: 0 1 4 16 1 4 16 1 9 4, twice 56."""
-    assert agreement([[1, 3], [1, 5], [2, np.nan]]) == pytest.approx(1 - 4 * (4 / 2 + 8 / 1) / 112)
-
-
-def test_agreement_is_one_for_the_same_and_about_none_for_chance():
+def test_agreement_is_one_for_the_same_and_about_none_for_chance_and_allows_gaps():
+    """With a gap: (1, 1, 2) has ordered squares 4 over 2, (3, 5) has 8 over 1; pooled 1, 1, 2, 3, 5 has 112."""
     rng = np.random.default_rng(3)
-    same = np.tile(rng.integers(1, 6, 50), (5, 1))
-    assert agreement(same) == pytest.approx(1)
+    assert agreement(np.tile(rng.integers(1, 6, 50), (5, 1))) == pytest.approx(1)
     assert abs(agreement(rng.integers(1, 6, (10, 200)))) < 0.05
+    assert agreement([[1, 3], [1, 5], [2, np.nan]]) == pytest.approx(1 - 4 * (4 / 2 + 8 / 1) / 112)
     assert np.isnan(agreement(np.ones((3, 3))))
     with pytest.raises(UserError, match="no clip has two ratings"):
         agreement([[1, 2, 3]])
@@ -113,7 +90,7 @@ def test_agreement_is_one_for_the_same_and_about_none_for_chance():
 
 def test_screening_drops_who_fails_gold_and_who_never_heard_any():
     gold = pd.DataFrame({"rater": ["a"] * 4 + ["b"] * 4, "right": [True, True, True, False, True, False, False, False]})
-    found = screened(gold, ["a", "b", "c"], 0.75).set_index("rater")
+    found = ratings.screened(gold, ["a", "b", "c"], 0.75).set_index("rater")
     assert found["kept"].tolist() == [True, False, False]
     assert found.loc["b", "why"] == "25% of gold clips right, 75% asked for"
     assert found.loc["c", "why"] == "no gold clip answered"
@@ -152,12 +129,3 @@ def test_with_many_independent_ratings_the_textbook_number_is_needed():
     """(1.96 + 0.84)^2 s^2 / d^2 pairs of ratings."""
     needed = 500 * texts_needed(0.01, Parts(0, 0, 1), raters=500)
     assert needed == pytest.approx((1.959964 + 0.841621) ** 2 / 0.01**2, rel=0.03)
-
-
-def test_no_claim_may_rest_on_simulated_raters():
-    real = table({"one": np.array([[3, 5], [4, 4]])})
-    assert by_people(real) is real
-    made_up = pd.concat([real, real.assign(simulated=True)])
-    with pytest.raises(UserError, match="simulated"):
-        by_people(made_up)
-    assert means(made_up.tail(4), "nmos")["simulated"].all()

@@ -26,7 +26,8 @@ from sebridge_lite.measure.stats import Interval
 from sebridge_lite.stack.batches import in_batches
 from sebridge_lite.stack.stack import Stack
 
-SORTED = 4_000  # tokens at once whose whole distributions are sorted: 100 kB each at 6,561 codes
+PASSED = 4_000  # tokens at once through the model
+CACHED = 500  # tokens at once whose whole distributions are sorted: so many stay in a processor's cache
 RATES = {  # name: the table's column and what it is counted out of (None: a plain mean over utterances)
     "wer": ("words_wrong", "words"),
     "cer": ("characters_wrong", "characters"),
@@ -208,10 +209,16 @@ def surprisal(
         logits[:, -STOPS:].masked_fill_(early[:, None], -torch.inf)
         probs = (logits / max(sampler.temperature, 1e-6)).softmax(1)
         recent = F.pad(batch.speech, (sampler.window, 0), value=-1).unfold(1, sampler.window, 1)[scored]
-        drawn, plain = (p.gather(1, targets[:, None])[:, 0] for p in (chances(probs, recent, sampler), probs))
+        drawn = torch.cat(
+            [
+                chances(p, near, sampler).gather(1, target[:, None])[:, 0]
+                for p, near, target in zip(*(x.split(CACHED) for x in (probs, recent, targets)), strict=True)
+            ]
+        )
+        plain = probs.gather(1, targets[:, None])[:, 0]
         # Generation rounds otherwise than this pass, and may have found inside the nucleus what is just outside here.
         bits = torch.zeros(scored.shape, device=scored.device)
         bits[scored] = -torch.where(drawn > 0, drawn, plain).log2()
         return bits.masked_fill(~valid(batch.speech_lengths, bits.shape[1]), 0).sum(1).tolist()
 
-    return in_batches(one, codes, SORTED)
+    return in_batches(one, codes, PASSED)

@@ -76,7 +76,9 @@ def time_alignment(reference: np.ndarray, other: np.ndarray) -> np.ndarray:
     total[0, 1:] = along[0]
     for i in range(1, len(a)):
         enter = np.minimum(total[i - 1, 1:], total[i - 1, :-1])
-        total[i, 1:] = along[i] + np.minimum.accumulate(enter - along[i] + cost[i])  # steps along the row, without a loop
+        total[i, 1:] = along[i] + np.minimum.accumulate(
+            enter - along[i] + cost[i]
+        )  # steps along the row, without a loop
     return np.array(_cheapest(total[:, 1:].tolist(), len(a) - 1, len(b) - 1)[::-1])
 
 

@@ -40,11 +40,6 @@ def samples_of(table: pd.DataFrame) -> list[int]:
     return table["sample"].tolist() if "sample" in table else [0] * len(table)
 
 
-def current(path: Path, settings: str) -> bool:
-    """Whether a summary is there, and of these settings."""
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("settings") == settings
-
-
 def load_scores(folder: Path, codes: int) -> tuple[Scores, dict]:
     """The scores, and all of `summary.json`."""
     try:

@@ -76,7 +76,9 @@ def test_a_reference_is_of_the_same_speaker_never_the_text_itself_and_as_long_as
     assert max(map(len, given(bench, 60.0).sounds)) < 60 * 16_000  # there is no more
 
 
-def test_a_speaker_of_one_sentence_cannot_be_cloned(bench):
+def test_a_speaker_of_one_sentence_cannot_be_cloned_and_halves_of_one_sound_are_of_one_voice(bench):
+    half = torch.randn(16_000)
+    assert two_voices(bench.stack, [torch.cat([half, half])])[0] == pytest.approx(1, abs=1e-3)
     alone = bench.utterances("test")[:1]
     with pytest.raises(UserError, match="no other sentence to take a reference from"):
         voices_of(bench.stack, alone, alone, [torch.zeros(16_000)], 1.0)
@@ -127,11 +129,6 @@ def test_intervals_are_over_speakers_so_more_sentences_of_few_people_do_not_narr
     assert other.n == 384 and abs((other.high - other.low) - (one.high - one.low)) < 0.02
     assert gap([many], "sim", [many], "floor").low > 0
     assert np.isnan(over_speakers([few[few["speaker"] == "a"]], "sim").mean)
-
-
-def test_a_recording_whose_halves_are_one_sound_is_of_one_voice(bench):
-    half = torch.randn(16_000)
-    assert two_voices(bench.stack, [torch.cat([half, half])])[0] == pytest.approx(1, abs=1e-3)
 
 
 def test_the_grid_has_both_policies_and_styles_and_a_foreign_voice_for_lao_alone():
@@ -268,6 +265,7 @@ LOUD = np.random.default_rng(0).normal(size=24_000)
     [
         ({"today": date(2031, 1, 1)}, "2030-01-01"),
         ({"samples": np.zeros(24_000)}, "silence"),
+        ({"samples": 0.1 * LOUD[:100]}, "give another recording"),
         ({"samples": np.concatenate([0.1 * LOUD[:12_000], np.zeros(24_000)])}, "0.8 s of speech"),
         ({"samples": np.clip(3 * LOUD, -1, 1)}, "clipped"),
         ({"text": "ผมໄປ"}, "not wholly in Thai or in Lao script"),
@@ -278,7 +276,7 @@ LOUD = np.random.default_rng(0).normal(size=24_000)
 def test_a_bad_request_is_one_line_and_writes_nothing(ask, tmp_path, how, part):
     with pytest.raises(UserError) as caught:
         ask(**how)
-    assert part in str(caught.value) and "\n" not in str(caught.value)
+    assert part in str(caught.value) and not {"\n", "row"} & set(str(caught.value).split(" "))
     assert not (tmp_path / "out.wav").exists()
 
 
@@ -291,13 +289,6 @@ def test_a_clone_never_takes_the_place_of_what_it_is_made_from(ask, tmp_path, na
         command.clone("ผมไป", *given, tmp_path / name, today=date(2029, 1, 1))
     assert "\n" not in str(caught.value)
     assert (tmp_path / name).read_bytes() == before
-
-
-def test_advice_for_a_list_is_not_given_for_one_reference(ask):
-    for samples in (np.zeros(24_000), 0.1 * LOUD[:100]):
-        with pytest.raises(UserError, match="give another recording") as caught:
-            ask(samples=samples)
-        assert "row" not in str(caught.value)
 
 
 def test_without_consent_nothing_is_cloned(ask, tmp_path):

@@ -268,18 +268,12 @@ def test_the_page_fits_a_phone_in_light_and_dark_and_loads_nothing(page):
 
 
 @needs_chromium
-def test_text_in_the_page_is_text(page):
+def test_text_in_the_page_is_text_and_playing_one_clip_stops_the_other(page):
     page.open(page.folder / "test" / "page.html")
     begin(page, "reader")
     assert page.run("document.getElementById('title').textContent") == "A <i>test</i>"
     assert page.run("document.getElementById('said').textContent") == TEXT
     assert page.run("document.querySelectorAll('#said *, #title *').length") == 0
-
-
-@needs_chromium
-def test_playing_one_clip_stops_the_other(page):
-    page.open(page.folder / "test" / "page.html")
-    begin(page, "two")
     page.run("todo = todo.filter(one => one.task === 'ab'); show()")
     page.run("document.querySelectorAll('audio')[0].loop = true; document.querySelectorAll('audio')[0].play()")
     page.run("document.querySelectorAll('audio')[1].play()")

@@ -1,6 +1,5 @@
 """Attacks change sounds and nothing else; found marks, false alarms, words and errors are counted as they fall."""
 
-import io
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 from sebridge_lite.experiments.material import render_material
 from sebridge_lite.extras import detector, marking, watermark
-from sebridge_lite.extras.marking import ATTACKS, CODECS, Pair, detector_error, paired, runnable, survival, word_cost
+from sebridge_lite.extras.marking import ATTACKS, Pair, detector_error, paired, runnable, survival, word_cost
 from sebridge_lite.studio.voices import people
 
 RATE = 16_000
@@ -49,16 +48,6 @@ def test_a_codec_that_libsndfile_lacks_is_left_out_and_named(monkeypatch):
     assert "libsndfile" in missing["mp3"] and "MPEG_LAYER_III" in missing["mp3"]
 
 
-def test_the_smallest_files_are_smaller():
-    def size(form, subtype, compression):
-        file = io.BytesIO()
-        soundfile.write(file, noise(2.0, 0), RATE, format=form, subtype=subtype, compression_level=compression)
-        return len(file.getvalue())
-
-    for name in {"mp3", "opus"} & set(runnable()[0]):
-        assert size(*CODECS[f"{name}, smallest"]) < 0.7 * size(*CODECS[name])
-
-
 def test_the_mark_is_counted_where_it_is_and_where_it_is_not(pairs):
     """Nothing done: found. Wiped: gone. Stamped on everything: a false alarm each time."""
     ways = {
@@ -70,13 +59,8 @@ def test_the_mark_is_counted_where_it_is_and_where_it_is_not(pairs):
     assert table["n"].eq(len(pairs)).all() and table["unmarked"].eq(2 * len(pairs)).all()
     assert table["found"].to_dict() == {"none": len(pairs), "wiped": 0, "stamped": len(pairs)}
     assert table["alarms"].to_dict() == {"none": 0, "wiped": 0, "stamped": 2 * len(pairs)}
-    assert (table["rate_low"] <= table["rate"]).all() and (table["rate"] <= table["rate_high"]).all()
-
-
-def test_a_row_does_not_depend_on_the_other_attacks(pairs):
-    alone = survival(pairs[:2], 0.5, 3, {"noise": ATTACKS["noise at 20 dB"]})
-    beside = survival(pairs[:2], 0.5, 3, {"none": marking.untouched, "noise": ATTACKS["noise at 20 dB"]})
-    assert alone.iloc[0].equals(beside.iloc[1])
+    alone = survival(pairs, 1.0, 0, {"wiped": ways["wiped"]}).set_index("attack")
+    assert alone.loc["wiped"].equals(table.loc["wiped"])  # a row does not depend on the other attacks
 
 
 def test_a_piece_is_as_long_as_asked_and_a_shorter_sound_stays_whole():

@@ -60,8 +60,10 @@ def test_the_mark_is_found_after(change, marked):
     assert np.mean(found) >= 0.9
 
 
-def test_unmarked_speech_has_no_mark(speech):
+def test_unmarked_speech_has_no_mark_and_another_key_finds_nothing(speech, marked):
+    other = np.exp(2j * np.pi * np.random.default_rng(1).random(3328))
     assert not any(detect(samples, RATE).found for samples in speech)
+    assert not any(detect(samples, RATE, other).found for samples in marked)
 
 
 def test_the_score_of_any_sound_is_standard_normal_over_keys():
@@ -73,11 +75,6 @@ def test_the_score_of_any_sound_is_standard_normal_over_keys():
         found = np.array([scores(sound, key)[::61] for key in keys])
         assert abs(found.mean()) < 0.05
         assert found.std() == pytest.approx(1, abs=0.05)
-
-
-def test_another_key_finds_nothing(marked):
-    other = np.exp(2j * np.pi * np.random.default_rng(1).random(3328))
-    assert not any(detect(samples, RATE, other).found for samples in marked)
 
 
 @pytest.mark.parametrize("samples", [np.zeros(RATE), np.zeros(0), np.ones(10), np.zeros(PERIOD * 3)])

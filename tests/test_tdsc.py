@@ -13,27 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sebridge_lite.align import grpo
-from sebridge_lite.align.critic import Length, by_temperature, dropped, fit_length, judged
+from sebridge_lite.align import critic, grpo, tdsc
 from sebridge_lite.align.dgsa import dgsa_loss
-from sebridge_lite.align.grpo import advantages, group_set, grpo_loss
 from sebridge_lite.align.methods import METHODS, method_of, settings_of
-from sebridge_lite.align.tdsc import (
-    REASONS,
-    Candidates,
-    Loop,
-    Speech,
-    accepted_set,
-    constant,
-    decide,
-    dpo_pairs,
-    judge,
-    learn_pairs,
-    preferences,
-    rows_of,
-    sft_set,
-    temperatures,
-)
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.lm.batching import Batches
@@ -72,30 +54,24 @@ def table_of(*rows):
 
 def chosen(rows, p=P):
     table = table_of(*rows)
-    why = decide(table, p)
-    return accepted_set(table, why, p.best), preferences(table, why, p)
+    why = tdsc.decide(table, p)
+    return tdsc.accepted_set(table, why, p.best), tdsc.preferences(table, why, p)
 
 
-@pytest.mark.parametrize(
-    ("schedule", "k", "expected"),
-    [
-        ("paper_d2", 1, (0.7, 1.0, 0.9)),
-        ("paper_d2", 5, (0.7, 1.0, 1.3)),
-        ("table12", 1, (0.7, 1.0, 1.4)),
-        ("table12", 5, (0.7, 1.0, 1.8)),
-        ("table12_first", 1, (0.7, 1.0, 1.3)),
-        ("fixed", 4, (0.7, 1.0, 1.3)),
-        ("one", 4, (1.0,)),
-    ],
-)
-def test_the_hottest_temperature_follows_the_named_schedule(schedule, k, expected):
-    assert temperatures(k, replace(P, schedule=schedule)) == expected
+HOTTEST = {"paper_d2": (0.9, 1.3), "table12": (1.4, 1.8), "table12_first": (1.3, 1.7), "fixed": (1.3, 1.3)}
+
+
+@pytest.mark.parametrize("schedule", HOTTEST)
+def test_the_hottest_temperature_follows_the_named_schedule(schedule):
+    found = [tdsc.temperatures(k, replace(P, schedule=schedule)) for k in (1, 5)]
+    assert found == [(0.7, 1.0, hot) for hot in HOTTEST[schedule]]
+    assert tdsc.temperatures(4, replace(P, schedule="one")) == (1.0,)
 
 
 def test_candidates_divide_evenly_among_temperatures_or_are_refused():
-    assert rows_of((0.7, 1.0, 1.3), 6) == [0.7, 0.7, 1.0, 1.0, 1.3, 1.3]
+    assert tdsc.rows_of((0.7, 1.0, 1.3), 6) == [0.7, 0.7, 1.0, 1.0, 1.3, 1.3]
     with pytest.raises(UserError, match="candidates: 8 do not divide among 3"):
-        rows_of((0.7, 1.0, 1.3), 8)
+        tdsc.rows_of((0.7, 1.0, 1.3), 8)
 
 
 def test_each_reason_to_reject_is_found_alone_and_its_edge_is_the_papers():
@@ -103,21 +79,16 @@ def test_each_reason_to_reject_is_found_alone_and_its_edge_is_the_papers():
         (0, 1.0, 0.25, 10), (0, 1.0, 0.4, 10), (0, 1.0, 0.0, 10, 0.1), (0, 1.0, 0.0, 4), (0, 1.0, 0.0, 21),
         (0, 1.0, 0.0, 5), (0, 1.0, 0.0, 20), (0, 1.0, 1.0, 3, 0.5),
     )  # fmt: skip
-    why = decide(table, P)
-    found = [[reason for reason in REASONS if why.loc[row, reason]] for row in table.index]
+    why = tdsc.decide(table, P)
+    found = [[reason for reason in tdsc.REASONS if why.loc[row, reason]] for row in table.index]
     assert found == [[], ["wer"], ["repetition"], ["short"], ["long"], [], [], ["wer", "repetition", "short"]]
 
 
-def test_without_filters_everything_is_accepted():
-    table = table_of((0, 1.0, 3.0, 0, 1.0), (0, 1.0, 0.0, 999))
-    assert not decide(table, settings_of(method_of("critique", "self-training"), P)).any(axis=None)
-
-
 def test_length_is_a_line_in_characters_fitted_on_the_training_set():
-    length = fit_length(["ab", "abcd", "abcdef"], [torch.zeros(n) for n in (9, 13, 17)])
+    length = critic.fit_length(["ab", "abcd", "abcdef"], [torch.zeros(n) for n in (9, 13, 17)])
     assert length.of("abcdefgh") == pytest.approx(21)
     with pytest.raises(UserError, match="two of different length"):
-        fit_length(["ab", "cd"], [torch.zeros(3), torch.zeros(4)])
+        critic.fit_length(["ab", "cd"], [torch.zeros(3), torch.zeros(4)])
 
 
 def test_g_holds_the_fewest_errors_of_each_text_and_the_hottest_of_equals():
@@ -130,38 +101,24 @@ def test_g_holds_the_fewest_errors_of_each_text_and_the_hottest_of_equals():
 def test_a_sequence_said_twice_is_learnt_once():
     same, other = torch.tensor([1, 2, 3]), torch.tensor([4, 5])
     texts = [said("ກິນ"), said("ໄປ")]
-    length = fit_length(["a", "ab"], [same, other])
-    table = judged(
+    length = critic.fit_length(["a", "ab"], [same, other])
+    table = critic.judged(
         [[same, same, other], [same, other, other]], texts, [1.0] * 3, length, lambda rows: [["ກິນ"]] * len(rows)
     )
     assert table["again"].tolist() == [False, True, False, False, False, True]
     assert table["wer"].tolist() == [0, 0, 0, 1, 1, 1]
-    assert accepted_set(table, decide(table, replace(P, shortest=0.0, longest=math.inf)), 12) == [0, 2]
+    assert tdsc.accepted_set(table, tdsc.decide(table, replace(P, shortest=0.0, longest=math.inf)), 12) == [0, 2]
 
 
 def test_a_candidate_without_tokens_is_read_as_nothing():
-    length = fit_length(["a", "ab"], [torch.zeros(3), torch.zeros(4)])
-    table = judged([[torch.zeros(0, dtype=torch.long)]], [said("ກິນ", "ໄປ")], [1.0], length, lambda rows: 1 / 0)
-    assert (table["wer"].item(), decide(table, P)["short"].item()) == (1.0, True)
+    length = critic.fit_length(["a", "ab"], [torch.zeros(3), torch.zeros(4)])
+    table = critic.judged([[torch.zeros(0, dtype=torch.long)]], [said("ກິນ", "ໄປ")], [1.0], length, lambda rows: 1 / 0)
+    assert (table["wer"].item(), tdsc.decide(table, P)["short"].item()) == (1.0, True)
 
 
 def test_no_text_gives_a_line():
     with pytest.raises(UserError, match="texts: none"):
-        judged([], [], [1.0], Length(1.0, 0.0), list)
-
-
-def test_a_loser_is_wrong_in_words_alone_and_matched_to_its_winner():
-    winner, good = (0, 1.0, 0.0, 10), (0, 0.7, 1.0, 11)
-    for bad in (
-        (0, 1.3, 1.0, 10),  # hotter
-        (0, 0.7, 1.0, 13),  # three tokens longer
-        (0, 0.7, 1.0, 10, 0.2),  # loops
-        (0, 0.7, 1.0, 4),  # too short
-        (0, 0.7, 0.25, 10),  # accepted
-    ):
-        assert chosen([winner, bad])[1] == []
-        assert chosen([bad, winner, good])[1] == [(1, 2)]
-    assert chosen([(0, 1.0, 0.25, 10), (0, 0.7, 0.5, 10)])[1] == []  # not enough worse
+        critic.judged([], [], [1.0], critic.Length(1.0, 0.0), list)
 
 
 def test_the_papers_losers_are_the_worst_whatever_their_length_and_temperature():
@@ -170,41 +127,37 @@ def test_the_papers_losers_are_the_worst_whatever_their_length_and_temperature()
 
 
 ROWS = st.tuples(
-    st.integers(0, 4),
-    st.sampled_from([0.7, 1.0, 1.3]),
-    st.sampled_from([0.0, 0.25, 0.5, 1.0]),
-    st.integers(3, 25),
-    st.sampled_from([0.0, 0.2]),
-)
+    st.integers(0, 4), st.sampled_from([0.7, 1.0, 1.3]), st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+    st.integers(3, 25), st.sampled_from([0.0, 0.2]),
+)  # fmt: skip
+
+
+def passes(row, wer):
+    return wer and row["rep"] < 0.1 and 5 <= row["tokens"] <= 20
 
 
 def may_win(row, others):
     """Whether no accepted candidate of its text has fewer errors, or as few and is hotter."""
-    accepted = [own for own in others if own["wer"] < 0.4 and own["rep"] < 0.1 and 5 <= own["tokens"] <= 20]
-    return row in accepted and all(
-        (own["wer"], -own["temperature"]) >= (row["wer"], -row["temperature"]) for own in accepted
-    )
+    accepted = [(own["wer"], -own["temperature"]) for own in others if passes(own, own["wer"] < 0.4)]
+    return passes(row, row["wer"] < 0.4) and (row["wer"], -row["temperature"]) == min(accepted)
 
 
 def may_lose(row, winner, others):
     """Whether it fails in words alone, is as long as the winner and no hotter, and none such is colder, or as cold and worse."""
 
     def fits(own):
-        in_words = own["wer"] >= 0.4 and own["rep"] < 0.1 and 5 <= own["tokens"] <= 20
         near = abs(own["tokens"] - winner["tokens"]) <= P.near and own["temperature"] <= winner["temperature"]
-        return in_words and near and own["wer"] >= winner["wer"] + P.apart
+        return passes(own, own["wer"] >= max(0.4, winner["wer"] + P.apart)) and near
 
-    rivals = [own for own in others if fits(own)]
-    return row in rivals and all(
-        (own["temperature"], -own["wer"]) >= (row["temperature"], -row["wer"]) for own in rivals
-    )
+    rivals = [(own["temperature"], -own["wer"]) for own in others if fits(own)]
+    return fits(row) and (row["temperature"], -row["wer"]) == min(rivals)
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(ROWS, min_size=1, max_size=40))
 def test_a_pair_is_the_best_of_a_text_and_what_fails_in_words_and_never_the_other_way_round(rows):
     table = table_of(*rows)
-    pairs = preferences(table, decide(table, P), P)
+    pairs = tdsc.preferences(table, tdsc.decide(table, P), P)
     of_text = {text: group.to_dict("records") for text, group in table.groupby("text")}
     with_pair = set()
     for winner, loser in (table.loc[list(pair)].to_dict("records") for pair in pairs):
@@ -220,14 +173,15 @@ def test_a_pair_is_the_best_of_a_text_and_what_fails_in_words_and_never_the_othe
 
 def test_contributions_add_up_and_hard_texts_are_seen_to_be_dropped():
     table = table_of((0, 0.7, 0.0, 10), (0, 1.3, 0.0, 10), (0, 1.3, 1.0, 10), (1, 0.7, 1.0, 10))
-    why = decide(table, P)
-    used = accepted_set(table, why, 2)
+    why = tdsc.decide(table, P)
+    used = tdsc.accepted_set(table, why, 2)
     rows = [torch.tensor([i, i + 1]) for i in range(4)]
-    found = by_temperature(table, why, used, rows, 20)
+    found = critic.by_temperature(table, why, used, rows, 20)
     assert found["contribution"].tolist() == [0.5, 0.5]
     assert found["pass_rate"].tolist() == [0.5, 0.5]
     assert found["hp"].notna().tolist() == [True, False]  # one text alone has no jackknife
-    assert dropped(table, used, [said("a", "b"), said("b", "c", "d")]) == {"texts_dropped": 0.5, "words_dropped": 0.5}
+    missing = critic.dropped(table, used, [said("a", "b"), said("b", "c", "d")])
+    assert missing == {"texts_dropped": 0.5, "words_dropped": 0.5}
 
 
 @pytest.fixture
@@ -246,39 +200,27 @@ def listen(rows):
 
 
 def loop_of(work, **changes):
-    p = replace(
-        P, candidates=3, max_rep=1.1, shortest=0.0, longest=9.0, near=9, apart=0.0, dpo_warmup=0, dpo_steps=3, **changes
-    )
-    return Loop(
-        name="tdsc",
-        seed=0,
-        p=p,
-        sft=PARAMS.sft,
-        sampling=PARAMS.sampling,
-        encode=CharVocab().encode,
-        listen=listen,
-        length=Length(0.0, 10.0),
-        synthetic=[Speech(CharVocab().encode("ນາ"), torch.arange(4), "engine")] * 2,
-        work=work,
-    )
+    filters = {"max_rep": 1.1, "shortest": 0.0, "longest": 9.0, "near": 9, "apart": 0.0}
+    p = replace(P, candidates=3, dpo_warmup=0, dpo_steps=3, **filters | changes)
+    encode, length = CharVocab().encode, critic.Length(0.0, 10.0)
+    replayed = [tdsc.Speech(encode("ນາ"), torch.arange(4), "engine")] * 2
+    return tdsc.Loop("tdsc", 0, p, PARAMS.sft, PARAMS.sampling, encode, listen, length, replayed, work)
 
 
 def spoken_in(loop, first=0):
     """Right and wrong candidates of both texts, coldest first; `first` of them stands first."""
     rows = [torch.tensor(row) for row in ([10, 9, 9], [10, 1, 2, 3], [10, 4, 5])]
     others = [torch.tensor(row) for row in ([11, 9], [11, 6], [11, 7, 8])]
-    return judge(loop, 1, TEXTS, [rows[first:] + rows[:first], others])
+    return tdsc.judge(loop, 1, TEXTS, [rows[first:] + rows[:first], others])
 
 
 def test_g_is_learnt_without_a_style_beside_what_is_replayed(tmp_path):
     for replay in (True, False):
         loop = loop_of(tmp_path, replay=replay, best=2)
-        speech = sft_set(loop, spoken_in(loop))
+        speech = tdsc.sft_set(loop, spoken_in(loop))
         learnt, rest = speech[:4], speech[4:]
         assert {tuple(row.codes.tolist()) for row in learnt} == {(10, 1, 2, 3), (10, 4, 5), (11, 6), (11, 7, 8)}
-        assert [row.text.tolist() for row in learnt] == [
-            CharVocab().encode(text).tolist() for text in ("ກິນໄປ", "ກິນໄປ", "ໄປ", "ໄປ")
-        ]
+        assert [len(row.text) for row in learnt] == [5, 5, 2, 2]
         assert len({*(row.speaker for row in learnt), "engine"}) == 5
         assert len(rest) == 2 * replay and all(row.speaker == "engine" for row in rest)
 
@@ -292,10 +234,10 @@ def errors_in(batch, side):
 def test_the_winner_that_dpo_is_shown_is_the_one_that_the_judge_reads(model, tmp_path, first):
     loop = loop_of(tmp_path, schedule="one")
     spoken = spoken_in(loop, first)
-    batch = dpo_pairs(loop, spoken, model).collate([0, 1])
+    batch = tdsc.dpo_pairs(loop, spoken, model).collate([0, 1])
     assert errors_in(batch, 0) == [0, 0] and errors_in(batch, 1) == [2, 1]
     swapped = spoken._replace(pairs=[pair[::-1] for pair in spoken.pairs])
-    assert errors_in(dpo_pairs(loop, swapped, model).collate([0, 1]), 0) == [2, 1]
+    assert errors_in(tdsc.dpo_pairs(loop, swapped, model).collate([0, 1]), 0) == [2, 1]
     loss, weight, scalars = dgsa_loss(model, batch, 0.5)
     assert loss.item() == pytest.approx(math.log(2), abs=1e-5) and weight == 2  # policy = reference
     assert scalars["winner_change"] == pytest.approx(0, abs=1e-5)
@@ -316,10 +258,8 @@ def test_after_dpo_what_the_judge_reads_is_likelier_and_after_swapped_pairs_less
         spoken = spoken_in(loop, 2)  # the right one stands first, so it is the winner of equals
         spoken = spoken._replace(pairs=[pair[::swap] for pair in spoken.pairs])
         policy = copy.deepcopy(model)
-        assert set(learn_pairs(loop, 1, policy, model, spoken, tmp_path / f"dpo{swap}")) >= {
-            "dpo_loss",
-            "winner_change",
-        }
+        about = tdsc.learn_pairs(loop, 1, policy, model, spoken, tmp_path / f"dpo{swap}")
+        assert set(about) == {"dpo_loss", "winner_change"}
         after.append(preference(policy, right, wrong))
     assert after[0] > before > after[1]
 
@@ -331,31 +271,31 @@ def test_each_training_step_sees_other_random_numbers(tmp_path):
         seen.append(float(torch.rand(())))
         return net(torch.ones(1)).square().sum(), 1, {}
 
-    config = constant(loop_of(tmp_path), 1, 6, 0.1)
+    config = tdsc.constant(loop_of(tmp_path), 1, 6, 0.1)
     train(torch.nn.Linear(1, 1), loss, Batches([1] * 4, list("abcd"), 1, 0), torch.tensor, config, tmp_path / "net", "")
     assert len(set(seen)) == 6
 
 
 def test_advantages_are_standard_scores_within_a_text_and_0_where_all_are_alike():
     table = table_of((0, 1.0, 0.0, 9), (0, 1.0, 0.5, 9), (1, 1.0, 1.0, 9), (1, 1.0, 1.0, 9))
-    np.testing.assert_allclose(advantages(table), [1, -1, 0, 0])
+    np.testing.assert_allclose(grpo.advantages(table), [1, -1, 0, 0])
 
 
 def test_grpo_begins_with_the_policy_gradient_and_is_clipped_far_from_it(model, tmp_path):
     table = table_of((0, 1.0, 0.0, 3), (0, 1.0, 0.5, 2), (1, 1.0, 1.0, 9), (1, 1.0, 1.0, 9))
     codes, said_ = [torch.tensor([1, 2, 3]), torch.tensor([4, 5])], [said("ກິນ"), said("ໄປ")]
     texts = [CharVocab().encode(text.text) for text in said_]
-    groups = group_set(loop_of(tmp_path), Candidates(said_, [*codes, *codes], table, table, [], []), model)
+    groups = grpo.group_set(loop_of(tmp_path), tdsc.Candidates(said_, [*codes, *codes], table, table, [], []), model)
     assert len(groups.examples) == 2  # the second text's candidates are alike
     batch = groups.collate([0, 1])
-    loss, weight, _ = grpo_loss(model, batch, 0.2)
+    loss, weight, _ = grpo.grpo_loss(model, batch, 0.2)
     assert loss.item() == pytest.approx(0, abs=1e-5) and weight == 2
     head = model.llm_decoder.bias
     by_hand = sequence_logprobs(model, collate([(texts[0], codes[0][:0], row) for row in codes])) / torch.tensor([4, 3])
     wanted = torch.autograd.grad(-(by_hand[0] - by_hand[1]) / 2, head)[0]
     torch.testing.assert_close(torch.autograd.grad(loss, head)[0], wanted, rtol=0, atol=1e-5)
     far = replace(batch, old=batch.old - torch.tensor([40.0, 0.0]))  # the winner is already far likelier than it was
-    parts = torch.autograd.grad(grpo_loss(model, far, 0.2)[0], head)[0]
+    parts = torch.autograd.grad(grpo.grpo_loss(model, far, 0.2)[0], head)[0]
     alone = torch.autograd.grad(by_hand_loser(model, texts[0], codes[1]), head)[0]
     torch.testing.assert_close(parts, alone / 2, rtol=0, atol=1e-5)
 

@@ -1,18 +1,26 @@
 import errno
+import json
+import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from safetensors import SafetensorError
 
 from sebridge_lite.cli import main as cli
 from sebridge_lite.cli.profile import switch_profile
+from sebridge_lite.cli.stages import STAGES as STAGES_OF_CLI
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import PROFILES
 from sebridge_lite.experiments.run import STAGES
+
+ROOT = Path(__file__).parents[1]
 
 
 def call(*arguments: str, cwd, **environment) -> subprocess.CompletedProcess:
@@ -25,8 +33,9 @@ def call(*arguments: str, cwd, **environment) -> subprocess.CompletedProcess:
 
 
 COMMANDS = (
-    "doctor", "profile", "run", "pretrain", "code", "refresh", "check-data", "sft", "worlds", "pairs", "align", "critique",
-    "verdicts", "score", "consent", "clone", "detect", "rate", "site", "listen", "pages",
+    "doctor", "profile", "import", "parts", "codebook", "encode", "floors", "sft", "pairs", "align", "choose", "critique",
+    "score", "worlds", "systems", "cloning", "confirm", "run", "claims", "site", "report", "pages", "notebooks", "code",
+    "listen", "rate", "check-data", "score-folder", "clone", "detect", "consent",
 )  # fmt: skip
 
 
@@ -38,11 +47,41 @@ def test_every_command_has_help_with_an_example(command, capsys):
     assert f"example: sebridge {command}" in capsys.readouterr().out
 
 
-def test_top_help_shows_an_example_for_each_command(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["--help"])
+def test_every_command_leads_to_a_function_that_is_there():
+    for action in cli.parser()._subparsers._group_actions[0].choices.values():
+        if does := action.get_default("does"):
+            module, function = does.split(":")
+            assert callable(getattr(import_module(f"sebridge_lite.{module}"), function))
+    for stage in STAGES_OF_CLI.values():
+        module, function = stage.does.split(":")
+        assert callable(getattr(import_module(f"sebridge_lite.experiments.{module}"), function))
+
+
+def test_the_command_of_every_stage_of_the_pipeline_is_known():
+    dvc = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    commands = [re.sub(r"\$\{item\.seed\}", "0", stage["cmd"]).split()[1:] for stage in dvc.values()]
+    assert all(cli.parser().parse_args(command).function for command in commands)
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", str(2**31 + 1)])
+def test_a_wrong_seed_is_wrong_usage(seed, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["sft", "additive-0.80", "--seed", seed])
+    assert stopped.value.code == 2 and "0 to 2147483648" in capsys.readouterr().err
+
+
+def test_a_wrong_method_is_one_line_that_lists_all(project, capsys):
+    assert cli.main(["align", "nonsense"]) == 1
+    assert "not one of sft, " in (shown := capsys.readouterr().err) and shown.count("\n") == 1
+
+
+def test_a_stage_leaves_an_account_and_a_line(project, monkeypatch, capsys):
+    monkeypatch.setattr("sebridge_lite.experiments.score.score_sft", lambda params, seed: {"wer": 0.25})
+    assert cli.main(["score", "sft", "--seed", "3"]) == 0
     shown = capsys.readouterr().out
-    assert all(f"  sebridge {command}" in shown for command in COMMANDS)
+    assert shown.startswith("score sft 3: 0 s, ") and ", wer 0.25; see " in shown and shown.count("\n") == 1
+    account = json.loads((project / "artifacts" / "accounts" / "score_sft-3.json").read_text())
+    assert account["stage"] == "score_sft" and account["profile"] == "lite" and account["seconds"] >= 0
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["profile"], ["profile", "huge"], ["run"], ["run", "a", "b"]])
@@ -57,12 +96,6 @@ def test_a_users_error_is_one_line_on_stderr_and_exit_1(project):
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == f"sebridge: no stage 'nonsense'; stages: {', '.join(STAGES)}\n"
-
-
-def test_debug_shows_the_traceback(project):
-    done = call("run", "nonsense", cwd=project, SEBRIDGE_DEBUG="1")
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
 
 
 def test_outside_a_project_the_error_says_where_one_stands(tmp_path):
@@ -100,7 +133,7 @@ def test_own_edits_are_refused_and_kept(project, capsys):
     assert cli.main(["profile", "smoke"]) == 1
     assert "holds edits of yours" in capsys.readouterr().err
     assert (project / "params.yaml").read_text() == edited
-    assert "your edits are in" in switch_profile("smoke", project, force=True)
+    assert "your edits are in" in switch_profile("smoke", force=True)
     assert (project / "params.yaml.old").read_text() == edited
 
 
@@ -127,11 +160,6 @@ def test_check_data_lists_bad_rows_with_file_and_row_and_exits_1(tmp_path, capsy
     assert "metadata.csv:2:" in shown.out
     assert shown.err.count("\n") == 1
     assert cli.main(["check-data", folder, "--lang", "th", "--skip-bad"]) == 0
-
-
-def test_a_folder_that_is_not_there_is_one_line(tmp_path, capsys):
-    assert cli.main(["check-data", str(tmp_path / "nowhere")]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_consent_and_detect_as_a_user_calls_them(tmp_path, capsys):
@@ -164,7 +192,7 @@ def test_a_manifest_that_points_outside_its_folder_is_one_line_and_keeps_nothing
     monkeypatch.setattr(systems, "load_bench", lambda params, lang: bench)
     (project / "azure").mkdir()
     (project / "azure" / "manifest.csv").write_text("file,text\n../me.wav,ไป\n", encoding="utf-8")
-    assert cli.main(["score", "azure", "--lang", "th"]) == 1
+    assert cli.main(["score-folder", "azure", "--lang", "th"]) == 1
     assert "leads outside the folder" in (shown := capsys.readouterr().err) and shown.count("\n") == 1
     assert not (project / "artifacts").exists()
 
@@ -195,12 +223,12 @@ def full_in_python():
 def test_a_full_disk_is_one_line_whoever_writes_and_the_old_file_stays(tmp_path, monkeypatch, capsys, write):
     (tmp_path / "kept").write_text("old")
 
-    def command(_options):
+    def command():
         with paths.replacing(tmp_path / "kept") as temporary:
             temporary.write_text("ne")
             write()
 
-    monkeypatch.setattr("sebridge_lite.cli.commands.doctor", command)
+    monkeypatch.setattr("sebridge_lite.cli.doctor.doctor", command)
     assert cli.main(["doctor"]) == 1
     shown = capsys.readouterr().err
     assert shown.count("\n") == 1 and f"{tmp_path / 'kept'}: the disk is full; nothing was replaced" in shown
@@ -209,7 +237,7 @@ def test_a_full_disk_is_one_line_whoever_writes_and_the_old_file_stays(tmp_path,
 
 @pytest.mark.parametrize("write", [full_in_shutil, full_in_python])
 def test_a_full_disk_outside_of_any_replacing_is_one_line_too(monkeypatch, capsys, write):
-    monkeypatch.setattr("sebridge_lite.cli.commands.doctor", lambda _: write())
+    monkeypatch.setattr("sebridge_lite.cli.doctor.doctor", lambda: write())
     assert cli.main(["doctor"]) == 1
     shown = capsys.readouterr().err
     assert shown.count("\n") == 1 and "the disk is full" in shown and "None" not in shown

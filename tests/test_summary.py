@@ -1,4 +1,4 @@
-"""`sebridge verdicts`: what was judged comes out whole, and a smaller run never takes the place of evidence."""
+"""`sebridge claims`: what was judged comes out whole, and a smaller run never takes the place of evidence."""
 
 import dataclasses
 import json
@@ -6,16 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.experiments import evidence
-from sebridge_lite.report.publishing import LARGEST, stage_of
-from sebridge_lite.report.summary_text import cell, markdown
-from sebridge_lite.report.verdicts import run_verdicts
+from sebridge_lite.experiments.account import accounted, accounts
+from sebridge_lite.paper import evidence
+from sebridge_lite.report.claims import LARGEST, run_claims, stage_of
+from sebridge_lite.report.render import cell, environment
 
 ROOT = Path(__file__).parents[1]
 CLAIM = {"id": "C1", "claim": "it falls", "paper": "Table 1", "ours": -0.2, "interval": [-0.3, -0.1], "n": 300,
          "seeds": 3, "verdict": "reproduced", "source": "results/scaling/table1.csv"}  # fmt: skip
+MADE = {"profile": "full", "seed": 7, "commit": "def+", "date": "2027-01-02", "machine": "a toaster", "seconds": 12.5,
+        "peak_gib": 2.5}  # fmt: skip
+
+
+def account(path: Path, stage: str, **about) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"stage": stage, **MADE, **about}), encoding="utf-8")
 
 
 def finish(outputs, stage, *ids, **about):
@@ -24,197 +32,166 @@ def finish(outputs, stage, *ids, **about):
     folder.mkdir(parents=True)
     claims = [{**CLAIM, "id": name, "source": f"results/{stage}/t.csv"} for name in ids]
     (folder / "claims.json").write_text(json.dumps(claims), encoding="utf-8")
-    (folder / "seconds.json").write_text(json.dumps({"seconds": 12.5, **about}), encoding="utf-8")
+    account(folder / "account.json", stage, **about)
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
+def results(project, monkeypatch):
+    """Two stages of a full run; the evidence is of the same project."""
+    now = {key: MADE[key] for key in evidence.FIELDS}
+    monkeypatch.setattr("sebridge_lite.report.claims.here", lambda params: now | {"profile": params.profile})
     for stage, ids in (("scaling", ("C2", "C10", "C1")), ("erosion", ("C8",))):
-        finish(tmp_path, stage, *ids)
+        finish(project, stage, *ids)
     table = "alpha,wer,wer_low,wer_high,sim\n0.03,0.7512346,0.7,0.8,\n"
-    (tmp_path / "results" / "scaling" / "table1.csv").write_text(table, encoding="utf-8")
-    return tmp_path / "results"
+    (project / "results" / "scaling" / "table1.csv").write_text(table, encoding="utf-8")
+    return project / "results"
 
 
 def params(profile):
     return dataclasses.replace(load_params(ROOT / "params" / "lite.yaml"), profile=profile)
 
 
+def kept(results):
+    return [json.loads((results / name).read_text(encoding="utf-8")) for name in ("summary.json", "claims.json")]
+
+
+# Accounts
+
+
+def test_cells_of_a_matrix_add_up_the_largest_peak_counts_and_only_the_stages_asked_for(results):
+    account(paths.artifacts("accounts", "align-dgsa-0.json"), "align", seconds=3.0, peak_gib=0.5)
+    account(paths.artifacts("accounts", "align-sft-0.json"), "align", seconds=4.0, peak_gib=0.75)
+    account(paths.artifacts("accounts", "pairs-0.json"), "pairs")
+    found = accounts(["align", "scaling", "dgsa"])
+    assert {stage: (one["seconds"], one["peak_gib"]) for stage, one in found.items()} == {
+        "align": (7.0, 0.75), "scaling": (12.5, 2.5),
+    }  # fmt: skip
+
+
+def test_an_account_says_what_the_block_took_and_work_that_fails_leaves_none(project):
+    with accounted("sft", project / "a.json", params("full")):
+        pass
+    made = json.loads((project / "a.json").read_text())
+    assert made["stage"] == "sft" and 0 <= made["seconds"] < 60 and made["peak_gib"] > 0
+    assert set(evidence.FIELDS) < set(made)
+    with pytest.raises(ZeroDivisionError), accounted("sft", project / "b.json", params("full")):
+        1 / 0  # noqa: B018
+    assert not (project / "b.json").exists()
+
+
+# A run
+
+
 def test_claims_of_all_stages_are_there_in_the_order_of_their_numbers(results):
-    assert [row["id"] for row in run_verdicts(params("full"), publish=True)] == ["C1", "C2", "C8", "C10"]
-    assert json.loads((results / "claims.json").read_text()) == json.loads(
-        (results / "verdicts/claims.json").read_text()
-    )
+    assert [line[:3] for line in run_claims(params("full"), publish=True)][:-1] == ["C1:", "C2:", "C8:", "C10"]
+    assert kept(results) == kept(results / "claims")
 
 
 def test_tables_keep_their_numbers_and_say_null_where_nothing_is_known(results):
-    run_verdicts(params("full"), publish=True)
-    summary = json.loads((results / "summary.json").read_text(encoding="utf-8"))
+    (results / "scaling" / "figure1.png").write_bytes(b"drawn")
+    run_claims(params("full"), publish=True)
+    summary, _ = kept(results)
     assert summary["tables"]["table1"] == [
         {"alpha": 0.03, "wer": 0.75123, "wer_low": 0.7, "wer_high": 0.8, "sim": None}
     ]
     assert summary["tables"]["phase"] == []
+    assert summary["seconds"] == {"erosion": 12.5, "scaling": 12.5}
     assert "0.751 (0.7 to 0.8)" in (results / "summary.md").read_text(encoding="utf-8")
-
-
-def test_main_figures_come_along(results):
-    (results / "scaling" / "figure1.png").write_bytes(b"drawn")
-    run_verdicts(params("full"), publish=True)
-    assert (results / "figure1.png").read_bytes() == b"drawn"
-    assert not (results / "phase.png").exists()
+    assert (results / "figure1.png").read_bytes() == b"drawn" and not (results / "phase.png").exists()
 
 
 @pytest.mark.parametrize("profile", ["smoke", "lite"])
 def test_a_smaller_run_leaves_the_evidence_alone(results, profile):
     (results / "claims.json").write_text("[]", encoding="utf-8")
-    run_verdicts(params(profile), publish=profile == "lite")
+    for stage in ("scaling", "erosion"):
+        account(results / stage / "account.json", stage, profile=profile)
+    run_claims(params(profile), publish=profile == "lite")
     assert (results / "claims.json").read_text() == "[]"
     assert not (results / "summary.json").exists()
-    assert (results / "verdicts" / "summary.md").is_file()
+    assert (results / "claims" / "summary.md").is_file()
     assert (results / "lite.md").is_file() == (profile == "lite")
 
 
 def test_what_was_not_published_leaves_the_evidence_alone_and_smoke_cannot_be(results):
-    run_verdicts(params("full"))
+    run_claims(params("full"))
     assert not (results / "claims.json").exists()
     with pytest.raises(UserError, match="too small to publish"):
-        run_verdicts(params("smoke"), publish=True)
+        run_claims(params("smoke"), publish=True)
 
 
-def test_without_a_judged_claim_it_says_so(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
+def test_without_a_judged_claim_it_says_so(project):
     with pytest.raises(UserError, match="no stage has judged a claim"):
-        run_verdicts(params("full"), publish=True)
+        run_claims(params("full"), publish=True)
 
 
-def test_a_cell_shows_its_interval_where_it_has_one():
+def test_a_stage_that_has_not_finished_is_not_there(results):
+    (results / "erosion" / "account.json").unlink()
+    assert [line[:3] for line in run_claims(params("full"))][:-1] == ["C1:", "C2:", "C10"]
+
+
+def test_a_cell_shows_its_interval_where_it_has_one_and_a_bar_does_not_end_it():
     assert cell({"wer": 0.5, "wer_low": 0.4, "wer_high": 0.6}, "wer") == "0.5 (0.4 to 0.6)"
     assert cell({"difference": 1.0, "low": 0.5, "high": 1.5}, "difference") == "1 (0.5 to 1.5)"
     assert cell({"arm": "kept-1.00"}, "arm") == "kept-1.00"
     assert cell({}, "wer") == ""
-
-
-def test_a_bar_in_a_text_does_not_end_its_cell():
-    assert markdown(["a", "b"], [["x|y", "z"]])[-1] == "| x\\|y | z |"
+    assert environment().filters["bars"]("x|y") == "x\\|y"
 
 
 # One publication joins the next
 
 
-def _of_one_stage(outputs, monkeypatch, stage, *ids, profile="full", **tables):
-    """A run of another day, in a place of its own, that has only this stage; it is published into the first one's results."""
-    (outputs / "later" / "results").mkdir(parents=True)
-    for path in (outputs / "results").glob("*.*"):
-        (outputs / "later" / "results" / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(outputs / "later"))
-    later = {
-        "profile": profile,
-        "seed": 7,
-        "commit": "def+",
-        "date": "2027-01-02",
-        "machine": "a toaster",
-        "peak_gib": 2.5,
-    }
-    finish(outputs / "later", stage, *ids, **later)
+def published_later(results, stage, *ids, profile="full", **tables):
+    """Everything but `stage` of the first run goes; a run of another day has it alone, and is published."""
+    for other in ("scaling", "erosion"):
+        (results / other / "account.json").unlink()
+    finish(results.parent, stage, *ids, commit="later", profile=profile)
     for name, table in tables.items():
-        (outputs / "later" / "results" / stage / f"{name}.csv").write_text(table, encoding="utf-8")
-    return outputs / "later" / "results"
+        (results / stage / f"{name}.csv").write_text(table, encoding="utf-8")
+    return run_claims(params("full"), publish=True)
 
 
-def _published(results):
-    return [json.loads((results / name).read_text(encoding="utf-8")) for name in ("summary.json", "claims.json")]
-
-
-def test_a_run_of_some_stages_replaces_those_and_keeps_the_rest(results, monkeypatch):
-    (results / "erosion" / "phase.csv").write_text("range,peak\nwide,0.25\n", encoding="utf-8")
-    (results / "scaling" / "figure1.png").write_bytes(b"scaling")
-    (results / "erosion" / "phase.png").write_bytes(b"old")
-    (results / "erosion" / "worlds.png").write_bytes(b"no longer drawn")
-    run_verdicts(params("full"), publish=True)
-    first, _ = _published(results)
-    later = _of_one_stage(results.parent, monkeypatch, "erosion", "C8", "C9", phase="range,peak\nwide,0.75\n")
-    (later / "erosion" / "phase.png").write_bytes(b"new")
-    assert [row["id"] for row in run_verdicts(params("full"), publish=True)] == ["C8", "C9"]
-    summary, claims = _published(later)
+def test_a_run_of_some_stages_replaces_those_and_keeps_the_rest(results):
+    account(paths.artifacts("accounts", "sft-a-0.json"), "sft")
+    account(paths.artifacts("accounts", "align-a-0.json"), "align")
+    run_claims(params("full"), publish=True)
+    first, _ = kept(results)
+    for path in paths.artifacts("accounts").glob("*.json"):
+        path.unlink()
+    published_later(results, "dgsa", "D1", table3="variant,wer\nsft,0.5\n")
+    summary, claims = kept(results)
     assert summary["tables"]["table1"] == first["tables"]["table1"] != []
-    assert summary["tables"]["phase"] == [{"range": "wide", "peak": 0.75}]
-    assert [row["id"] for row in claims] == ["C1", "C2", "C8", "C9", "C10"]
+    assert summary["tables"]["table3"] == [{"variant": "sft", "wer": 0.5}]
+    assert [row["id"] for row in claims] == ["C1", "C2", "C8", "C10", "D1"]
     assert summary["sources"]["scaling"] == first["sources"]["scaling"]
-    assert summary["sources"]["erosion"] == {
-        "profile": "full", "seed": 7, "commit": "def+", "date": "2027-01-02", "machine": "a toaster", "seconds": 12.5,
-        "peak_gib": 2.5,
-    }  # fmt: skip
-    assert (later / "figure1.png").read_bytes() == b"scaling" and (later / "phase.png").read_bytes() == b"new"
-    assert not (later / "worlds.png").exists()
+    assert summary["sources"]["dgsa"]["commit"] == "later"
+    assert set(summary["seconds"]) == {"scaling", "erosion", "sft", "dgsa"}  # align was run for the dgsa that is replaced
 
 
-def test_a_file_without_sources_is_the_origin_of_all_of_its_stages(results, monkeypatch):
-    run_verdicts(params("full"), publish=True)
-    summary, _ = _published(results)
-    old = {key: value for key, value in summary.items() if key != "sources"}
-    old |= {"commit": "old", "date": "2025-01-01", "seconds": {"scaling": 5.0, "sft": 9.0, "erosion": 1.0}}
-    (results / "summary.json").write_text(json.dumps(old), encoding="utf-8")
-    later = _of_one_stage(results.parent, monkeypatch, "tdsc", "T1", table4="variant,wer\nsft,0.5\n")
-    run_verdicts(params("full"), publish=True)
-    summary, claims = _published(later)
-    assert {summary["sources"][stage]["commit"] for stage in ("scaling", "sft", "erosion")} == {"old"}
-    assert summary["sources"]["tdsc"]["commit"] == "def+"
-    assert summary["seconds"] == {"scaling": 5.0, "sft": 9.0, "erosion": 1.0, "tdsc": 12.5}
-    assert [row["id"] for row in claims] == ["C1", "C2", "C8", "C10", "T1"]
-
-
-def test_policies_go_with_the_stage_that_they_were_trained_for(results, monkeypatch):
-    run_verdicts(params("full"), publish=True)
-    summary, _ = _published(results)
-    summary["seconds"]["sft"] = 900.0
-    summary["sources"]["sft"] = {**summary["sources"]["scaling"], "seconds": 900.0}
-    (results / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
-    later = _of_one_stage(results.parent, monkeypatch, "systems", "S1")
-    (later.parent / "artifacts" / "sft" / "additive-0.80-s0").mkdir(parents=True)
-    trained = later.parent / "artifacts" / "sft" / "additive-0.80-s0" / "summary.json"
-    trained.write_text('{"seconds": 1.0, "seconds_scoring": 2.0}', encoding="utf-8")
-    run_verdicts(params("full"), publish=True)
-    assert _published(later)[0]["seconds"]["sft"] == 900.0
-    finish(later.parent, "scaling", "C1")
-    run_verdicts(params("full"), publish=True)
-    assert _published(later)[0]["seconds"]["sft"] == 3.0
-
-
-def test_what_comes_from_another_run_says_so_in_summary_md_and_nothing_else_does(results, monkeypatch):
-    run_verdicts(params("full"), publish=True)
+def test_what_comes_from_another_run_says_so_in_summary_md_and_nothing_else_does(results):
+    run_claims(params("full"), publish=True)
     assert "ade by" not in (results / "summary.md").read_text(encoding="utf-8")
-    later = _of_one_stage(results.parent, monkeypatch, "tdsc", "T1", table4="variant,wer\nsft,0.5\n")
-    run_verdicts(params("full"), publish=True)
-    parts = {part.split(":")[0]: part for part in (later / "summary.md").read_text(encoding="utf-8").split("\n## ")}
-    assert "\nMade by profile full, 2027-01-02, commit def+, a toaster.\n" in parts["Table 4"]
+    published_later(results, "tdsc", "T1", table4="variant,wer\nsft,0.5\n")
+    parts = {part.split(":")[0]: part for part in (results / "summary.md").read_text(encoding="utf-8").split("\n## ")}
+    assert "\nMade by profile full, 2027-01-02, commit later, a toaster.\n" in parts["Table 4"]
     assert "ade by" not in parts["Table 1"]
     assert "\nT1: made by profile full, 2027-01-02" in next(
         part for name, part in parts.items() if name.startswith("Claims")
     )
 
 
-def test_a_stage_that_has_not_finished_is_not_there(results):
-    (results / "erosion" / "seconds.json").unlink()
-    assert [row["id"] for row in run_verdicts(params("full"))] == ["C1", "C2", "C10"]
-
-
-def test_a_stage_of_another_profile_is_not_published(results, monkeypatch):
-    run_verdicts(params("full"), publish=True)
+def test_a_stage_of_another_profile_is_not_published(results):
+    run_claims(params("full"), publish=True)
     before = (results / "summary.json").read_bytes()
-    later = _of_one_stage(results.parent, monkeypatch, "tdsc", "T1", profile="smoke")
     with pytest.raises(UserError, match=r"tdsc: made by profile smoke, not full; nothing was published"):
-        run_verdicts(params("full"), publish=True)
-    assert (later / "summary.json").read_bytes() == before
+        published_later(results, "tdsc", "T1", profile="smoke")
+    assert (results / "summary.json").read_bytes() == before
 
 
 def test_a_summary_that_is_too_large_is_not_published(results):
     rows = "\n".join(["0.1," + "x" * 100] * (LARGEST // 100))
     (results / "scaling" / "table1.csv").write_text(f"alpha,wer\n{rows}\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"would have 2\d\d,\d+ bytes, at most 200,000"):
-        run_verdicts(params("full"), publish=True)
+        run_claims(params("full"), publish=True)
     assert not (results / "summary.json").exists()
 
 
@@ -224,30 +201,11 @@ def test_the_stage_of_a_claim_is_in_its_source():
         stage_of({"id": "D1", "source": "notebook 09"})
 
 
-def test_the_committed_evidence_is_small_and_its_claims_name_their_stages():
-    assert (ROOT / "results" / "summary.json").stat().st_size < LARGEST
-    claims = json.loads((ROOT / "results" / "claims.json").read_text(encoding="utf-8"))
-    assert {stage_of(row) for row in claims} >= {"scaling", "erosion", "dgsa"}
-
-
-def test_a_table_is_shown_with_the_run_that_it_comes_from(project):
-    source = {
-        "profile": "full",
-        "commit": "abc",
-        "date": "2026-01-02",
-        "machine": "a toaster",
-        "seed": 0,
-        "seconds": 1.0,
-    }
-    sources = {"scaling": source, "tdsc": source | {"date": "2026-03-04", "commit": "def"}}
-    tables = {"table1": [{"wer": 0.5}], "table4": [{"wer": 0.25}]}
-    (project / "results").mkdir()
-    (project / "results" / "summary.json").write_text(
-        json.dumps(
-            source | {"date": "2026-03-04", "commit": "def", "seconds": {}, "sources": sources, "tables": tables}
-        )
-    )
-    assert "2026-01-02, commit abc" in evidence.shown("table1", ["wer"]).splitlines()[0]
-    assert "2026-03-04, commit def" in evidence.shown("table4", ["wer"]).splitlines()[0]
+def test_a_table_is_shown_with_the_run_that_it_comes_from(results):
+    run_claims(params("full"), publish=True)
+    published_later(results, "tdsc", "T1", table4="variant,wer\nsft,0.5\n")
+    assert "commit def+" in evidence.shown("table1", ["wer"]).splitlines()[0]
+    assert "commit later" in evidence.shown("table4", ["wer"]).splitlines()[0]
     both = evidence.provenance(evidence.evidence()).splitlines()
-    assert both[0].startswith("the committed run of scaling:") and both[1].startswith("the committed run of tdsc:")
+    assert both[0].startswith("the committed run of scaling, erosion:") and both[1].startswith("the committed run of tdsc:")
+    assert list(evidence.runs())[0] == "this run"

@@ -115,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
     )
     may(sub, skip_bad="list bad rows and exit 0 all the same")
     what = "Any folder of audio with a manifest.csv, by the same judge."
-    sub = command("score-folder exports/azure --lang th", what, "experiments.systems:score_folder")
+    sub = command("score-folder exports/azure --lang th", what, "cli.voices:score_folder")
     sub.add_argument("folder", metavar="DIR", type=Path, help="with manifest.csv: file,text[,speaker]")
     sub.add_argument("--lang", metavar="CODE", required=True, help="language of the texts")
     sub.add_argument("--name", metavar="NAME", help="of the system (default: the folder's)")

@@ -54,3 +54,10 @@ def consent(who: str, purpose: str, until: str, reference: Path, out: Path) -> s
 
     made = write_consent(out, who, purpose, until, reference)
     return f"{out}: {made.who} agreed, until {made.until}, to {reference} (sha256 {made.reference[:12]})"
+
+
+def score_folder(params: Params, folder: Path, lang: str, name: str | None) -> list[str]:
+    """What the judge makes of somebody's audio, by default under the folder's name."""
+    from sebridge_lite.experiments import systems
+
+    return systems.score_folder(params, folder, lang, name or folder.resolve().name)

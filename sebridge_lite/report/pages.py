@@ -38,7 +38,7 @@ class Prose(IPythonRenderer):
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         outside = "://" in url or url.startswith("#")
-        page = url.replace(".ipynb", ".html") if "/" not in url else f"../../notebooks/{url}"
+        page = url.replace(".ipynb", ".html") if "/" not in url else f"../../{url.removeprefix('../')}"
         return super().link(text, url if outside else page, title)
 
     def inline_math(self, body: str) -> str:

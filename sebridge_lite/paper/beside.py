@@ -13,6 +13,7 @@ from sebridge_lite.paper.evidence import TABLES
 from sebridge_lite.paper.labels import measure
 from sebridge_lite.paper.published import NAMES, everything, published
 
+NOT_MADE = "This run has not made it: only the paper's numbers are shown."
 NO_STAND_IN = "Listening scores have no stand-in here: nobody has rated anything."
 
 

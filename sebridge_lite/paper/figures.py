@@ -4,8 +4,8 @@ A table has a row for each point and the columns NAME, NAME_low and NAME_high of
 has no bar. Names, units and colours come from `labels`. Each function returns the Figure.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
+from itertools import product
 from textwrap import fill
 
 import matplotlib.pyplot as plt
@@ -19,6 +19,7 @@ from sebridge_lite.paper.labels import ENGINE, OURS, PAPER, PEOPLE, colours, mea
 __all__ = ["ENGINE", "OURS", "PAPER", "PEOPLE", "colours", "curves", "forest", "frontier", "legend", "use_style"]
 MOST_LABELS = 7  # beside the points of a panel; more cannot be told apart
 MARKERS = "osXD^vP*"
+PLACES = list(product((9, 16, 24, 34, 46), np.deg2rad([20, 160, -20, -160, 90, -90, 50, 130, -50, -130])))  # of a label
 
 
 def _reach(rows: pd.DataFrame, name: str, factor: float) -> np.ndarray | None:
@@ -146,23 +147,17 @@ def forest(
     grid = (1, len(parts)) if len(measures) == 1 else (len(parts), len(measures))
     tall = max(len(rows) for _, rows in parts)
     wide = 1 + 0.07 * max(map(len, table[label].astype(str)), default=0) + max(2 * grid[1], 4)
-    figure, axes = plt.subplots(
-        *grid,
-        figsize=(wide, grid[0] * (0.27 * tall + 0.6) + 0.3),
-        squeeze=False,
-        sharey="row" if len(measures) > 1 else False,
-    )
+    size, shared = (wide, grid[0] * (0.27 * tall + 0.6) + 0.3), "row" if len(measures) > 1 else False
+    figure, axes = plt.subplots(*grid, figsize=size, squeeze=False, sharey=shared)
     names = list(dict.fromkeys(table[hue or label].astype(str)))
     colour_of = colours(names, None if hue else "0.25")
     marker_of = dict(zip(names, MARKERS, strict=False)) if hue else {}
-    for axis, (title, rows, name) in zip(
-        axes.flat, [(title, rows, name) for title, rows in parts for name in measures], strict=True
-    ):
+    shown = [(title, rows, name) for title, rows in parts for name in measures]
+    for axis, (title, rows, name) in zip(axes.flat, shown, strict=True):
         text, factor, _ = measure(name)
         if band:
-            axis.axvspan(
-                -factor * band[name.removesuffix("_gain")], factor * band[name.removesuffix("_gain")], color="0.9", lw=0
-            )
+            smallest = factor * band[name.removesuffix("_gain")]
+            axis.axvspan(-smallest, smallest, color="0.9", lw=0)
         if band or name.endswith("_gain"):
             axis.axvline(0, color=PAPER, lw=1)
         for what, value in (levels or {}).items():
@@ -195,9 +190,7 @@ def _label_beside(
         text = axis.annotate(name, points[name], (0, 0), textcoords="offset points", color=colour_of[name], fontsize=8,
                              va="center", path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
         tried = []
-        for far, angle in itertools.product(
-            (9, 16, 24, 34, 46), np.deg2rad([20, 160, -20, -160, 90, -90, 50, 130, -50, -130])
-        ):
+        for far, angle in PLACES:
             side = "left" if np.cos(angle) > 0.1 else "right" if np.cos(angle) < -0.1 else "center"
             text.set(position=(far * np.cos(angle), far * np.sin(angle)), ha=side)
             box = text.get_window_extent()

@@ -135,21 +135,6 @@ def sequences(rows: Mapping[str, Sequence[tuple[str, str, str]]]) -> Figure:
     return figure
 
 
-def flow_in_two_dimensions(pairs: np.ndarray, paths: np.ndarray, modes: np.ndarray) -> Figure:
-    """Pairs of noise and data (2, N, 2), each on its line, and the paths (steps, N, 2) of the flow that they add up to."""
-    figure, axes = plt.subplots(1, 2, figsize=(7, 3.3))
-    for axis, lines, name in zip(
-        axes, (pairs, paths), ("pairs, each on its line", "the flow they add up to"), strict=True
-    ):
-        axis.plot(*lines.transpose(2, 0, 1), color=PAPER, lw=0.6)
-        axis.plot(*lines[0].T, ".", color=PEOPLE, ms=4, label="noise, t = 0")
-        axis.plot(*lines[-1].T, ".", color=ENGINE, ms=4, label="data, t = 1")
-        axis.plot(*modes.T, "k+", ms=9)
-        axis.set(title=name, xticks=[], yticks=[], aspect="equal")
-    legend(figure, axes)
-    return figure
-
-
 def outcome(row: Mapping) -> str:
     """The most that became of a candidate."""
     used = [name for name in ("winner", "loser", "learnt") if row[name]]

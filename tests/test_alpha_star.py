@@ -50,16 +50,6 @@ def test_bias_of_few_tokens_is_taken_off_and_the_interval_covers_the_truth():
     assert {star.method for star in found} == {"corpus"}
 
 
-def test_corrected_mixture_entropies_are_near_those_of_the_sources():
-    rng = np.random.default_rng(2)
-    real, syn = _sources(rng, own=0.3)
-    counts = _utterances(rng, real, 300), _utterances(rng, syn, 300)
-    truth = E.entropy(E.mix(real, syn, A.GRID))
-    plain = E.entropy(E.mix(*(c.sum(0) / c.sum() for c in counts), A.GRID))
-    corrected = A.mixture_entropies(*counts)
-    assert np.abs(corrected - truth).mean() < np.abs(plain - truth).mean() / 2
-
-
 @pytest.mark.parametrize("turned", [False, True])
 def test_without_a_peak_inside_it_is_the_end_of_the_richer_corpus(turned):
     rng = np.random.default_rng(3)
@@ -79,38 +69,10 @@ def test_peak_of_a_measured_parabola_is_found_and_covered():
     assert {star.method for star in stars} == {"curve"}
 
 
-def test_peak_of_a_mixtures_own_curve_is_found_to_a_few_hundredths():
-    rng = np.random.default_rng(5)
-    for own in (0.3, 0.5, 1.0):
-        real, syn = _sources(rng, own)
-        star = A.from_curve(_curve(rng, E.entropy(E.mix(real, syn, RATIOS)), noise=0.001))
-        assert star.value == pytest.approx(E.alpha_star(real, syn), abs=0.05)
-
-
 @pytest.mark.parametrize(("values", "end"), [(-RATIOS, 0), (RATIOS, 1), ((RATIOS - 0.6) ** 2, 0), (RATIOS**2, 1)])
 def test_a_curve_without_a_peak_inside_gives_an_end(values, end):
     star = A.from_curve(_curve(np.random.default_rng(6), values, noise=1e-3))
     assert star.value == end and star.low <= end <= star.high
-
-
-def test_uncertain_ratios_weigh_less():
-    """The ratio at 1 is known ten times worse than the others, and far too high."""
-    values = -((RATIOS - 0.5) ** 2)
-    values[-1] += 0.5
-    curve = _curve(np.random.default_rng(7), values, noise=0.0)
-    noise = np.random.default_rng(8).normal(size=curve.spread.shape) * np.where(RATIOS == 1, 0.1, 0.01)
-    known, unknown = (
-        A.from_curve(Curve(RATIOS, values, values + part, curve.folds, curve.fold_spread, curve.seed_draws, 300))
-        for part in (0.01 * np.random.default_rng(8).normal(size=curve.spread.shape), noise)
-    )
-    assert abs(unknown.value - 0.5) < 0.05 < abs(known.value - 0.5)
-
-
-def test_estimates_repeat_with_the_seed():
-    rng = np.random.default_rng(9)
-    counts = [_utterances(rng, p, 60) for p in _sources(rng, own=0.3)]
-    first, again = (A.estimate_alpha_star(tuple(counts), seed=3, replicates=40) for _ in range(2))
-    assert first == again and first.low < first.value < first.high
 
 
 def test_bad_input_is_one_clear_line():

@@ -19,7 +19,6 @@ from sebridge_lite.lm.sampling import SamplerConfig
 from sebridge_lite.measure.entropy import prosodic_entropy, rarefied
 from sebridge_lite.measure.evaluate import RATES, chances, evaluate, floors, rate, surprisal
 from sebridge_lite.measure.scoring import load_references, silence_codes
-from sebridge_lite.stack.batches import unless_empty
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.studio.studio import lines_of, record_all
@@ -121,13 +120,6 @@ def test_the_selecting_judge_never_scores(model, stack, recorded):
         handle.remove()
 
 
-def test_how_much_is_worked_on_at_once_changes_no_score(model, stack, recorded, monkeypatch):
-    whole = run(model, stack, recorded).table
-    monkeypatch.setattr("sebridge_lite.stack.batches.CACHED", 150)  # one utterance at a time
-    monkeypatch.setattr("sebridge_lite.stack.tracks.TRACKED", 150)
-    pd.testing.assert_frame_equal(run(model, stack, recorded).table, whole, rtol=1e-5, atol=1e-5)
-
-
 def test_a_seed_gives_the_same_scores_and_another_seed_others(model, stack, recorded):
     first, again, other = run(model, stack, recorded), run(model, stack, recorded), run(model, stack, recorded, seed=1)
     pd.testing.assert_frame_equal(first.table, again.table)
@@ -174,19 +166,6 @@ def test_the_voice_is_the_recordings_own_unless_another_is_given(model, stack, r
     run(model, Noted(**vars(stack)), recorded, candidates=2, timbres=own.flip(0))
     assert torch.allclose(used[0], own.repeat_interleave(2, 0))
     assert torch.equal(used[1], own.flip(0).repeat_interleave(2, 0))
-
-
-def test_similarity_is_to_the_voice_that_was_asked_for(model, stack, recorded):
-    """A decoder that always takes the recording's own voice is as like that voice as it is unlike the opposite one."""
-    own = stack.timbres(stack.load(*recorded))
-
-    class Stubborn(Stack):
-        def speak(self, codes, timbres, seeds):
-            return super().speak(codes, own, seeds)
-
-    plain, opposite = (run(model, Stubborn(**vars(stack)), recorded, timbres=t).table["sim"] for t in (own, -own))
-    assert plain.tolist() == pytest.approx((-opposite).tolist())
-    assert plain.between(-1, 1).all() and (plain.abs() > 0.01).all()
 
 
 def test_bad_input_is_one_clear_line(model, stack, recorded):
@@ -305,12 +284,6 @@ def test_counts_and_entropies_are_of_the_tokens_generated(model, stack, recorded
     assert found.table["length_ratio"].tolist() == [len(c) / n for c, n in zip(found.codes, recordings, strict=True)]
 
 
-def test_samples_of_one_text_are_one_cluster(model, stack, recorded):
-    found = run(model, stack, recorded, candidates=3)
-    assert len(found.table) == 12
-    assert {interval.n for interval in found.summary.values()} == {4}
-
-
 def test_rates_of_several_training_seeds_are_pooled(model, stack, recorded):
     words = [list(utterance.words) for utterance in recorded[0]]
     ears = [lambda n: words, lambda n: [row[1:] for row in words]]
@@ -394,13 +367,3 @@ def test_silence_codes_are_those_used_mostly_where_it_is_silent(stack):
             return [codes for _ in sounds]
 
     assert silence_codes(Told(**vars(stack)), [sound] * 2) == [3]
-
-
-def test_empty_rows_are_passed_over_and_keep_their_places():
-    assert unless_empty(lambda places: [10 * place for place in places], [[], [1], [], [1]], None) == [
-        None,
-        10,
-        None,
-        30,
-    ]
-    assert unless_empty(lambda places: 1 / 0, [[], []], "none") == ["none", "none"]

@@ -41,14 +41,6 @@ def test_what_comes_of_length_alone_vanishes_when_length_is_matched():
     assert np.mean([row["p_t"] > 0.05 for row in matched]) >= 0.85
 
 
-def test_balance_rows_show_what_was_matched():
-    study = _study(np.random.default_rng(2), by_length=1)
-    assert _row(study, "wer", "tokens")["low"] > 3
-    assert abs(_row(study, "wer and length", "tokens")["difference"]) < 0.5
-    for matched in P.MATCHED:
-        assert abs(_row(study, matched, "wer")["difference"]) <= P.WER_APART
-
-
 @pytest.mark.parametrize("matched", P.MATCHED)
 def test_pairs_are_of_one_text_with_equal_errors_and_more_entropy_in_the_first(matched):
     table, counts = _study(np.random.default_rng(3), by_length=1, by_variety=1)
@@ -67,12 +59,6 @@ def test_each_sample_is_its_own_distribution_and_silence_is_unknown():
     counts = np.array([[4, 2, 1, 1], [0, 0, 0, 0], [0, 9, 0, 0]])
     found = P.sample_entropy(counts)
     assert found[[0, 2]] == pytest.approx(prosodic_entropy(counts[[0, 2]])) and np.isnan(found[1])
-
-
-def test_usual_entropy_by_hand():
-    """Of lengths 10, 11, 20 and 12, those within 1: 10 and 11; 10, 11 and 12; 20; 11 and 12."""
-    found = P.usual_entropy(np.array([1.0, 2.0, 5.0, 6.0]), np.array([10, 11, 20, 12]), apart=1)
-    assert found == pytest.approx([1.5, 3, 5, 4])
 
 
 def test_a_text_weighs_by_its_pairs_and_seeds_are_paired_apart():

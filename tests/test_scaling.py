@@ -1,10 +1,8 @@
 """The scaling study: which speech an arm learns from, what is kept of a policy, and what is said of the curves."""
 
-import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,15 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from sebridge_lite.experiments.policies import DESIGNS, Arm, Tagged, arm_of, chosen, texts_for
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.data.codes import codes_for, read_codes, write_codes
+from sebridge_lite.data.codes import read_codes, write_codes
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, upsampled
-from sebridge_lite.experiments import evidence
-from sebridge_lite.extras.alpha_explorer import READING, Take, caption, nearest_text
+from sebridge_lite.experiments.sft import DESIGNS, Arm, arm_of, mixed, texts_for
+from sebridge_lite.extras.alpha_explorer import READING, Take, caption
 from sebridge_lite.measure.bootstrap import paired_difference
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
 from sebridge_lite.measure.evaluate import Scores, rate
@@ -29,7 +26,6 @@ from sebridge_lite.measure.saved import load_scores, save_scores
 from sebridge_lite.measure.scaling import MEASURES, as_table, proxy_conditions, scaling_conditions, side_by_side, study
 from sebridge_lite.measure.stats import Interval
 from sebridge_lite.measure.verdicts import judged
-from sebridge_lite.stack.characters import CharVocab
 
 CLAIMS = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
 LENGTHS = st.lists(st.floats(0.5, 8.0), min_size=4, max_size=15)
@@ -112,29 +108,19 @@ def test_upsampling_only_repeats_people_and_comes_as_near_to_half_as_whole_repea
     assert abs(repeats - wanted) <= 0.5 + 1e-9 or (repeats == 1 and wanted < 1)
 
 
-def test_real_speech_that_is_not_there_cannot_be_upsampled():
-    with pytest.raises(UserError, match="no real speech to repeat"):
-        upsampled(toy("people", [1.0]), toy("engine", [1.0]), 1.0, 0)
-
-
 @given(LENGTHS, st.sampled_from([0.25, 0.5, 0.67]))
 def test_a_tag_changes_the_texts_and_not_the_speech(lengths, alpha):
     real, synthetic = toy("people", lengths), plenty(lengths)
-    plain, tagged = (chosen(Arm(design, alpha), real, synthetic, 1) for design in ("additive", "tagged"))
+    plain, tagged = (mixed(Arm(design, alpha), real, synthetic, 1) for design in ("additive", "tagged"))
     assert plain == tagged == mix(real, synthetic, alpha, 1)
     assert texts_for(Arm("additive", alpha), plain) == [u.text for u in plain]
     marks = {"people": "1", "engine": "0"}
     assert texts_for(Arm("tagged", alpha), tagged) == [marks[u.kind] + u.text for u in tagged]
 
 
-def test_a_tagged_policy_is_asked_for_real_speech():
-    people = toy("people", [1.0])
-    assert torch.equal(Tagged().encode(people[0].text), CharVocab().encode(texts_for(Arm("tagged", 0.8), people)[0]))
-
-
 def test_kept_holds_all_speech_and_additive_at_one_no_real_speech():
     real, synthetic = toy("people", [3.0, 4.0]), toy("engine", [5.0] * 6)
-    kept, dropped = (chosen(Arm(design, 1.0), real, synthetic, 0) for design in ("kept", "additive"))
+    kept, dropped = (mixed(Arm(design, 1.0), real, synthetic, 0) for design in ("kept", "additive"))
     assert {u.id for u in kept} == {u.id for u in (*real, *synthetic)}
     assert alpha_of(dropped) == 1 and alpha_of(kept) == pytest.approx(30 / 37)
 
@@ -171,14 +157,6 @@ def test_files_of_tokens_that_are_missing_or_broken_say_what_to_run(tmp_path):
             read_codes(tmp_path / name)
 
 
-def test_an_utterance_without_tokens_is_named():
-    a, b = toy("people", [1.0, 2.0])
-    codes = {b.id: torch.tensor([2]), a.id: torch.tensor([1])}
-    assert [row.tolist() for row in codes_for([a, b], codes)] == [[1], [2]]
-    with pytest.raises(UserError, match=f"utterance {a.id}: it has no tokens"):
-        codes_for([a], {})
-
-
 def test_saved_scores_come_back_with_every_text_and_unknown(tmp_path):
     ids, heard = ["007", "007", "NA", "NA"], ["", "NA", "null", "กิน ข้าว"]
     table = pd.DataFrame({"id": ids, "sample": [0, 1, 0, 1], "words_wrong": [1, 0, 2, 0], "words": 2, "heard": heard})
@@ -192,11 +170,6 @@ def test_saved_scores_come_back_with_every_text_and_unknown(tmp_path):
     assert np.array_equal(found.counts, token_counts(codes, 3))
     assert found.summary["wer"] == summary["wer"] and np.isnan(found.summary["hp"].mean)
     assert report["arm"] == "additive-0.50" and report["minutes"] == 4.0 and report["texts"] == 2
-
-
-def test_scores_that_are_not_there_say_what_to_run(tmp_path):
-    with pytest.raises(UserError, match="no scores; `dvc repro`"):
-        load_scores(tmp_path, 3)
 
 
 # Curves and claims
@@ -255,30 +228,6 @@ def test_a_study_is_sorted_and_each_point_is_what_its_tables_hold(as_printed):
         assert (table[f"{name}_low"] <= table[name]).all() and (table[name] <= table[f"{name}_high"]).all()
 
 
-def test_calibrated_error_is_zero_at_the_floor_and_one_at_one(as_printed):
-    table = as_table(as_printed, 0.0)
-    assert np.allclose(table["wer_cal"], table["wer"])
-    floor = float(table["wer"][2])
-    assert as_table(as_printed, floor)["wer_cal"][2] == pytest.approx(0)
-    assert (as_table(as_printed, 0.1)["wer_cal"] < table["wer"]).all()
-
-
-def test_a_place_is_found_by_its_alpha_and_no_other(as_printed):
-    assert [as_printed.at(alpha) for alpha in ALPHAS] == list(range(len(ALPHAS)))
-    with pytest.raises(UserError, match=r"alpha 0\.4: not among 0\.03"):
-        as_printed.at(0.4)
-
-
-def test_what_an_alpha_lacks_has_no_curve_and_the_others_stay():
-    """Words outside the lexicon have no known tones."""
-    found = {alpha: [made(alpha, 0, 1, texts=20)] for alpha in ALPHAS}
-    for scores in found.values():
-        scores[0].table[["tones", "tones_wrong"]] = 0
-    without = study(found)
-    assert set(MEASURES) - set(without.curves) == {"tone_error"}
-    assert "tone_error" not in as_table(without, 0.0) and verdicts(without)
-
-
 def test_policies_that_do_as_the_paper_says_reproduce_every_claim(as_printed):
     assert verdicts(as_printed) == dict.fromkeys([f"C{i}" for i in range(1, 8)], "reproduced")
 
@@ -334,38 +283,6 @@ def test_the_proxy_holds_only_if_all_five_measures_go_the_claimed_way():
 
 
 # Evidence and figures
-
-
-def test_evidence_is_the_projects_own_and_none_is_said_to_be_none(project, monkeypatch, tmp_path):
-    (tmp_path / "elsewhere" / "results").mkdir(parents=True)
-    (tmp_path / "elsewhere" / "results" / "summary.json").write_text('{"profile": "smoke"}')
-    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path / "elsewhere"))
-    assert evidence.evidence() == {} and evidence.evidence_claims() == []
-    assert evidence.evidence_table("table1").empty and evidence.shown("table1", ["wer"]) == evidence.NONE
-
-
-def test_evidence_is_shown_with_where_it_comes_from_and_the_columns_it_has(project):
-    summary = {"profile": "full", "commit": "abc", "date": "2026-01-02", "machine": "2 CPU cores",
-               "tables": {"table1": [{"alpha": 0.5, "wer": 0.25, "seeds": 3, "other": 9}], "phase": []}}  # fmt: skip
-    (project / "results").mkdir()
-    (project / "results" / "summary.json").write_text(json.dumps(summary))
-    lines = evidence.shown("table1", ["alpha", "wer", "sim", "seeds"]).splitlines()
-    assert all(word in lines[0] for word in ("full", "abc", "2026-01-02", "2 CPU cores"))
-    assert lines[1].split() == ["alpha", "wer", "seeds"] and lines[2].split() == ["0.500", "0.250", "3"]
-    assert "no table 'phase'" in evidence.shown("phase", ["x"])
-    summary["tables"]["confirm"] = [{"id": "D1", "effect": 0.5}, {"id": "T1", "effect": 0.25}]
-    (project / "results" / "summary.json").write_text(json.dumps(summary))
-    assert [row.split() for row in evidence.shown("confirm", ["id", "effect"], "T").splitlines()[2:]] == [
-        ["T1", "0.250"]
-    ]
-    (project / "results" / "summary.json").write_text("{")
-    with pytest.raises(UserError, match="not JSON"):
-        evidence.evidence()
-
-
-def test_the_text_nearest_to_some_seconds_is_found():
-    bench = SimpleNamespace(sets={"test": toy("people", [4.0, 1.5, 2.2, 9.0])})
-    assert [nearest_text(bench, seconds) for seconds in (0.0, 1.9, 3.5, 99.0)] == [1, 2, 0, 3]
 
 
 def test_a_policys_take_is_captioned_with_its_scores_and_the_recording_is_not():

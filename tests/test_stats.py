@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest, false_discovery_control
+from scipy.stats import binomtest
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
@@ -50,11 +50,6 @@ def test_weighted_mean_is_the_pooled_rate():
     assert mean_interval([1, 1], weights=[2, 8]).mean == pytest.approx(0.2)
 
 
-def test_undefined_values_are_left_out_of_both_arms():
-    difference = paired_difference([5, np.nan, 3], [4, 100, 1])
-    assert difference.mean == pytest.approx(1.5)
-
-
 def test_pairing_removes_what_both_arms_share():
     rng = np.random.default_rng(2)
     shared = 10 * rng.normal(size=100)
@@ -71,11 +66,6 @@ def test_paired_difference_is_antisymmetric_and_zero_against_itself():
     assert (itself.mean, itself.low, itself.high, itself.n) == (0, 0, 0, 10)
 
 
-def test_arms_out_of_different_totals_keep_their_own_weights():
-    """1 of 4 against 3 of 6."""
-    assert paired_difference([1, 0], [2, 1], weights=[2, 2], weights_b=[3, 3]).mean == pytest.approx(0.25 - 0.5)
-
-
 def test_intervals_repeat_with_the_seed_and_do_not_depend_on_the_order_of_clusters():
     values, texts = _texts_with_repeats(np.random.default_rng(4))
     order = np.random.default_rng(5).permutation(len(values))
@@ -90,13 +80,6 @@ def test_normal_interval_by_hand():
     """Mean 3, s = 1.5811, 1.96 s / sqrt(5) = 1.3859."""
     interval = normal_interval([1, 2, 3, 4, 5])
     assert (interval.mean, interval.low, interval.high) == pytest.approx((3, 1.6141, 4.3859), abs=1e-4)
-
-
-def test_paired_tests_find_a_difference_and_none():
-    rng = np.random.default_rng(6)
-    a, texts = _texts_with_repeats(rng)
-    assert max(paired_tests(a + 0.5 + 0.1 * rng.normal(size=len(a)), a, texts)) < 1e-6
-    assert paired_tests(a, a, texts) == (1.0, 1.0)
 
 
 def test_paired_tests_count_texts_and_not_their_repeats():
@@ -120,11 +103,6 @@ def test_holm_gives_the_figures_of_the_formula_that_it_replaced():
         expected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
         assert np.array_equal(holm(p), expected, equal_nan=True)
     assert len(holm([])) == 0
-
-
-def test_holm_is_at_least_as_strict_as_false_discovery_control():
-    p = np.random.default_rng(8).uniform(size=20) ** 2
-    assert np.all(holm(p) >= false_discovery_control(p) - 1e-12)
 
 
 @pytest.mark.parametrize(

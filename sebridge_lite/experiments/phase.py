@@ -11,7 +11,6 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from scipy.optimize import linprog
-from torch import Tensor
 
 from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.experiments.corpus import SPEED
@@ -64,13 +63,12 @@ def phase_diagram(
     """A row for each pitch range of the engines (a share of the speakers') and each number of engines; columns of
     `mixture_of`. `of(n)` gives n engines.
     """
-    natural, codes = natural_range(speakers), stack.codes
-    cells = list(product(ranges, counts))
+    natural, cells = natural_range(speakers), list(product(ranges, counts))
     with crew(workers((len(cells) + 1) * recordings * SECONDS / SPEED)) as pool:
 
         def said_by(voices: Sequence[Voice]) -> np.ndarray:
             made = render_material("phase", lang, "real", recordings, voices, seed, pool=pool)
-            return token_counts(_tokens(stack, made), codes)
+            return token_counts(stack.tokens(heard(list(made)).sounds), stack.codes)
 
         real = said_by(speakers)
         rows = []
@@ -78,10 +76,6 @@ def phase_diagram(
             syn = said_by([with_range(voice, share * natural) for voice in of(count)])
             rows.append({"range": share, "engines": count, **mixture_of(real, syn, seed), "recordings": recordings})
     return pd.DataFrame(rows)
-
-
-def _tokens(stack: Stack, recordings) -> list[Tensor]:
-    return stack.tokens(heard(list(recordings)).sounds)
 
 
 def nearest_concave(x: Sequence[float], y: Sequence[float], falling: bool = False) -> tuple[np.ndarray, float]:

@@ -151,10 +151,11 @@ def word_cost(stacks: Mapping[str, Stack], pairs: Sequence[Pair], seed: int) -> 
 
 
 def _heard(stacks: Mapping[str, Stack], pairs: Sequence[Pair], sounds: Sequence[np.ndarray]) -> list[list[str]]:
-    rows = {lang: [torch.from_numpy(np.asarray(sound, np.float32)) for pair, sound in zip(pairs, sounds, strict=True)
-                   if pair.lang == lang] for lang in {pair.lang for pair in pairs}}  # fmt: skip
-    words = {lang: iter(stacks[lang].hear(spoken, lang)) for lang, spoken in rows.items()}
-    return [next(words[pair.lang]) for pair in pairs]
+    words, langs = {}, [pair.lang for pair in pairs]
+    for lang in set(langs):
+        spoken = [sound for sound, other in zip(sounds, langs, strict=True) if other == lang]
+        words[lang] = iter(stacks[lang].hear([torch.from_numpy(np.asarray(x, np.float32)) for x in spoken], lang))
+    return [next(words[lang]) for lang in langs]
 
 
 def detector_error(pairs: Sequence[Pair], seed: int, attack: Attack = untouched) -> Interval:

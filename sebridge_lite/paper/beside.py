@@ -86,10 +86,6 @@ class Place(NamedTuple):
     theirs: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
 
 
-def _in_shares(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(alpha=table["alpha"] / 100)
-
-
 def _differences(table: pd.DataFrame) -> pd.DataFrame:
     """Our Table 2 with word error in per cent."""
     table = table.rename(columns={"low": "difference_low", "high": "difference_high"})
@@ -113,7 +109,8 @@ BY_METHOD, BY_VARIANT = {"variant": "method"}, {"variant": "variant"}
 RATES, LISTENED = ("wer", "hp", "rep"), ("nmos", "smos")
 PLACES = (
     Place("Table 1, Fig. 1, Fig. 4: synthetic speech added to real speech", "table1", "table1_scaling", {"alpha": "alpha"},
-          (*RATES, "f0_std", "sim", *LISTENED), ("figure1", "figure4"), "The paper's hours are our minutes.", theirs=_in_shares),
+          (*RATES, "f0_std", "sim", *LISTENED), ("figure1", "figure4"), "The paper's hours are our minutes.",
+          theirs=lambda table: table.assign(alpha=table["alpha"] / 100)),
     Place("Table 2: samples of one text, by their Hp", "table2", "table2_entropy_control", {"metric": "metric"},
           ("high_hp", "low_hp", "difference"), ("table2",), "F0 in hertz there, in semitones here.", _differences),
     Place("Table 3: alignment, Thai, alpha = 80 %", "table3", "table3_alignment_thai_alpha80", BY_METHOD,
@@ -160,22 +157,10 @@ def sections(tables: Mapping[str, Sequence[Mapping]]) -> list[Section]:
     for place in PLACES:
         own = pd.DataFrame(tables.get(place.table) or [])
         printed = place.theirs(published(place.printed))
-        shown = beside_paper(
-            place.ours(own) if len(own) else own, printed, place.columns, place.on, NAMES.get(place.printed)
-        )
-        notes = [
-            place.note,
-            "" if len(own) else "This run has not made it: only the paper's numbers are shown.",
-            NO_STAND_IN if set(LISTENED) & set(printed) else "",
-        ]
-        found.append(
-            Section(
-                place.title,
-                TABLES[place.table]["stage"],
-                list(shown),
-                shown.to_numpy().tolist(),
-                place.figures if len(own) else (),
-                " ".join(filter(None, notes)),
-            )
-        )
+        own = place.ours(own) if len(own) else own
+        shown = beside_paper(own, printed, place.columns, place.on, NAMES.get(place.printed))
+        notes = [place.note, "" if len(own) else NOT_MADE, NO_STAND_IN if set(LISTENED) & set(printed) else ""]
+        note, figures = " ".join(filter(None, notes)), place.figures if len(own) else ()
+        columns, rows = list(shown), shown.to_numpy().tolist()
+        found.append(Section(place.title, TABLES[place.table]["stage"], columns, rows, figures, note))
     return found

@@ -76,10 +76,8 @@ def curves(
     parts = [(str(value), rows) for value, rows in table.groupby(panel, sort=False)] if panel else [("", table)]
     shown = [(title, rows, *pair) for title, rows in parts for pair in pairs]
     high = 1 if printed is None else 2
-    figure, axes = plt.subplots(
-        high, len(shown), figsize=(size[0] * len(shown) + 0.6, size[1] * high), squeeze=False,
-        sharex=True, sharey=panel is not None,
-    )  # fmt: skip
+    size = size[0] * len(shown) + 0.6, size[1] * high
+    figure, axes = plt.subplots(high, len(shown), figsize=size, squeeze=False, sharex=True, sharey=panel is not None)
     lines = list(dict.fromkeys(table[by])) if by else [""]
     colour_of = colours([str(value) for value in [*lines, *(levels or {})]]) | {"": OURS}
     listed = spans if not isinstance(spans, Mapping) else [span for own in spans.values() for span in own]
@@ -110,9 +108,8 @@ def curves(
         if settings.get("xscale") == "log" and table[x].nunique() <= 8:
             column[-1].set_xticks(ticks := sorted(table[x].unique()), [f"{tick:g}" for tick in ticks])
             column[-1].minorticks_off()
-    if panel:
-        for axis in axes[0, 1:]:
-            axis.set_ylabel("")
+    for axis in axes[0, 1:] if panel else ():
+        axis.set_ylabel("")
     legend(figure, axes.flat)
     return figure
 
@@ -172,9 +169,8 @@ def forest(
         axis.set_yticks(range(len(rows)), rows[label].astype(str))
         axis.set(**{"xlabel": text, "title": title, "ylim": (max(len(rows), 1) - 0.5, -0.5), **settings})
         axis.grid(False, axis="y")
-    if len(measures) > 1:
-        for axis in axes[:, 1:].flat:
-            axis.tick_params(labelleft=False)
+    for axis in axes[:, 1:].flat if shared else ():
+        axis.tick_params(labelleft=False)
     legend(figure, axes.flat)
     return figure
 

@@ -154,9 +154,7 @@ def candidates(rows: pd.DataFrame, max_wer: float) -> Figure:
         axis.annotate(note, (place, 100 * row["wer"]), (0, 7), textcoords="offset points", fontsize=8, ha="center")
     top = 100 * max(max_wer, order["wer"].max()) + 30
     axis.axhspan(100 * max_wer, top, color=PAPER, alpha=0.2, lw=0)
-    axis.set(
-        ylim=(-10, top), ylabel="word error, the judge's, %", xlabel="temperature of each take; above it its tokens"
-    )
+    axis.set(ylim=(-10, top), ylabel="the judge's word error, %", xlabel="temperature of each take; above, its tokens")
     axis.set_xticks(range(len(order)), [f"{heat:g}" for heat in order["temperature"]])
     legend(figure, [axis])
     return figure

@@ -1,5 +1,6 @@
 """The stages of TDSC with tiny random parts: what they write, that a killed one goes on, and what ends a loop."""
 
+import copy
 import itertools
 import json
 import math
@@ -8,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from tiny import CODES, tiny_stack
@@ -20,7 +20,7 @@ from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments import critique, critique_scores
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.critique import candidates_of, last_policy, loop_texts, system_folder, train_critique
-from sebridge_lite.experiments.critique_scores import curve_of, history, score_critique, scores_folder
+from sebridge_lite.experiments.critique_scores import curve_of, history, score_critique
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.stack import Stack
@@ -54,7 +54,9 @@ class TinyBench(Bench):
         return [torch.arange(i, i + 3 * len(u.text)) % CODES for i, u in spoken]
 
 
-def make_bench(folder):
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         sets = {
@@ -66,48 +68,34 @@ def make_bench(folder):
     return bench
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    return make_bench(tmp_path_factory.mktemp("corpus"))
-
-
 def made_up(read):
     word = read[0] if read else "4"
     return (int(word) if word.isdecimal() else zlib.crc32(word.encode())) % 5
 
 
-def set_up(monkeypatch, folder, bench):
+@pytest.fixture(autouse=True)
+def start(monkeypatch, tmp_path, bench):
     """Outputs of their own, a tiny backbone, and a judge that finds as many wrong words as the tokens' sum says."""
     torch.manual_seed(1)
-    config = LMConfig(CharVocab().size, CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)
-    weights = TextSpeechLM(config).state_dict()
-
-    def backbone(_):
-        model = TextSpeechLM(config)
-        model.load_state_dict(weights)
-        return model.eval()
+    backbone = TextSpeechLM(LMConfig(CharVocab().size, CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).eval()
 
     def bench_of(params):
         other = TinyBench(params, "lo", bench.sets, bench.tracked)
         other.__dict__ |= {name: bench.__dict__[name] for name in ("stack", "silence", "floor")}
         return other
 
+    def errors(_, read):
+        return np.array(list(map(made_up, read))), np.full(len(read), 4)
+
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(folder))
+    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
     monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
-    monkeypatch.setattr(Bench, "backbone", backbone)
+    monkeypatch.setattr(Bench, "backbone", lambda _: copy.deepcopy(backbone))
     monkeypatch.setattr(Stack, "read", lambda self, rows, lang: [[str(int(row.sum()))] for row in rows])
     for module in (critic, baselines):
-        monkeypatch.setattr(
-            module, "word_errors", lambda said, read: (np.array(list(map(made_up, read))), np.full(len(said), 4))
-        )
+        monkeypatch.setattr(module, "word_errors", errors)
     for module in (critique, critique_scores):
         monkeypatch.setattr(module, "tdsc_bench", bench_of)
-
-
-@pytest.fixture(autouse=True)
-def start(monkeypatch, tmp_path, bench):
-    set_up(monkeypatch, tmp_path, bench)
     return critique.train_start(PARAMS, 0)
 
 
@@ -117,11 +105,10 @@ def with_tdsc(**changes):
 
 def scored(bench, name, params=PARAMS):
     """Scores and summaries of a system after 0, 1, ... iterations."""
-    cells = replace(params.cells, critique=(name,) if name != "best-of-12" else (), critique_decoded=())
-    if name == "best-of-12":
-        cells = replace(cells, critique_decoded=(name,))
-    else:
-        train_critique(params, name, 0)
+    decoded = {"best-of-12"} & {name}
+    for trained in {name} - decoded:
+        train_critique(params, trained, 0)
+    cells = replace(params.cells, critique=(*{name} - decoded,), critique_decoded=(*decoded,))
     score_critique(replace(params, cells=cells), 0)
     return history(bench, name, 0)
 
@@ -148,17 +135,11 @@ def test_each_iteration_is_kept_with_candidates_verdicts_and_scores_of_unfiltere
     folders = [system_folder("sft", 0) / "k0", *(system_folder("tdsc", 0) / f"k{k}" for k in (1, 2))]
     assert len({weights_of(folder) for folder in folders}) == 3 and last_policy("tdsc", 0) == folders[-1]
     for folder in folders:
-        (scores_folder("sft" if folder.name == "k0" else "tdsc", 0) / folder.name / "scores.csv").stat()
         json.loads((folder / "about.json").read_text(), parse_constant=lambda name: pytest.fail(name))
-
-
-def test_a_line_over_temperatures_is_of_the_last_policy_on_the_first_texts(bench):
-    made, curve = scored(bench, "tdsc"), curve_of(bench, "tdsc", 0)
-    assert list(curve) == [0.8, 1.0]
-    first = [u.id for u in bench.utterances("test")[: TDSC.curve_texts]]
-    assert all(scores.table["id"].tolist() == first for scores in curve.values())
-    assert [row.tolist() for row in curve[1.0].codes] == [row.tolist() for row in made[-1][0].codes[:2]]
-    assert [row.tolist() for row in curve[0.8].codes] != [row.tolist() for row in curve[1.0].codes]
+    curve, first = curve_of(bench, "tdsc", 0), bench.utterances("test")[: TDSC.curve_texts]
+    assert all(scores.table["id"].tolist() == [u.id for u in first] for scores in curve.values())
+    said = {heat: [row.tolist() for row in scores.codes] for heat, scores in curve.items()}
+    assert said[1.0] == [row.tolist() for row in made[-1][0].codes[:2]] != said[0.8]
 
 
 def killed_in_second_dpo(monkeypatch):
@@ -229,13 +210,11 @@ def test_when_the_judge_rejects_all_the_loop_ends_with_a_line_and_the_start(benc
     assert "tdsc-s0 k1: none of 30 candidates accepted (rejected for wer 100%" in line and "tdsc.max_wer" in line
 
 
-def test_without_a_loser_it_goes_on_without_dpo(capsys):
-    assert train_critique(with_tdsc(max_wer=9.0), "tdsc", 0) == 2
+def test_without_a_loser_it_goes_on_without_dpo_and_without_texts_that_have_no_winner(monkeypatch, capsys):
+    assert train_critique(with_tdsc(max_wer=9.0, iterations=1), "tdsc", 0) == 1
     assert "no text has both a winner and a loser" in capsys.readouterr().err
     assert not (system_folder("tdsc", 0) / "k1" / "dpo.csv").exists()
 
-
-def test_texts_without_an_accepted_candidate_are_counted_in_a_line_and_the_loop_goes_on(monkeypatch, capsys):
     def hard(said, read):  # every text but the first is misread, whatever is said
         return np.array([0 if words == said[0] else 4 for words in said]), np.full(len(said), 4)
 

@@ -55,9 +55,11 @@ def judged(
     read = unless_empty(lambda places: listen([rows[i] for i in places]), rows, [])
     wrong, words = word_errors([text.words for text in said], read)
     repeats, windows = repetition_rate(rows, K)
+    places = [(text, slot) for text, group in enumerate(groups) for slot in range(len(group))]
     columns = {
-        "text": np.repeat(np.arange(len(texts)), [len(group) for group in groups]),
-        "slot": [slot for group in groups for slot in range(len(group))],
+        "name": [f"{text}/{slot}" for text, slot in places],
+        "text": [text for text, _ in places],
+        "slot": [slot for _, slot in places],
         "temperature": [heat for _ in groups for heat in heats],
         "wrong": wrong,
         "words": words,

@@ -143,7 +143,6 @@ def watched(loop: Loop, k: int, spoken: Candidates, plain: Params) -> dict:
 def verdicts(spoken: Candidates) -> pd.DataFrame:
     """A row a candidate: its text, its temperature, what the judge read, why it was rejected, and what it was used for."""
     rows = spoken.table.round(4).assign(expected=spoken.table["expected"].round(1))
-    rows.insert(0, "name", names_of(spoken))
     rows["said"] = [" ".join(spoken.texts[text].words) for text in rows["text"]]
     rows["rejected_for"] = [[reason for reason, bad in row.items() if bad] for row in spoken.why.to_dict("records")]
     winners, losers = ([pair[side] for pair in spoken.pairs] for side in (0, 1))
@@ -152,17 +151,13 @@ def verdicts(spoken: Candidates) -> pd.DataFrame:
     return rows
 
 
-def names_of(spoken: Candidates) -> list[str]:
-    return [f"{text}/{slot}" for text, slot in zip(spoken.table["text"], spoken.table["slot"], strict=True)]
-
-
 def keep(
     bench: Bench, loop: Loop, out: Path, k: int, policy: TextSpeechLM, spoken: Candidates, about: dict
 ) -> TextSpeechLM:
     """The policy as it is kept, in half precision; everything of the iteration is in `out`/kN."""
     folder = out / f"k{k}"
     save_model(policy, policy.config, folder / "model", half=True)
-    write_codes(folder / "candidates.safetensors", names_of(spoken), spoken.codes)
+    write_codes(folder / "candidates.safetensors", spoken.table["name"], spoken.codes)
     verdicts(spoken).to_json(folder / "verdicts.jsonl", orient="records", lines=True, force_ascii=False)
     by_heat = by_temperature(spoken.table, spoken.why, spoken.accepted, spoken.codes, bench.stack.codes)
     by_heat.to_csv(folder / "temperatures.csv", index=False, float_format="%.6g")

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.core.workers import workers
-from sebridge_lite.data.engines import engine_folders, espeak_recordings, folder_recordings
-from sebridge_lite.data.filters import Filter, filtered, letter_seconds, stuck_share
+from sebridge_lite.data.engines import engine_folders, espeak_recordings
+from sebridge_lite.data.filters import Filter, filtered, stuck_share
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.data.mixing import alpha_of, balanced_order, mix, seconds_of
@@ -84,12 +83,6 @@ def test_splits_are_disjoint_whatever_the_seed(lang):
     assert sum(map(len, found.values())) == len(set().union(*found.values()))
 
 
-@given(st.text())
-def test_every_text_has_one_split(text):
-    assert split_of(text) in SPLITS
-    assert split_of(text) == split_of(text)
-
-
 def test_split_shares_are_as_written():
     counts = dict.fromkeys(SPLITS, 0)
     for number in range(20_000):
@@ -104,22 +97,12 @@ def test_a_narrow_vocabulary_keeps_to_the_frequent_words():
     assert max(said) <= 0.5 * len(grammar.lexicon)
 
 
-def test_a_vocabulary_too_small_for_any_sentence_is_one_line():
-    with pytest.raises(UserError, match="no more than 0 different sentences for 'real'"):
-        next(sentences(load_language("th"), "real", 0, vocabulary=0.002))
-
-
 def test_the_backbone_language_is_the_same_in_both_scripts():
     thai, lao = (list(backbone_grammar(script).lexicon.values()) for script in ("th", "lo"))
     sounds = [[[(s.ipa, s.tone) for s in word.syllables] for word in words] for words in (thai, lao)]
     assert sounds[0] == sounds[1]
     assert all("\u0e00" <= letter <= "\u0e7f" for word in thai for letter in word.text)
     assert all("\u0e80" <= letter <= "\u0eff" for word in lao for letter in word.text)
-
-
-def test_a_language_without_data_is_one_line():
-    with pytest.raises(UserError, match=r"data/text/xx/lexicon.tsv: no lexicon"):
-        load_language("xx")
 
 
 # The corpus
@@ -134,20 +117,11 @@ def test_two_processes_write_the_same_bytes_and_more_test_texts_leave_all_else_a
     assert more[:6] == ours and len(more) == 9
 
 
-def test_another_seed_says_other_sentences(corpus, tmp_path):
-    short = with_corpus(
-        real_minutes=0.1, synthetic_minutes=0.1, second_synthetic_minutes=0.1, dev_texts=2, test_texts=2
-    )
-    other = made(tmp_path, dataclasses.replace(short, seed=1))
-    texts = [{u.text for u in sets_of(folder, "th")["real"]} for folder in (corpus, other)]
-    assert len(texts[0] & texts[1]) <= 1
-
-
 @pytest.mark.parametrize("lang", ["th", "lo"])
-def test_no_text_of_dev_or_test_is_in_any_other_set(corpus, lang):
-    sets = {name: {u.text for u in rows} for name, rows in sets_of(corpus, lang).items()}
+def test_no_text_and_no_reader_of_dev_or_test_is_in_any_other_set(corpus, lang):
+    sets = {name: {u.text for u in rows} | {u.speaker for u in rows} for name, rows in sets_of(corpus, lang).items()}
     for held_out in ("dev", "test"):
-        assert not sets[held_out] & set().union(*(texts for name, texts in sets.items() if name != held_out))
+        assert not sets[held_out] & set().union(*(found for name, found in sets.items() if name != held_out))
 
 
 def test_minutes_are_what_was_asked_for_to_the_last_utterance(corpus):
@@ -155,20 +129,6 @@ def test_minutes_are_what_was_asked_for_to_the_last_utterance(corpus):
         rows = sets_of(corpus, lang)[name]
         assert seconds_of(rows[:-1]) < 60 * minutes <= seconds_of(rows)
     assert sets_of(corpus, "lo")["real"] == []
-
-
-def test_nobody_who_reads_the_test_set_trains(corpus):
-    speakers = {name: {u.speaker for u in rows} for name, rows in sets_of(corpus, "th").items()}
-    assert not speakers["test"] & (speakers["real"] | speakers["dev"])
-
-
-def test_engines_share_the_synthetic_speech_evenly(corpus):
-    rows = sets_of(corpus, "th")["synthetic"]
-    shares = [
-        seconds_of([u for u in rows if u.engine == engine]) / seconds_of(rows) for engine in {u.engine for u in rows}
-    ]
-    assert len(shares) == 3
-    assert min(shares) > 0.25
 
 
 def test_every_utterance_has_its_audio_and_its_truth(corpus):
@@ -201,12 +161,6 @@ def test_a_corpus_that_is_not_there_names_the_stage_that_makes_it(tmp_path, monk
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
     with pytest.raises(UserError, match="`dvc repro import` makes it"):
         load_set("real", "th")
-
-
-def test_workers_are_a_whole_number(monkeypatch):
-    monkeypatch.setenv("SEBRIDGE_WORKERS", "two")
-    with pytest.raises(UserError, match="SEBRIDGE_WORKERS: 'two'"):
-        workers(100)
 
 
 # Mixing
@@ -245,21 +199,11 @@ def test_alpha_counts_seconds_not_utterances():
     assert alpha_of([*toy("people", [1.0, 1.0]), *toy("engine", [6.0])]) == 0.75
 
 
-def test_alpha_one_drops_the_real_speech():
-    assert {u.kind for u in mix(toy("people", [1.0]), toy("engine", [2.0, 3.0]), 1.0, 0)} == {"engine"}
-
-
 def test_too_little_synthetic_speech_says_how_much_is_missing():
     with pytest.raises(
         UserError, match=r"alpha 0.9 needs 9.0 min of synthetic speech beside 1.0 min of real, but there are 1.0"
     ):
         mix(toy("people", [60.0]), toy("engine", [60.0]), 0.9, 0)
-
-
-@pytest.mark.parametrize("alpha", [-0.1, 1.1])
-def test_an_alpha_outside_its_range_is_refused(alpha):
-    with pytest.raises(UserError, match=r"not in \[0, 1\]"):
-        mix(toy("people", [1.0]), toy("engine", [1.0]), alpha, 0)
 
 
 def test_every_beginning_of_the_order_is_balanced_over_engines():
@@ -294,19 +238,6 @@ def test_synthetic_speech_is_dropped_by_reason():
     made = [recording(noise(1.4)), recording(noise(0.3)), recording(noise(5.0)), recording(np.zeros(22400, np.int16))]
     assert list(filtered(made, rule, dropped)) == made[:1]
     assert dropped == {"duration": 2, "repetition": 1}
-
-
-def test_letter_seconds_is_a_median():
-    rows = [dataclasses.replace(one, text="abcd") for one in toy("people", [0.4, 0.8, 40.0])]
-    assert letter_seconds(rows) == 0.2
-
-
-def test_studio_engines_pass_the_filter(corpus):
-    sets = sets_of(corpus, "th")
-    rule = Filter(letter_seconds(sets["real"]), (0.5, 2.0), 0.5)
-    sounds = [(load_audio(u, corpus / "train" / "th") * 32768).astype(np.int16) for u in sets["synthetic"][:20]]
-    assert all(stuck_share(sound) < 0.5 for sound in sounds)
-    assert all(0.5 < u.seconds / (rule.seconds_per_letter * len(u.text)) < 2 for u in sets["synthetic"])
 
 
 # Speech from elsewhere
@@ -346,12 +277,6 @@ def test_your_own_recordings_become_the_sets_of_a_corpus(tmp_path, monkeypatch):
     assert utterance.words == language("th").segment(utterance.text)
     assert len(load_audio(utterance, corpus / "train" / "th")) == utterance.frames == 19200
     assert alpha_of(mix(sets["real"], sets["synthetic"], 0.5, 0)) == pytest.approx(0.5, abs=0.05)
-
-
-def test_a_bad_row_of_your_own_stops_the_build_and_names_itself(tmp_path):
-    own_folder(tmp_path / "real", ["กินข้าว", ""])
-    with pytest.raises(UserError, match=r"1 bad rows, the first: metadata.csv:2"):
-        list(folder_recordings(tmp_path / "real", "th"))
 
 
 def test_no_engine_folders_is_one_line(tmp_path):

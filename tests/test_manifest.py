@@ -112,13 +112,6 @@ def test_an_id_that_stands_twice_names_both_lines(tmp_path):
         read_manifest(path)
 
 
-def test_no_manifest_is_one_line(tmp_path):
-    with pytest.raises(UserError, match="cannot read the manifest"):
-        read_manifest(tmp_path / "none.jsonl")
-    with pytest.raises(UserError, match="cannot read the manifest"):
-        read_manifest(tmp_path)
-
-
 def test_audio_is_exactly_the_range_of_the_shard(tmp_path):
     samples = (np.arange(100) * 300 - 15_000).astype(np.int16)
     soundfile.write(tmp_path / "shard.wav", samples, 16_000)
@@ -146,10 +139,4 @@ def test_audio_that_is_not_as_promised_is_one_line(tmp_path, content, reason):
     elif content:
         (tmp_path / "shard.wav").write_bytes(content)
     with pytest.raises(UserError, match=reason):
-        load_audio(ONE, tmp_path)
-
-
-def test_a_rate_no_filter_can_bridge_is_refused(tmp_path):
-    soundfile.write(tmp_path / "shard.wav", np.zeros(20), 2_000_000_011)
-    with pytest.raises(UserError, match="convert it"):
         load_audio(ONE, tmp_path)

@@ -13,10 +13,9 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments import examine_parts, parts, train_parts
-from sebridge_lite.experiments.material import at_50_hz, crops, features, render_material, speaker_medians
+from sebridge_lite.experiments.material import at_50_hz, features, render_material, speaker_medians
 from sebridge_lite.lm.lm import LMConfig
 from sebridge_lite.lm.sft import styled_batch
-from sebridge_lite.stack.batches import in_batches
 from sebridge_lite.stack.parts import FOLDERS, NETWORKS, part_file
 from sebridge_lite.stack.studio import load_stack
 from sebridge_lite.stack.weights import load_config
@@ -130,21 +129,8 @@ def test_nobody_who_judges_also_teaches_another_judge_or_is_held_out():
     assert sum(map(len, groups)) == len(set().union(*groups))
 
 
-def test_batches_give_each_row_its_result_in_order():
-    rows = [torch.full((size,), float(size)) for size in (5, 1, 9, 3, 7)]
-    sums = in_batches(lambda batch, lengths, _: batch.sum(1).tolist(), rows, budget=12)
-    assert sums == [25.0, 1.0, 81.0, 9.0, 49.0]
-
-
 def test_pitch_at_50_hz_is_the_voiced_one_of_two_frames():
     assert at_50_hz(np.array([0, 0, 0, 100, 110, 0, 120, 130, 140])).tolist() == [0, 100, 110, 130]
-
-
-def test_crops_are_stretches_of_their_rows():
-    rows = [torch.arange(10), torch.arange(3)]
-    cut, starts = crops(rows, 4)
-    assert [len(row) for row in cut] == [4, 3]
-    assert all(row[0] == start for row, start in zip(cut, starts, strict=True))
 
 
 def test_features_fit_the_sound_and_the_truth():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.workers import in_pool
+from sebridge_lite.core.workers import in_pool, workers
 
 
 def _work(job):
@@ -36,3 +36,9 @@ def test_an_error_names_its_cell(monkeypatch, count):
     with pytest.raises(ZeroDivisionError) as caught:
         in_pool(_work, [("a", 1), ("c", 0)], "stage")
     assert caught.value.__notes__ == ["stage: c 0"]
+
+
+def test_the_number_of_workers_is_a_whole_number(monkeypatch):
+    monkeypatch.setenv("SEBRIDGE_WORKERS", "two")
+    with pytest.raises(UserError, match="SEBRIDGE_WORKERS: 'two'"):
+        workers(100)

@@ -12,9 +12,7 @@ from pathlib import Path
 from sebridge_lite.core.errors import UserError
 
 TONES = {"th": ("M", "L", "F", "H", "R"), "lo": ("R", "H", "HF", "M", "L", "LF"), "bb": ("M", "L", "F", "H", "R")}
-ONSETS = tuple(
-    ["pʰ", "tʰ", "kʰ", "tɕʰ", "tɕ", "p", "b", "t", "d", "k", "ʔ", "f", "s", "h", "m", "n", "ɲ", "ŋ", "w", "l", "r", "j"]
-)
+ONSETS = ("pʰ", "tʰ", "kʰ", "tɕʰ", "tɕ", *"pbtdkʔfshmnɲŋwlrj")
 VOWELS = ("ia", "ɯa", "ua", *(v + length for v in "aeɛiɔouɯɤ" for length in ("ː", "")))
 CODAS = ("p", "t", "k", "m", "n", "ŋ", "w", "j", "ʔ", "")
 

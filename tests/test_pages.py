@@ -34,9 +34,7 @@ ACCOUNT = {
     "stage": "x", "seconds": 1.0, "profile": "lite", "commit": "abc1234", "date": "2026-11-20", "machine": "2 cores",
     "seed": 0,
 }  # fmt: skip
-PNG = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="  # one pixel
-)
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="  # one pixel
 
 
 def shown(**data) -> nbformat.NotebookNode:
@@ -49,7 +47,6 @@ def cells() -> list:
         new_output("stream", name="stdout", text=f"{HOSTILE}\n{'0.123 ' * 60}\n"),
         shown(text_html=frame, text_plain="a frame as text"),
         shown(text_html='<audio controls><source src="data:audio/wav;base64,AAAA"></audio>', text_plain="<Audio>"),
-        shown(**{pages.WIDGET: {"model_id": "m"}, "text_plain": "VBox()"}),
         shown(application_javascript="console.error('in')", text_plain="kept"),
         shown(application_javascript="console.error('in')"),
     ]
@@ -105,11 +102,11 @@ def test_what_a_notebook_puts_out_is_text_and_nothing_is_loaded(run, name):
     assert {value["href"] for kind, value in found if kind == "link"} == {"data:,", "style.css"}
 
 
-def test_players_and_controls_are_a_line_and_html_is_its_text(run):
+def test_a_player_is_a_line_and_html_is_its_text(run):
     page = made(run)
-    assert page.count("run the notebook to hear it") == page.count("run the notebook to move them") == 1
+    assert page.count("run the notebook to hear it") == 1
     assert "kept" in page and "a frame as text" in page
-    assert "javascript" not in page and "VBox" not in page and "scoped" not in page
+    assert "javascript" not in page and "scoped" not in page
     (picture,) = [attributes for kind, attributes in elements_of(page) if kind == "img"]
     assert picture["src"].endswith(PNG) and picture["alt"]
 
@@ -124,8 +121,8 @@ def test_a_link_leads_to_the_page_of_a_notebook_or_to_the_place_it_meant(run):
 
 def test_equations_are_mathml_and_stand_as_typed_where_that_fails(run):
     page = made(run)
-    assert page.count("<math") == 2 and 'display="block"' in page and "<mo>&#x02211;</mo>" in page or "∑" in page
-    assert pages.mathml(r"\frac{a", "inline") == r"<code>\frac{a</code>"
+    assert (page.count("<math") == 2 and 'display="block"' in page and "<mo>&#x02211;</mo>" in page) or "∑" in page
+    assert pages.mathml(r"\left(", "inline") == r"<code>\left(</code>"
 
 
 def test_the_index_lists_title_profile_date_and_commit_and_what_has_not_run(run, capsys):

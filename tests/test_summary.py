@@ -164,7 +164,12 @@ def test_a_run_of_some_stages_replaces_those_and_keeps_the_rest(results):
     assert [row["id"] for row in claims] == ["C1", "C2", "C8", "C10", "D1"]
     assert summary["sources"]["scaling"] == first["sources"]["scaling"]
     assert summary["sources"]["dgsa"]["commit"] == "later"
-    assert set(summary["seconds"]) == {"scaling", "erosion", "sft", "dgsa"}  # align was run for the dgsa that is replaced
+    assert set(summary["seconds"]) == {
+        "scaling",
+        "erosion",
+        "sft",
+        "dgsa",
+    }  # align was run for the dgsa that is replaced
 
 
 def test_what_comes_from_another_run_says_so_in_summary_md_and_nothing_else_does(results):
@@ -207,5 +212,7 @@ def test_a_table_is_shown_with_the_run_that_it_comes_from(results):
     assert "commit def+" in evidence.shown("table1", ["wer"]).splitlines()[0]
     assert "commit later" in evidence.shown("table4", ["wer"]).splitlines()[0]
     both = evidence.provenance(evidence.evidence()).splitlines()
-    assert both[0].startswith("the committed run of scaling, erosion:") and both[1].startswith("the committed run of tdsc:")
-    assert list(evidence.runs())[0] == "this run"
+    assert both[0].startswith("the committed run of scaling, erosion:") and both[1].startswith(
+        "the committed run of tdsc:"
+    )
+    assert next(iter(evidence.runs())) == "this run"

@@ -1,11 +1,12 @@
 """`sebridge pages`: a run's executed notebooks as static pages in results/notebooks/; `sebridge notebooks`: run them in place.
 
-The pages are nbconvert's, in a template of ours; they need no script and no network. Left out: players and controls, for which a
-line stands; HTML of outputs, for which their text stands.
+The pages are nbconvert's, in a template of ours; they need no script and no network. Left out: players, for which a line
+stands; HTML of outputs, for which their text stands.
 """
 
 import os
 import tempfile
+from html import escape
 from pathlib import Path
 
 import nbformat
@@ -30,7 +31,7 @@ def mathml(latex: str, display: str) -> str:
     try:
         return convert(latex.strip(), display=display)
     except Exception:  # the converter raises errors of many kinds, and a page is better than none
-        return f"<code>{IPythonRenderer.escape_html(latex.strip())}</code>"
+        return f"<code>{escape(latex.strip())}</code>"
 
 
 class Prose(IPythonRenderer):

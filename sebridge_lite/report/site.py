@@ -64,7 +64,7 @@ def pitch_range(tracks: Sequence[np.ndarray]) -> tuple[float, float]:
 
 def drawing(sound: np.ndarray, f0: np.ndarray, rate: int, kind: str, span: float, pitch: tuple[float, float]) -> bytes:
     """Pitch over the waveform, `span` seconds wide."""
-    figure = Figure(figsize=(3.6, 1.0), dpi=100)
+    figure = Figure(figsize=(3.6, 1.0), dpi=100, layout="none")
     below, above = figure.add_axes((0, 0, 1, 1)), figure.add_axes((0, 0, 1, 1))
     seconds = len(sound) / rate
     loud = [np.abs(part).max(initial=0) for part in np.array_split(sound, max(1, round(150 * seconds / span)))]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sebridge_lite.align import pairs
-from sebridge_lite.align.modes import modes, premise, through_codec
+from sebridge_lite.align.modes import modes, premise
 from sebridge_lite.align.pairs import (
     Triplet,
     expressivity_pairs,
@@ -153,32 +153,6 @@ def test_no_pair_left_gives_one_line(make, how, part):
 def test_no_real_speech_gives_one_line(model):
     with pytest.raises(UserError, match="no real speech"):
         triplets_of(model, None, [], [], SAMPLERS, samples=1, most=0.2, style_tokens=5, seed=0)
-
-
-class Codec:
-    """Says codes as sound of the same length, and hears each sound as its codes turned round."""
-
-    def load(self, utterances, folder):
-        return [torch.zeros(1)] * len(utterances)
-
-    def timbres(self, sounds):
-        return torch.zeros(len(sounds), 2)
-
-    def speak(self, codes, timbres, seeds):
-        return [row.float() for row in codes]
-
-    def tokens(self, sounds):
-        return [sound.long().flip(0) for sound in sounds]
-
-
-def test_the_codec_changes_losers_and_never_the_winner(make):
-    triplets = make()[0]
-    changed = through_codec(Codec(), triplets, spoken_by(triplets, REAL), None, 0)
-    for one, two in zip(triplets, changed, strict=True):
-        assert torch.equal(one.real, two.real)
-        assert torch.equal(one.prefix, two.prefix)
-        assert torch.equal(one.expr.flip(0), two.expr)
-        assert torch.equal(one.stab.flip(0), two.stab)
 
 
 def table(triplets) -> pd.DataFrame:

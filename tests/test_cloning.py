@@ -17,7 +17,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.data.manifest import open_sound
 from sebridge_lite.data.recordings import write_set
-from sebridge_lite.experiments import cloning, systems
+from sebridge_lite.experiments import cloning, systems, table5
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.cloning import Clone, grid
 from sebridge_lite.extras import clone as command
@@ -157,10 +157,10 @@ def test_the_stage_scores_every_condition_and_its_readers_find_them(bench, model
 
 
 def test_sft_nearest_to_alpha_star_is_compared_and_no_arm_that_the_profile_has_not():
-    assert systems.wanted_arms(PARAMS) == ["additive-0.50", "additive-0.80"]
+    assert table5.wanted_arms(PARAMS) == ["additive-0.50", "additive-0.80"]
     arms = ("additive-0.60", "additive-0.80", "kept-0.50", "additive-1.00")
     tall = replace(PARAMS, cells=replace(PARAMS.cells, arms=arms))
-    assert systems.wanted_arms(tall) == ["additive-0.60", "additive-0.80", "additive-1.00"]
+    assert table5.wanted_arms(tall) == ["additive-0.60", "additive-0.80", "additive-1.00"]
 
 
 # Systems from outside

@@ -1,4 +1,4 @@
-"""Table 5: speech that others made, scored as ours is by the same judge and tokens, and every system of a language side by side.
+"""The stage `systems` (Table 5): speech that others made, scored as ours is, by the same judge and tokens.
 
     artifacts/systems/LANG/NAME/    the stage `systems`: espeak-ng and MMS-TTS, where this machine has them, on the test texts
     artifacts/systems/LANG/why.json why the others are not there
@@ -25,22 +25,12 @@ from sebridge_lite.data.manifest import RATE, Utterance, resample, show
 from sebridge_lite.data.own_data import good_rows
 from sebridge_lite.data.recordings import Recording, to_int16, write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json
-from sebridge_lite.experiments.choose import aligned_scores
-from sebridge_lite.experiments.critique_scores import history
-from sebridge_lite.experiments.floors import floor_scores
-from sebridge_lite.experiments.score import sft_scores
-from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.measure.evaluate import Scores, scores_of
 from sebridge_lite.measure.saved import save_scores
 from sebridge_lite.measure.scoring import load_references, score
 from sebridge_lite.studio.texts import load_language
 
 PAIRS = {"dgsa": ("sft", "dgsa"), "tdsc": ("start", "tdsc")}  # by role: what a method starts from, and the method
-RECORDED = {
-    "people": "people-recorded",
-    "people, resynthesised": "people-resynthesised",
-    "engines": "engines-recorded",
-}
 AGAINST_ITSELF = ("sim", "length_ratio", "f0_corr", "f0_rmse_st", "f0_rmse_hz")
 MMS = {"th": "facebook/mms-tts-tha", "lo": "facebook/mms-tts-lao"}
 EXPORT = "`sebridge score` takes its audio"
@@ -52,38 +42,10 @@ def pairs_of(lang: str, params: Params) -> list[tuple[str, str]]:
     return [pair for role, pair in PAIRS.items() if getattr(params.roles, role) == lang]
 
 
-def wanted_arms(params: Params) -> list[str]:
-    """SFT nearest to alpha*, at the alpha of Table 3, and at 1: those that this profile has."""
-    additive = [name for name in params.cells.arms if arm_of(name).design == "additive"]
-    nearest = min(additive, key=lambda name: abs(arm_of(name).alpha - params.align.alpha_star))
-    return [name for name in dict.fromkeys((nearest, params.align.arm, "additive-1.00")) if name in additive]
-
-
-def policies(bench: Bench) -> dict[str, list[Scores]]:
-    """Our systems on the test set, a Scores a seed."""
-    rows, seeds = {}, bench.params.cells.seeds
-    for start, aligned in pairs_of(bench.lang, bench.params):
-        if aligned == "tdsc":
-            loops = [history(bench, aligned, seed) for seed in seeds]
-            rows |= {start: [loop[0][0] for loop in loops], aligned: [loop[-1][0] for loop in loops]}
-        else:
-            for arm in wanted_arms(bench.params):
-                rows[f"sft-{arm_of(arm).alpha:.2f}"] = [sft_scores(bench, arm, seed)[0] for seed in seeds]
-            rows |= {name: [aligned_scores(bench, name, seed)[0] for seed in seeds] for name in (start, aligned)}
-    return rows
-
-
 def named(scores: Scores, ids: Sequence[str]) -> Scores:
     """The same rows under other names, without what compares them with themselves: to be paired with other systems."""
     kept = scores.table.drop(columns=[name for name in AGAINST_ITSELF if name in scores.table])
     return replace(scores, table=kept.assign(id=list(ids)))
-
-
-def recorded(bench: Bench) -> dict[str, Scores]:
-    """The test sentences as people and engines say them, and people's after tokens, decoder and vocoder."""
-    spoken = {name: floor_scores(bench, kind) for name, kind in RECORDED.items()}
-    ids = [utterance.id for utterance in bench.utterances("test")]
-    return {name: named(scores[0], ids) for name, scores in spoken.items() if scores}
 
 
 def load_mms(lang: str) -> tuple:

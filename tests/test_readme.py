@@ -10,7 +10,7 @@ PERCENT, PLAIN = 100, 1
 
 
 def test_the_table_of_parts_says_what_was_measured():
-    metrics = json.loads((ROOT / "results" / "pretrain" / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads((ROOT / "results" / "parts" / "metrics.json").read_text(encoding="utf-8"))
     rows = {
         "word error of the scoring judge": (PERCENT, "score_judge_wer_people", "score_judge_wer_engines"),
         "word error of the selecting judge": (PERCENT, "select_judge_wer_people", "select_judge_wer_engines"),

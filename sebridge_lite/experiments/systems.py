@@ -2,7 +2,7 @@
 
     artifacts/systems/LANG/NAME/    the stage `systems`: espeak-ng and MMS-TTS, where this machine has them, on the test texts
     artifacts/systems/LANG/why.json why the others are not there
-    artifacts/outside/LANG/NAME/    `sebridge score DIR`: any audio of yours; no stage makes or removes it
+    artifacts/outside/LANG/NAME/    `sebridge score-folder DIR`: any audio of yours; no stage makes or removes it
 
 Each gets scores.csv, codes.safetensors and summary.json. What would compare a recording with itself (similarity, F0 match,
 length) is not in their tables. Left out: CosyVoice2 and the others of Table 5, whose code or service is not a package.
@@ -33,7 +33,7 @@ from sebridge_lite.studio.texts import load_language
 PAIRS = {"dgsa": ("sft", "dgsa"), "tdsc": ("start", "tdsc")}  # by role: what a method starts from, and the method
 AGAINST_ITSELF = ("sim", "length_ratio", "f0_corr", "f0_rmse_st", "f0_rmse_hz")
 MMS = {"th": "facebook/mms-tts-tha", "lo": "facebook/mms-tts-lao"}
-EXPORT = "`sebridge score` takes its audio"
+EXPORT = "`sebridge score-folder` takes its audio"
 NOT_RUN = {"open": f"its weights are not here; {EXPORT}", "commercial": f"a paid service; {EXPORT}"}
 
 

@@ -121,7 +121,7 @@ PLACES = (
           "Ours are unfiltered samples, scored by a judge that never selected."),
     Place("Table 5: standard speech, every system", "table5", "table5_standard_tts",
           {"language": "language", "variant": "system"}, ("wer", "hp", "f0_std", *LISTENED), ("table5",),
-          "Systems that need weights or a service that are not here were not run; sebridge score takes their audio."),
+          "Systems that need weights or a service that are not here were not run; sebridge score-folder takes their audio."),
     Place("Table 6: cloning of unseen people", "table6", "table6_cloning", {"language": "language", "condition": "system"},
           ("wer", "sim", "floor", "ceiling", *LISTENED), ("speakers",),
           "SIM by our speaker encoder; the paper's by WavLM-Large."),

@@ -262,6 +262,6 @@ def generate(
         rows = _Rows(place, *(values.broadcast_to(len(texts), candidates)[some].to(device) for values in table))
         batch = move(collate([(texts[i], prefixes[i], texts[i][:0]) for i in some]), device)
         with torch.autocast(device.type, enabled=False):  # a caller's bf16 would make rows depend on their neighbours
-            found = _run(model, batch, rows, sampler, some.tolist())
-        results.update((int(i), found[n * candidates : (n + 1) * candidates]) for n, i in enumerate(some))
+            codes = _run(model, batch, rows, sampler, some.tolist())
+        results.update((int(i), codes[n * candidates : (n + 1) * candidates]) for n, i in enumerate(some))
     return [results[i] for i in range(len(texts))]

@@ -14,16 +14,26 @@ def at_once(device: torch.device) -> int:
     return CACHED if device.type == "cpu" else BUDGET
 
 
-def in_batches(function: Callable, rows: Sequence[torch.Tensor], budget: int = BUDGET) -> list:
-    """A result a row, in the order of `rows`, by `function(padded rows (B, longest, ...), lengths (B,), places)`."""
+def cut(padded: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
+    """The rows of a batch (B, longest, ...) without their padding, on the CPU."""
+    return [row[:size] for row, size in zip(padded.cpu(), lengths.tolist(), strict=True)]
+
+
+def in_batches(
+    function: Callable, rows: Sequence[torch.Tensor], budget: int = BUDGET, device: torch.device | str = "cpu"
+) -> list:
+    """A result a row, in the order of `rows`, by `function(padded rows (B, longest, ...), lengths (B,), places)`.
+
+    The function is given its batch on `device`.
+    """
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     results: list = [None] * len(rows)
     while order:
         longest = max(1, len(rows[order[-1]]))
         batch = order[-max(1, budget // longest) :]
         del order[-len(batch) :]
-        lengths = torch.tensor([len(rows[i]) for i in batch])
-        made = function(pad_sequence([rows[i] for i in batch], batch_first=True), lengths, batch)
+        padded = pad_sequence([rows[i] for i in batch], batch_first=True).to(device)
+        made = function(padded, torch.tensor([len(rows[i]) for i in batch], device=device), batch)
         for place, result in zip(batch, made, strict=True):
             results[place] = result
     return results

@@ -71,12 +71,12 @@ def _autocorrelation(frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     def correlate(x, weight):
         return torch.fft.irfft(torch.fft.rfft(x, size).abs().square() * weight, size)[..., : len(LAGS)]
 
-    raw, own = (
+    raw, of_window = (
         correlate((frames - frames.mean(-1, keepdim=True)) * window, low),
         correlate(window, torch.ones_like(low)),
     )
     power = raw[..., :1].clamp(min=1e-12)
-    return raw / power * (own[0] / own), power[..., 0]
+    return raw / power * (of_window[0] / of_window), power[..., 0]
 
 
 def _peaks(correlation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -126,7 +126,7 @@ def f0(audio: torch.Tensor) -> torch.Tensor:
     loud = (power / power.amax(1, keepdim=True)).sqrt()
     unvoiced = VOICED + (2 - loud * (1 + VOICED) / SILENCE).clamp(min=0)
     unvoiced = torch.where(power > 1e-9, unvoiced, torch.inf)
-    found = torch.isfinite(score)
-    hertz = torch.cat([torch.where(found, hertz, 0), torch.zeros_like(hertz[..., :1])], -1)
-    score = torch.cat([torch.where(found, score, -9.0), unvoiced.clamp(max=9.0)[..., None]], -1)
+    peaks = torch.isfinite(score)
+    hertz = torch.cat([torch.where(peaks, hertz, 0), torch.zeros_like(hertz[..., :1])], -1)
+    score = torch.cat([torch.where(peaks, score, -9.0), unvoiced.clamp(max=9.0)[..., None]], -1)
     return _best_path(hertz, score)

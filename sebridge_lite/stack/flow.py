@@ -152,8 +152,8 @@ def flow_loss(model: Flow, batch: FlowBatch) -> tuple[torch.Tensor, int, dict]:
     return sum(parts.values()), int(batch.lengths.sum()), parts
 
 
-def _error(found: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    return (found - wanted)[mask].square().mean()
+def _error(guess: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    return (guess - wanted)[mask].square().mean()
 
 
 @torch.no_grad()

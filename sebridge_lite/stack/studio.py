@@ -9,7 +9,7 @@ import torch
 from sebridge_lite.core.device import pick_device
 from sebridge_lite.data.languages import Language, language
 from sebridge_lite.stack import flow, speaker
-from sebridge_lite.stack.batches import at_once, in_batches
+from sebridge_lite.stack.batches import at_once, cut, in_batches
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import FRAME_RATE, HOP, SAMPLE_RATE, log_mel
 from sebridge_lite.stack.flow import DecodeConfig, Flow
@@ -61,11 +61,10 @@ class Graphs(dict):
 def mels(sounds: Sequence[torch.Tensor], device: torch.device) -> list[torch.Tensor]:
     """Log mel of each, (T, 80)."""
 
-    def one(batch, lengths, _):
-        frames = log_mel(batch.to(device)).cpu()
-        return [frame[: size // HOP] for frame, size in zip(frames, lengths.tolist(), strict=True)]
+    def measure(batch, lengths, _):
+        return cut(log_mel(batch), lengths // HOP)
 
-    return in_batches(one, sounds, at_once(device) * HOP)
+    return in_batches(measure, sounds, at_once(device) * HOP, device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +85,10 @@ class StudioTokenizer:
         """Sound to codes, one every 40 ms."""
         device = self.parts.device
 
-        def one(mel, lengths, _):
-            codes = self.net.encode(mel.to(device), lengths.to(device)).cpu()
-            return [row[: (size + 1) // 2] for row, size in zip(codes, lengths.tolist(), strict=True)]
+        def encode(mel, lengths, _):
+            return cut(self.net.encode(mel, lengths), (lengths + 1) // 2)
 
-        return in_batches(one, mels(sounds, device), at_once(device))
+        return in_batches(encode, mels(sounds, device), at_once(device), device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +103,10 @@ class StudioSpeaker:
     def embed(self, sounds: Sequence[torch.Tensor]) -> torch.Tensor:
         device = self.parts.device
 
-        def one(mel, lengths, _):
-            return speaker.embed(self.net, mel.to(device), lengths.to(device)).cpu()
+        def embed(mel, lengths, _):
+            return speaker.embed(self.net, mel, lengths).cpu()
 
-        return torch.stack(in_batches(one, mels(sounds, device), at_once(device)))
+        return torch.stack(in_batches(embed, mels(sounds, device), at_once(device), device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,14 +127,12 @@ class StudioDecoder:
     def speak(self, codes: Sequence[torch.Tensor], voices: torch.Tensor, seeds: Sequence[int]) -> list[torch.Tensor]:
         device = self.parts.device
 
-        def one(batch, lengths, places):
-            own = [seeds[i] for i in places]
-            batch, sizes, given = batch.to(device), lengths.to(device), voices[places].to(device)
-            mel, f0 = flow.decode(self.flow, batch, sizes, given, self.decoding, own)
-            sound = self.vocoder(mel, 2 * sizes, f0).cpu()
-            return [row[: HOP * size] for row, size in zip(sound, (2 * lengths).tolist(), strict=True)]
+        def decode(batch, lengths, places):
+            seeds_here = [seeds[i] for i in places]
+            mel, f0 = flow.decode(self.flow, batch, lengths, voices[places].to(device), self.decoding, seeds_here)
+            return cut(self.vocoder(mel, 2 * lengths, f0), 2 * HOP * lengths)
 
-        return in_batches(one, codes, at_once(device) // 2)
+        return in_batches(decode, codes, at_once(device) // 2, device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,10 +152,10 @@ class StudioJudge:
     def words(self, inputs: Sequence[torch.Tensor], lang: str) -> list[list[str]]:
         device = self.parts.device
 
-        def one(batch, lengths, _):
-            return self.graphs[lang].decode(*self.net(batch.to(device), lengths.to(device)))
+        def read(batch, lengths, _):
+            return self.graphs[lang].decode(*self.net(batch, lengths))
 
-        return in_batches(one, inputs if self.hears == "tokens" else mels(inputs, device))
+        return in_batches(read, inputs if self.hears == "tokens" else mels(inputs, device), device=device)
 
 
 def studio_stack(parts: Parts, languages: Sequence[str], decoding: DecodeConfig = DECODING) -> Stack:

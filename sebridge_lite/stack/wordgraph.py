@@ -62,7 +62,7 @@ class WordGraph:
         return self._trace(torch.stack(said, 1).tolist(), torch.stack(begun, 1).tolist(), frames.tolist())
 
     def _trace(self, said: list, begun: list, frames: list[int]) -> list[list[str]]:
-        found = []
+        texts = []
         for row, t in enumerate(frames):
             words = []
             while t > 0:
@@ -70,8 +70,8 @@ class WordGraph:
                 t = begun[row][t - 1] if word >= 0 else t - 1
                 if word >= 0:
                     words.append(self.words[word])
-            found.append(words[::-1])
-        return found
+            texts.append(words[::-1])
+        return texts
 
 
 def _packed(scores: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from fake_stack import CODES, LANG, fake_stack, recorded, tokens_of
 from sebridge_lite.align.critic import fit_length
 from sebridge_lite.align.dgsa import train as dgsa
 from sebridge_lite.align.methods import method_of
-from sebridge_lite.align.pairs import Samplers, triplets_of
+from sebridge_lite.align.pairs import triplets_of
 from sebridge_lite.align.runs import Run
 from sebridge_lite.align.tdsc import Loop, Speech, tdsc
 from sebridge_lite.core.errors import UserError
@@ -122,7 +122,7 @@ def test_dgsa_trains_on_pairs_that_this_stack_s_judge_has_read(stack, spoken, po
     utterances, folder = spoken
     codes, hot = stack.tokens(stack.load(utterances, folder)), replace(SAMPLER, temperature=2.0, top_p=1.0)
     triplets, sources = triplets_of(
-        policy, stack, utterances, codes, Samplers(hot, hot), samples=1, most=0.0, style_tokens=4, seed=0
+        policy, stack, utterances, codes, {"expr": hot, "stab": hot}, samples=1, most=0.0, style_tokens=4, seed=0
     )
     assert triplets and all(torch.equal(t.real, codes[int(t.name.split("/")[0])]) for t in triplets)
     assert all(utterances[int(one)].speaker == utterances[int(other)].speaker for one, other in sources.items())

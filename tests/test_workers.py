@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.work import working
 from sebridge_lite.core.workers import in_pool, workers
 
 
@@ -42,3 +43,12 @@ def test_the_number_of_workers_is_a_whole_number(monkeypatch):
     monkeypatch.setenv("SEBRIDGE_WORKERS", "two")
     with pytest.raises(UserError, match="SEBRIDGE_WORKERS: 'two'"):
         workers(100)
+
+
+def test_a_work_folder_stays_when_its_stage_fails_and_goes_when_it_succeeds(tmp_path):
+    with pytest.raises(ZeroDivisionError), working(tmp_path / "out") as work:
+        (work / "checkpoint").write_text("kept")
+        raise ZeroDivisionError
+    with working(tmp_path / "out") as work:
+        assert (work / "checkpoint").read_text() == "kept"
+    assert not any(tmp_path.iterdir())

@@ -54,7 +54,7 @@ def tidy(folder: Path, done: int) -> None:
 
 
 def add_row(path: Path, row: dict) -> None:
-    """Opened and closed each time, so that a kill loses no row."""
+    """Adds a row to a CSV file, which is opened and closed each time, so that a kill loses no row."""
     with path.open("a", encoding="utf-8") as file:
         if file.tell() == 0:
             file.write(",".join(row) + "\n")
@@ -81,5 +81,6 @@ def resume(path: Path, run: dict, model, optimizer, device: torch.device) -> dic
 
 def save(path: Path, run: dict, state: dict, model, optimizer) -> None:
     # Opened here, since torch, given a name, does not pass on what the system said of a failed write.
+    """Writes the checkpoint, whole or not at all."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         torch.save({**state, "run": run, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)

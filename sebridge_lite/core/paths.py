@@ -23,10 +23,12 @@ def root() -> Path:
 
 
 def data(*parts: str) -> Path:
+    """The place of a raw input."""
     return root().joinpath("data", *parts)
 
 
 def outputs() -> Path:
+    """The folder that holds `artifacts/` and `results/`."""
     return Path(os.environ["SEBRIDGE_OUTPUTS"]) if os.environ.get("SEBRIDGE_OUTPUTS") else root()
 
 

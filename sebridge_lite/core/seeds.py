@@ -12,4 +12,5 @@ def seed_of(*names: object) -> int:
 
 
 def rng_of(*names: object) -> np.random.Generator:
+    """A generator whose numbers depend on these names alone."""
     return np.random.default_rng(seed_of(*names))

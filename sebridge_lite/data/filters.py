@@ -44,6 +44,7 @@ class Filter:
 
 
 def letter_seconds(utterances: list[Utterance]) -> float:
+    """The median seconds a letter."""
     return float(np.median([utterance.seconds / len(utterance.text) for utterance in utterances]))
 
 

@@ -10,6 +10,7 @@ from sebridge_lite.data.manifest import Utterance
 
 
 def seconds_of(utterances: Sequence[Utterance]) -> float:
+    """The seconds of all utterances together."""
     return float(sum(utterance.seconds for utterance in utterances))
 
 
@@ -32,9 +33,10 @@ def _beginning(ordered: Sequence[Utterance], wanted: float, why: str) -> list[Ut
 
 
 def mix(real: Sequence[Utterance], synthetic: Sequence[Utterance], alpha: float, seed: int) -> list[Utterance]:
-    """alpha = |D_syn| / |D| in seconds (Sec. 2). At alpha = 1 the real speech is left out, as in the last row of Table 1.
+    """All real speech, and synthetic speech until alpha = |D_syn| / |D| in seconds (Sec. 2).
 
-    A mix of larger alpha holds the mix of every smaller one.
+    A mix of larger alpha holds the mix of every smaller one. At alpha = 1 there is no real speech, as in the last row of
+    Table 1.
     """
     if not 0 <= alpha <= 1:
         raise UserError(f"alpha: {alpha} is not in [0, 1]")
@@ -53,7 +55,7 @@ def alpha_of(utterances: Sequence[Utterance]) -> float:
 
 
 def substitute(real: Sequence[Utterance], synthetic: Sequence[Utterance], alpha: float, seed: int) -> list[Utterance]:
-    """As many seconds as `real` has whatever alpha is: real speech gives way to synthetic speech (ours)."""
+    """A mix of as many seconds as `real` has: real speech gives way to synthetic speech (ours)."""
     if not 0 <= alpha <= 1:
         raise UserError(f"alpha: {alpha} is not in [0, 1]")
     total = seconds_of(real)

@@ -42,6 +42,7 @@ def noisy(lines: Iterable[Line], grammar: Grammar, share: float, split: str, see
 
 
 def studio_real(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
+    """Sentences as studio people read them, with slips and with wrong transcripts."""
     grammar = load_language(lang, p.zipf)
     said = sentences(grammar, "real", seed, p.real_vocabulary)
     lines = lines_of("real", lang, said, people("train", p.people), seed, p.slip_rate)
@@ -49,6 +50,7 @@ def studio_real(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Re
 
 
 def studio_synthetic(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
+    """Sentences as studio engines read them."""
     vocabulary = p.real_vocabulary if p.shared_domain else 1.0
     said = sentences(load_language(lang, p.zipf), "synthetic", seed, vocabulary)
     return record_all(lines_of("synthetic", lang, said, engines("main", p.engines), seed), seed, pool)
@@ -62,6 +64,7 @@ def studio_held_out(split: str, count: int, lang: str, p: CorpusParams, seed: in
 
 
 def synthetic_recordings(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
+    """Synthetic speech from the source that the settings name, without end where it is the studio."""
     if p.synthetic_source == "folder":
         return engine_folders(paths.data("synthetic"), lang, p.skip_bad)
     if p.synthetic_source == "espeak-ng":
@@ -71,7 +74,7 @@ def synthetic_recordings(lang: str, p: CorpusParams, seed: int, pool=None) -> It
 
 
 def own_sets(folder: Path, lang: str, skip_bad: bool) -> dict[str, list[Recording]]:
-    """Your own recordings, each in the split that its text belongs to; what is neither dev nor test trains."""
+    """Your own recordings by set, each where its text belongs; what is neither dev nor test trains."""
     sets: dict[str, list[Recording]] = {"real": [], "dev": [], "test": []}
     for recording in folder_recordings(folder, lang, skip_bad=skip_bad):
         split = split_of(recording.utterance.text)

@@ -84,6 +84,7 @@ def at_50_hz(f0: np.ndarray) -> Tensor:
 
 
 def features(recordings: Iterable[Recording], keep_sounds: bool = False) -> Material:
+    """The material of recordings: features, true pitch, phones and tones."""
     material = Material()
     stream = iter(recordings)
     while chunk := list(itertools.islice(stream, CHUNK)):
@@ -127,6 +128,7 @@ def crops(rows: Sequence[Tensor], size: int) -> tuple[list[Tensor], list[int]]:
 
 
 def tokenizer_batch(m: Material, medians: dict[str, float], timbres: Tensor, places) -> TokenizerBatch:
+    """A batch for the tokenizer; pitch is relative to the speaker, energy to the utterance."""
     pitch = [(m.f0[i].clamp(min=1).log() - medians[m.speakers[i]]) / PITCH_UNIT for i in places]
     energy = [(m.energy[i] - m.energy[i].mean()) / 10 for i in places]
     mels, units, voiced = (
@@ -141,12 +143,14 @@ def tokenizer_batch(m: Material, medians: dict[str, float], timbres: Tensor, pla
 
 
 def judge_batch(inputs: Sequence[Tensor], units: Sequence[Tensor], places) -> JudgeBatch:
+    """A batch for a judge of mels or of tokens."""
     rows = [inputs[i] if inputs[i].ndim == 1 else inputs[i].float() for i in places]
     wanted = [units[i] for i in places]
     return JudgeBatch(padded(rows), lengths_of(rows), padded(wanted), lengths_of(wanted))
 
 
 def speaker_batch(m: Material, ids: Sequence[int], size: int, places) -> SpeakerBatch:
+    """A batch of random crops for the speaker encoder."""
     mels, _ = crops([m.mels[i] for i in places], size)
     return SpeakerBatch(padded([mel.float() for mel in mels]), lengths_of(mels), torch.tensor([ids[i] for i in places]))
 

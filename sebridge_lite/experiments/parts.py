@@ -79,7 +79,7 @@ def write_results(stage: str, report: dict, **texts: str) -> None:
 
 
 def run_parts(params: Params) -> dict:
-    """The numbers of the parts, after they are trained and examined."""
+    """The word errors of the judges on people, after all parts are trained, examined and written."""
     start = time.perf_counter()
     with working(paths.artifacts("parts")) as work:
         costs = train_all(params.pretrain, work)
@@ -97,11 +97,11 @@ def run_parts(params: Params) -> dict:
     numbers |= {f"{what}_{name}": value for name, cost in costs.items() for what, value in cost.items()}
     report = report_of(numbers, params.pretrain.seed)
     write_results("parts", report, **{"cards.md": cards(paths.artifacts(), report)})
-    return report
+    return {name: report[name] for name in ("score_judge_wer_people", "select_judge_wer_people")}
 
 
 def run_codebook(params: Params) -> dict:
-    """The numbers of a tokenizer with `compare_levels`, probed as ours is; it is not kept."""
+    """The number of codes of a tokenizer with `compare_levels`, which is probed as ours is and not kept."""
     p, start = params.pretrain, time.perf_counter()
     with working(paths.artifacts("codebook")) as work:
         other = train_other_tokenizer(p, work, load_part("speaker"))
@@ -110,9 +110,8 @@ def run_codebook(params: Params) -> dict:
     people, _ = held_out("th", BY_PEOPLE, 2, p.seed)
     numbers = token_probes(studio_stack(parts, LANGS), "th", people, p.seed)
     numbers |= {"codes": other.fsq.codes, "n_people": BY_PEOPLE, "seconds": time.perf_counter() - start}
-    report = report_of(numbers, p.seed)
-    write_results("codebook", report)
-    return report
+    write_results("codebook", report_of(numbers, p.seed))
+    return {"codes": other.fsq.codes}
 
 
 def parts_metrics() -> dict:

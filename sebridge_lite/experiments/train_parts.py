@@ -126,6 +126,7 @@ def backbone_material(plan: Plan) -> Material:
 
 
 def train_speaker(plan: Plan, m: Material) -> SpeakerEncoder:
+    """The speaker encoder."""
     part, names = plan.p.speaker, sorted(set(m.speakers))
     config = SpeakerConfig(part.width, part.blocks, TIMBRE, len(names), margin=0.2, scale=15.0)
     rows = partial(mat.speaker_batch, m, [names.index(speaker) for speaker in m.speakers], SPEAKER_CROP)
@@ -139,6 +140,7 @@ def timbres_of(encoder: SpeakerEncoder, mels: list[Tensor]) -> Tensor:
 
 
 def train_tokenizer(plan: Plan, m: Material, timbres: Tensor, name: str, levels: tuple[int, ...]) -> Tokenizer:
+    """A tokenizer with these levels."""
     part = plan.p.tokenizer
     config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, speakers=0)
     rows = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres)
@@ -158,6 +160,7 @@ def codes_of(tokenizer: Tokenizer, mels: list[Tensor]) -> list[Tensor]:
 
 
 def train_vocoder(plan: Plan, m: Material) -> Vocoder:
+    """The vocoder."""
     part = plan.p.vocoder
     rows = partial(mat.vocoder_batch, m, VOCODER_CROP)
     config = VocoderConfig(part.width, part.blocks)
@@ -165,6 +168,7 @@ def train_vocoder(plan: Plan, m: Material) -> Vocoder:
 
 
 def train_flow(plan: Plan, m: Material, codes: list[Tensor], timbres: Tensor) -> Flow:
+    """The decoder from tokens to mel."""
     part = plan.p.flow
     config = FlowConfig(plan.codes, TIMBRE, part.width, part.blocks, noise=0.5, drop=0.1)
     rows = partial(mat.flow_batch, m, codes, timbres, same_speaker(m.speakers))
@@ -186,6 +190,7 @@ def resynthesised(m: Material, codes: list[Tensor], timbres: Tensor, flow: Flow,
 
 
 def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
+    """The judge that scores."""
     part = plan.p.score_judge
     config = SoundJudgeConfig(len(UNITS) - 1, part.width, part.blocks, part.width, 0.1, time_mask=8, band_mask=12)
     names = [f"{name}-{place}" for place, name in enumerate(m.names)]
@@ -194,6 +199,7 @@ def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
 
 
 def train_select_judge(plan: Plan, m: Material, codes: list[Tensor]) -> TokenJudge:
+    """The judge that selects."""
     part, sizes = plan.p.select_judge, [len(row) for row in codes]
     config = TokenJudgeConfig(plan.codes, len(UNITS) - 1, 96, part.width, dropout=0.1, noise=0.05)
     rows = partial(mat.judge_batch, codes, m.units)
@@ -201,6 +207,7 @@ def train_select_judge(plan: Plan, m: Material, codes: list[Tensor]) -> TokenJud
 
 
 def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM:
+    """The text-speech LM before fine-tuning."""
     part, p, vocab = plan.p.lm, plan.p, CharVocab()
     config = LMConfig(
         vocab.size, plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0, p.pace

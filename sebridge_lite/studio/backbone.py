@@ -45,6 +45,7 @@ DEAD = {"high": "H", "mid": "F", "low": "L"}
 
 
 def invent_syllable(script: str, rng) -> Syllable:
+    """A syllable of the invented language, drawn at random."""
     letters = ONSETS[rng.integers(len(ONSETS))]
     side = ("th", "lo").index(script)
     vowel = list(VOWELS[script])[rng.integers(len(VOWELS[script]))]

@@ -61,6 +61,7 @@ def members_of(lexicon: dict[str, Word], zipf: float) -> dict[str, tuple[list[Wo
 
 
 def load_grammar(path: Path, lexicon: dict[str, Word], zipf: float = 1.0) -> Grammar:
+    """The grammar of a file over a lexicon; a bad line is named."""
     if not path.is_file():
         raise UserError(f"{path}: no grammar; fetch the embedded data with `dvc pull data.dvc`")
     rules: dict[str, list] = {}

@@ -44,6 +44,8 @@ class Syllable:
 
 @dataclass(frozen=True)
 class Word:
+    """A word as written, with its syllables as spoken."""
+
     text: str
     syllables: tuple[Syllable, ...]
     classes: tuple[str, ...]
@@ -52,6 +54,7 @@ class Word:
 
 
 def parse_syllable(text: str, ipa: str, tone: str, lang: str) -> Syllable:
+    """A syllable of the lexicon from its spelling, IPA and tone."""
     match = _SYLLABLE.fullmatch(ipa)
     if match is None:
         raise UserError(f"syllable '{ipa}' is not onset + vowel + coda of the known phones")
@@ -61,6 +64,7 @@ def parse_syllable(text: str, ipa: str, tone: str, lang: str) -> Syllable:
 
 
 def parse_word(row: dict, lang: str, rank: int) -> Word:
+    """A word from a row of the lexicon."""
     texts, ipas, tones = row["syllables"].split("-"), row["ipa"].split("."), row["tones"].split(".")
     if not len(texts) == len(ipas) == len(tones):
         raise UserError(f"'{row['word']}' has {len(texts)} syllables, {len(ipas)} IPA parts and {len(tones)} tones")

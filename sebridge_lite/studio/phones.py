@@ -41,6 +41,7 @@ class Phone:
 
 
 def is_vowel(name: str) -> bool:
+    """Whether a phone is a vowel, long, short or a diphthong."""
     return name[0] in "aeɛiɔouɯɤ"
 
 

@@ -266,7 +266,7 @@ def _levelled(sound: np.ndarray) -> np.ndarray:
 
 
 def render(plans: Sequence[Plan], voices: Sequence[Voice], seeds: Sequence[int]) -> list[np.ndarray]:
-    """int16 at 16 kHz, `len(plan.frames) * 160` samples each; a seed is the noise of a person, engines ignore it."""
+    """Samples int16 at 16 kHz, `len(plan.frames) * 160` of each plan; a seed is the noise of a person, engines ignore it."""
     if not plans:
         return []
     batch = _Batch(plans, voices)

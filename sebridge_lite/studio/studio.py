@@ -99,7 +99,7 @@ def mishear(words: list[Word], grammar_words: list[Word], rng: np.random.Generat
 def lines_of(
     name: str, lang: str, sentences: Iterable[list[Word]], voices: list[Voice], seed: int, slip_rate: float = 0.0
 ) -> Iterator[Line]:
-    """Sentence after sentence to the voices in turn, each round in a new order."""
+    """Lines that give sentence after sentence to the voices in turn, each round in a new order."""
     rng = rng_of(seed, name, lang, "voices")
     turns = itertools.chain.from_iterable(rng.permutation(len(voices)) for _ in itertools.count())
     for index, (words, turn) in enumerate(zip(sentences, turns, strict=False)):

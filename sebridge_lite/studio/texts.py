@@ -22,7 +22,7 @@ PATIENCE = 20_000  # draws without a new sentence before a split counts as exhau
 
 
 def text_of(words: list[Word]) -> str:
-    """Thai and Lao are written without spaces between words."""
+    """The sentence as written: Thai and Lao have no spaces between words."""
     return "".join(word.text for word in words)
 
 
@@ -36,7 +36,7 @@ def split_of(text: str) -> str:
 
 
 def load_language(lang: str, zipf: float = 1.0) -> Grammar:
-    """`th`, `lo`, or the backbone language in either script: `bb-th`, `bb-lo`."""
+    """The grammar of `th`, `lo`, or of the backbone language in either script: `bb-th`, `bb-lo`."""
     if lang.startswith("bb-"):
         return backbone_grammar(lang.removeprefix("bb-"), zipf)
     folder = paths.data("text", lang)

@@ -42,6 +42,8 @@ class Style:
 
 @dataclass(frozen=True)
 class Voice:
+    """A speaker: the tract, the pitch, and a way of speaking."""
+
     id: str
     kind: str  # "people" or "engine"
     tract: float  # length against an adult male's
@@ -91,6 +93,7 @@ def _person(group: str, index: int, seed: int) -> Voice:
 
 
 def people(group: str, n: int, seed: int = 0) -> list[Voice]:
+    """The first `n` people of a group."""
     if group not in GROUPS:
         raise UserError(f"no group of people '{group}'; take one of {', '.join(GROUPS)}")
     return [_person(group, index, seed) for index in range(n)]

@@ -4,7 +4,7 @@ Nothing is trained: everybody says the same sentences, so that only the way of s
 Hp can bear witness to. Left out: engines that differ in rhythm or timbre, and texts of which the two sides differ.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -58,11 +58,8 @@ def phase_diagram(
     counts: Sequence[int],
     recordings: int,
     seed: int,
-    of: Callable[[int], list[Voice]] = lambda n: engines("main", n),
 ) -> pd.DataFrame:
-    """A row for each pitch range of the engines (a share of the speakers') and each number of engines; columns of
-    `mixture_of`. `of(n)` gives n engines.
-    """
+    """Columns of `mixture_of`, a row for each pitch range of the engines (a share of the speakers') and number of engines."""
     natural, cells = natural_range(speakers), list(product(ranges, counts))
     with crew(workers((len(cells) + 1) * recordings * SECONDS / SPEED)) as pool:
 
@@ -73,7 +70,7 @@ def phase_diagram(
         real = said_by(speakers)
         rows = []
         for share, count in cells:
-            syn = said_by([with_range(voice, share * natural) for voice in of(count)])
+            syn = said_by([with_range(voice, share * natural) for voice in engines("main", count)])
             rows.append({"range": share, "engines": count, **mixture_of(real, syn, seed), "recordings": recordings})
     return pd.DataFrame(rows)
 

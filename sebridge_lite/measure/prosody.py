@@ -1,6 +1,6 @@
 """How lively an utterance is, and how near its melody comes to a recording's (Table 2's measures).
 
-Tracks are (T,) at 50 Hz as `speech/features.py` makes them. F0 is reported in semitones beside the paper's Hz: in Hz a high
+Tracks are (T,), as `stack.tracks` makes them. F0 is reported in semitones beside the paper's Hz: in Hz a high
 voice looks livelier than a low one. NaN where too little is voiced to say. Left out: stress, phrasing, intonation models.
 """
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import dct
 
-FRAME_RATE = 50
+from sebridge_lite.stack.tracks import Tracks
+
 ENOUGH = 5  # voiced frames: 100 ms
 CEPSTRA = 13  # the shape of the vocal tract without the harmonics, so that pitch does not steer the alignment
 SPEECH_DB = 35.0  # below an utterance's loud frames, where silence begins
@@ -49,7 +50,7 @@ def speech_frames(energy: np.ndarray) -> slice:
 def describe(f0: np.ndarray, energy: np.ndarray, syllables: int) -> Prosody:
     """Pitch and energy over the voiced frames, rate over the time from the first sound to the last."""
     where = speech_frames(energy)
-    rate = syllables * FRAME_RATE / (where.stop - where.start)
+    rate = syllables * Tracks.rate / (where.stop - where.start)
     voiced = f0 > 0
     if voiced.sum() < ENOUGH:
         return Prosody(*[float("nan")] * 5, rate)

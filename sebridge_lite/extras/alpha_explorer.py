@@ -13,7 +13,7 @@ import torch
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.experiments.sft import arm_of
-from sebridge_lite.extras.listening_items import said_by
+from sebridge_lite.extras.listening import said_by
 from sebridge_lite.measure.evaluate import Scores
 
 READING = "the recording"

@@ -26,7 +26,9 @@ from jinja2.utils import htmlsafe_json_dumps
 from sebridge_lite.core import paths
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.seeds import rng_of
+from sebridge_lite.core.seeds import rng_of, seed_of
+from sebridge_lite.experiments.bench import Bench
+from sebridge_lite.measure.evaluate import Scores
 
 RECORDED, BROKEN, REFERENCE = "recorded", "gold: broken", "gold: reference"
 LOUD, PEAK, EDGE = 0.06, 0.9, 0.05  # level of speech, the most a sample may be, seconds of silence around
@@ -115,6 +117,15 @@ class Draft:
             again = self.clip(item.reference, REFERENCE)
             self.trial(item, "smos", reference, again, right=[4, 5])
             self.trial(item, "ab", said[RECORDED], worse, right=[said[RECORDED]])
+
+
+def said_by(bench: Bench, scores: Scores, places: Sequence[int], seed: int) -> list[np.ndarray]:
+    """A system's first sample of each text, in its reader's voice, as the judges heard it."""
+    utterances = [bench.utterances("test")[place] for place in places]
+    rows = [int((scores.table["id"] == utterance.id).to_numpy().argmax()) for utterance in utterances]
+    timbres = bench.stack.timbres(bench.stack.load(utterances, bench.folder("test")))
+    noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in utterances]
+    return [sound.numpy() for sound in bench.stack.speak([scores.codes[row] for row in rows], timbres, noises)]
 
 
 def page_of(test: dict, sounds: Mapping[str, bytes]) -> str:

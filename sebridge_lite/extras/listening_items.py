@@ -3,19 +3,16 @@
 Left out: systems that say other texts, and those of TDSC, whose language has a bench of its own.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.experiments.bench import Bench, load_bench
 from sebridge_lite.experiments.choose import aligned_scores
 from sebridge_lite.experiments.score import sft_scores
-from sebridge_lite.extras.listening import RECORDED, Item, make_test
-from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.extras.listening import RECORDED, Item, make_test, said_by
 
 
 def places_of(bench: Bench, texts: int, seconds: float) -> dict[int, list[int]]:
@@ -31,15 +28,6 @@ def places_of(bench: Bench, texts: int, seconds: float) -> dict[int, list[int]]:
             "listening.texts"
         )
     return places
-
-
-def said_by(bench: Bench, scores: Scores, places: Sequence[int], seed: int) -> list[np.ndarray]:
-    """A system's first sample of each text, in its reader's voice, as the judges heard it."""
-    utterances = [bench.utterances("test")[place] for place in places]
-    rows = [int((scores.table["id"] == utterance.id).to_numpy().argmax()) for utterance in utterances]
-    timbres = bench.stack.timbres(bench.stack.load(utterances, bench.folder("test")))
-    noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in utterances]
-    return [sound.numpy() for sound in bench.stack.speak([scores.codes[row] for row in rows], timbres, noises)]
 
 
 def items_of(bench: Bench, params: Params) -> list[Item]:

@@ -154,8 +154,10 @@ def run_claims(params: Params, publish: bool = False) -> list[str]:
         for name, text in files.items():
             write(paths.results(name), text)
         for name, figure in FIGURES.items():
-            drawn = paths.results(figure["stage"], f"{name}.png")
+            drawn, kept = paths.results(figure["stage"], f"{name}.png"), paths.results(f"{name}.png")
             if drawn.is_file():
-                write(paths.results(drawn.name), drawn.read_bytes())
+                write(kept, drawn.read_bytes())
+            elif figure["stage"] in summary["sources"]:
+                kept.unlink(missing_ok=True)  # no longer drawn
     said = [f"{row['id']}: {row['verdict']}: {row['claim']}" for row in claims]
     return [*said, f"see {paths.results('claims', 'summary.md')}"]

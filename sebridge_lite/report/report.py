@@ -134,11 +134,6 @@ def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
     return text
 
 
-def of_page(found: Findings) -> dict[Path, str]:
-    """The report of this run."""
-    return {paths.results("report", "report.html"): page_of(found)}
-
-
 def published(found: Findings, publish: bool = True, readme: bool = True) -> dict[Path, str]:
     """What is written from the committed evidence."""
     files = {paths.root() / "results" / "report.html": page_of(found)} if publish else {}
@@ -157,7 +152,7 @@ def run_report(params: Params, publish: bool = False, readme: bool = False, chec
     if publish or readme:
         return [f"see {write(path, text)}" for path, text in published(of_evidence(), publish, readme).items()]
     with accounted("report", paths.results("report", NAME), params):
-        return [f"see {write(path, text)}" for path, text in of_page(of_run()).items()]
+        return [f"see {write(paths.results('report', 'report.html'), page_of(of_run()))}"]
 
 
 def run_check(params: Params) -> list[str]:
@@ -169,7 +164,9 @@ def run_check(params: Params) -> list[str]:
     if (folder / "summary.json").is_file():
         kept, (summary, claims) = of_run(), of_this_run(params)
         summary |= {name: kept.summary[name] for name in (*FIELDS, "parts_code")}  # who checks is not who ran it
-        files = {folder / name: text for name, text in files_of(summary, claims).items()} | of_page(kept)
+        files = {folder / name: text for name, text in files_of(summary, claims).items()} | {
+            paths.results("report", "report.html"): page_of(kept)
+        }
         _compare(files, "`sebridge claims`, then `sebridge report`, write it again")
         said.append(f"this run: {len(files)} files say what its tables say")
     if evidence():

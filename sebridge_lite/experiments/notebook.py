@@ -60,8 +60,12 @@ class Stage:
 
     def figure(self, name: str, figure) -> None:
         """Saves a figure as PNG with its provenance beneath."""
-        bottom = 0.16 / figure.get_figheight()  # inches of room for the line
+        bottom = 0.18 / figure.get_figheight()  # inches of room for the line
         figure.get_layout_engine().set(rect=(0, bottom, 1, 1 - bottom))
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # all has its place
+        for legend in figure.legends:  # one outside of all panels would stand on the line
+            legend.set_bbox_to_anchor((0, bottom, 1, 1 - bottom))
         figure.text(0.995, 0.002, self.provenance(), ha="right", va="bottom", fontsize=8, color="0.45")
         with paths.replacing(self.folder / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": None})

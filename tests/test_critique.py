@@ -278,6 +278,8 @@ def test_readers_make_nothing_and_name_the_stage_that_does(bench):
         with pytest.raises(UserError, match=f"`dvc repro {stage}`"):
             read()
     assert not system_folder("tdsc", 3).exists()
+    with pytest.raises(UserError, match="'best-of-12': nothing is trained"):
+        train_critique(PARAMS, "best-of-12", 0)
 
 
 def test_a_project_without_a_language_for_tdsc_is_told_so(monkeypatch):

@@ -185,12 +185,14 @@ def train_start(params: Params, seed: int) -> dict:
 
 def train_critique(params: Params, name: str, seed: int) -> int:
     """The number of a method's iterations from the start; a killed run goes on where it was."""
-    bench, out = tdsc_bench(params), system_folder(name, seed)
+    bench, out, method = tdsc_bench(params), system_folder(name, seed), method_of("critique", name)
+    if not method.by:
+        raise UserError(f"method '{name}': nothing is trained; `sebridge score critique` scores it")
     start = bench.policy(system_folder(START, seed) / "k0", "critique_start")
     with working(out) as work, paths.replacing(out) as temporary:
         loop = loop_of(bench, name, seed, work)
         texts = partial(loop_texts, bench, seed, loop.p.texts)
-        learn = importlib.import_module(f"sebridge_lite.align.{method_of('critique', name).by}").learn
+        learn = importlib.import_module(f"sebridge_lite.align.{method.by}").learn
         last = tdsc(loop, start, texts, partial(keep, bench, loop, temporary), learn)
         temporary.mkdir(parents=True, exist_ok=True)
         write_json(temporary / "about.json", {"method": name, "seed": seed, "k": last})

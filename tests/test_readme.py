@@ -2,7 +2,7 @@ import json
 import re
 from pathlib import Path
 
-from sebridge_lite.report.readme import rewritten
+from sebridge_lite.report.report import rewritten
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,9 +7,9 @@ import pytest
 import soundfile
 import torch
 
-from sebridge_lite.experiments.material import render_material
 from sebridge_lite.extras import detector, marking, watermark
 from sebridge_lite.extras.marking import ATTACKS, Pair, detector_error, paired, runnable, survival, word_cost
+from sebridge_lite.studio.teach.material import render_material
 from sebridge_lite.studio.voices import people
 
 RATE = 16_000

@@ -12,13 +12,14 @@ import torch
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.experiments import examine_parts, parts, train_parts
-from sebridge_lite.experiments.material import at_50_hz, features, render_material, speaker_medians
+from sebridge_lite.experiments import parts
 from sebridge_lite.lm.lm import LMConfig
 from sebridge_lite.lm.sft import styled_batch
 from sebridge_lite.stack.parts import FOLDERS, NETWORKS, part_file
 from sebridge_lite.stack.studio import load_stack
 from sebridge_lite.stack.weights import load_config
+from sebridge_lite.studio.teach import examine_parts, train_parts
+from sebridge_lite.studio.teach.material import at_50_hz, features, render_material, speaker_medians
 from sebridge_lite.studio.voices import engines, people
 
 ROOT = Path(__file__).parents[1]

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 from scipy.signal import resample_poly
 
-from sebridge_lite.experiments.material import render_material
 from sebridge_lite.extras.watermark import PERIOD, SNR, detect, embed, scores
+from sebridge_lite.studio.teach.material import render_material
 from sebridge_lite.studio.voices import engines, people
 
 RATE = 16_000

@@ -11,8 +11,8 @@ from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.studio import studio_stack
 from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
-from sebridge_lite.stack.units import UNITS
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.studio.units import UNITS
 
 CODES, SYMBOLS = 27, len(UNITS) - 1
 

@@ -94,7 +94,7 @@ def accounts(stages: Collection[str]) -> dict[str, dict]:
 
 def parts_code() -> str:
     """Whether the code that made the embedded parts is the code here: "same", "differs", or "unknown"."""
-    from sebridge_lite.experiments.train_parts import CODE
+    from sebridge_lite.studio.teach.train_parts import CODE
 
     path = paths.results("parts", "metrics.json")
     made = json.loads(path.read_text(encoding="utf-8")).get("code") if path.is_file() else None

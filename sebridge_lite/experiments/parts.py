@@ -17,10 +17,10 @@ from sebridge_lite.core.device import pick_device
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.work import working
-from sebridge_lite.experiments.examine_parts import BY_PEOPLE, examine, held_out, token_probes
-from sebridge_lite.experiments.train_parts import CODE, LANGS, train_all, train_other_tokenizer
 from sebridge_lite.stack.parts import FOLDERS, Parts, load_part
 from sebridge_lite.stack.studio import studio_stack
+from sebridge_lite.studio.teach.examine_parts import BY_PEOPLE, examine, held_out, token_probes
+from sebridge_lite.studio.teach.train_parts import CODE, LANGS, train_all, train_other_tokenizer
 
 UNKNOWN = "unknown (trained before hashes were kept)"
 CARDS = {  # role of each part, and the measures that its card names

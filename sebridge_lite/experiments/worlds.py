@@ -34,7 +34,6 @@ from sebridge_lite.data.recordings import Recording, take_seconds
 from sebridge_lite.experiments.bench import Bench, load_bench
 from sebridge_lite.experiments.corpus import SPEED, studio_real
 from sebridge_lite.experiments.encode import AT_ONCE
-from sebridge_lite.experiments.examine_parts import heard
 from sebridge_lite.experiments.phase import mixture_of, natural_range, with_range
 from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.experiments.sft import examples_of
@@ -48,6 +47,7 @@ from sebridge_lite.measure.worlds import over_alpha, peak_row
 from sebridge_lite.stack.batches import unless_empty
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.studio.studio import Line, lines_of, record_all
+from sebridge_lite.studio.teach.examine_parts import heard
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import Voice, engines, people
 

@@ -17,7 +17,7 @@ from torch import nn
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import within
 from sebridge_lite.stack.layers import Block, Halve, check_codes, ctc, masked_mean, standardise, valid
-from sebridge_lite.stack.units import UNITS
+from sebridge_lite.studio.units import UNITS
 
 STEPS = 2  # CTC outputs a token: a fast syllable has more units than tokens
 PROSODY = 3  # log F0 relative to the speaker, voicing, energy

@@ -21,11 +21,11 @@ from sebridge_lite.stack.flow import FlowBatch
 from sebridge_lite.stack.recogniser import JudgeBatch
 from sebridge_lite.stack.speaker import SpeakerBatch
 from sebridge_lite.stack.tokenizer import TokenizerBatch
-from sebridge_lite.stack.units import spoken_units, tone_language
 from sebridge_lite.stack.vocoder import VocoderBatch
 from sebridge_lite.studio.grammar import LONGEST
 from sebridge_lite.studio.studio import CHUNK, lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
+from sebridge_lite.studio.units import spoken_units, tone_language
 from sebridge_lite.studio.voices import Voice
 
 PITCH_UNIT = math.log(2) / 4  # of log F0: 3 semitones

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import Recording
-from sebridge_lite.experiments.material import at_50_hz, render_material
 from sebridge_lite.measure.metrics import edit_distance, pooled, word_errors
 from sebridge_lite.stack import features
 from sebridge_lite.stack.batches import in_batches
@@ -21,8 +20,9 @@ from sebridge_lite.stack.recogniser import STEPS, greedy
 from sebridge_lite.stack.speaker import eer
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.studio import mels
-from sebridge_lite.stack.units import spoken_units
 from sebridge_lite.stack.vocoder import griffin_lim
+from sebridge_lite.studio.teach.material import at_50_hz, render_material
+from sebridge_lite.studio.units import spoken_units
 from sebridge_lite.studio.voices import engines, people
 
 BY_PEOPLE, BY_ENGINES = 240, 150  # test sentences a language

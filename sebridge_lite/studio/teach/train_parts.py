@@ -20,8 +20,6 @@ from sebridge_lite.core.checkpoint import code_hash, key_of
 from sebridge_lite.core.memory import peak_memory_gib
 from sebridge_lite.core.params import PartParams, PretrainParams
 from sebridge_lite.core.workers import crew, workers
-from sebridge_lite.experiments import material as mat
-from sebridge_lite.experiments.material import Material, features, render_material
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.lm import loss as lm_loss
@@ -36,9 +34,11 @@ from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJu
 from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder, speaker_loss
 from sebridge_lite.stack.studio import DECODING
 from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig, tokenizer_loss
-from sebridge_lite.stack.units import UNITS
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig, vocoder_loss
 from sebridge_lite.stack.weights import load_model, save_model
+from sebridge_lite.studio.teach import material as mat
+from sebridge_lite.studio.teach.material import Material, features, render_material
+from sebridge_lite.studio.units import UNITS
 from sebridge_lite.studio.voices import engines, people
 
 MODULES = [f"experiments/{name}.py" for name in ("material", "train_parts", "examine_parts", "parts")]

@@ -17,7 +17,7 @@ from sebridge_lite.stack.recogniser import (
     hide,
     judge_loss,
 )
-from sebridge_lite.studio.wordgraph import WordGraph
+from sebridge_lite.stack.wordgraph import WordGraph
 
 TOKENS = TokenJudgeConfig(codes=30, symbols=5, embedding=16, hidden=16, dropout=0.0, noise=0.0)
 SOUND = SoundJudgeConfig(symbols=5, width=16, blocks=2, hidden=8, dropout=0.0, time_mask=0, band_mask=0)

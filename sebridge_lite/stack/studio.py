@@ -20,10 +20,10 @@ from sebridge_lite.stack.speaker import SpeakerEncoder
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.tokenizer import Tokenizer
 from sebridge_lite.stack.vocoder import Vocoder
+from sebridge_lite.stack.wordgraph import WordGraph
 from sebridge_lite.studio.lexicon import Word
 from sebridge_lite.studio.texts import load_language
 from sebridge_lite.studio.units import tone_language, word_units
-from sebridge_lite.studio.wordgraph import WordGraph
 
 DECODING = DecodeConfig(steps=6, solver="midpoint", noise=0.0, guidance=0.0)
 PRIOR = 0.25  # weight of word frequencies in a judge's decision; in a trial anything from 0.1 to 0.5 did as well

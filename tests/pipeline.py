@@ -110,9 +110,10 @@ def _preload() -> None:
 
 
 def run_pipeline(outputs: Path) -> dict[str, str]:
-    """Runs all stages into `outputs`; returns what was wrong with each that failed."""
+    """Runs all stages into `outputs`, but for those whose outs are there; returns what was wrong with each that failed."""
     project = outputs / ".project"
-    project.mkdir(parents=True)
+    shutil.rmtree(project, ignore_errors=True)
+    shutil.rmtree(outputs / ".sandbox", ignore_errors=True)
     shutil.copytree(ROOT / ".dvc", project / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
     config = (project / ".dvc" / "config").read_text()
     (project / ".dvc" / "config").write_text(config.replace("[core]", "[core]\n    no_scm = true"))
@@ -131,6 +132,7 @@ def run_pipeline(outputs: Path) -> dict[str, str]:
         for name, s in resolved.items()
         if s["cmd"] and s["cmd"].startswith("sebridge run") and name not in NOTEBOOKS
     }
+    skipped |= {name for name, stage in resolved.items() if all((outputs / out).exists() for out in stage["outs"])}
     todo = [name for name in resolved if name not in skipped]
     done, failed, running = set(skipped), {}, {}
     _preload()

@@ -111,7 +111,7 @@ def test_policy_equal_to_reference_costs_ln_2(models, triplets):
     assert scalars["winner_change"] == pytest.approx(0, abs=1e-5)
 
 
-@pytest.mark.parametrize("conditioning", dgsa.CONDITIONINGS)
+@pytest.mark.parametrize("conditioning", ("off", "split"))
 def test_padding_moves_nothing(models, make, conditioning):
     batch = make(conditioning=conditioning).collate(range(4))
     changed = {}
@@ -209,10 +209,8 @@ def test_the_training_loop_widens_the_margins_and_writes_displacement_down(tripl
     ("spoil", "what"),
     [
         (lambda ts: [], "preference pairs: none"),
-        (lambda ts: [ts[0], ts[1]._replace(expr=ts[1].real.clone())], "pair u1: winner and loser of T_stab"),
-        (lambda ts: [ts[0], ts[2]._replace(stab=ts[2].real.clone())], "pair u2: winner and loser of T_expr"),
-        (lambda ts: [ts[3]._replace(stab=torch.zeros(80, dtype=torch.long))], "pair u3: 88 tokens .* 64 positions"),
-        (lambda ts: [ts[3]._replace(real=torch.tensor([3, 20]))], "pair u3: a token outside 0..19"),
+        (lambda ts: [ts[3]._replace(real=torch.tensor([3, 20]))], "token 20 is outside 0..19"),
+        (lambda ts: [ts[3]._replace(stab=torch.zeros(80, dtype=torch.long))], "88 tokens.* 64 positions"),
     ],
 )
 def test_bad_pairs_are_one_line(triplets, make, spoil, what):
@@ -226,13 +224,9 @@ def test_a_loser_that_is_not_used_may_equal_the_winner(triplets, make):
     assert len(make(1, 0, of=same).names) == 4
 
 
-@pytest.mark.parametrize(
-    ("case", "what"),
-    [((0, 0, "off"), "nor both 0"), ((-1, 1, "off"), "negative"), ((1, 0, "on"), "conditioning: 'on'")],
-)
-def test_bad_weights_and_conditionings_are_one_line(make, case, what):
-    with pytest.raises(UserError, match=what):
-        make(*case)
+def test_a_method_without_any_weight_is_one_line(make):
+    with pytest.raises(UserError, match="not both be 0"):
+        make(0, 0)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of transformers, about what TRL sets

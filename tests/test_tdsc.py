@@ -271,7 +271,7 @@ def test_each_training_step_sees_other_random_numbers(tmp_path):
         seen.append(float(torch.rand(())))
         return net(torch.ones(1)).square().sum(), 1, {}
 
-    config = tdsc.constant(loop_of(tmp_path), 1, 6, 0.1)
+    config = tdsc.config_of(loop_of(tmp_path), 1, 6, 0.1)
     train(torch.nn.Linear(1, 1), loss, Batches([1] * 4, list("abcd"), 1, 0), torch.tensor, config, tmp_path / "net", "")
     assert len(set(seen)) == 6
 
@@ -294,7 +294,7 @@ def test_grpo_begins_with_the_policy_gradient_and_is_clipped_far_from_it(model, 
     by_hand = sequence_logprobs(model, collate([(texts[0], codes[0][:0], row) for row in codes])) / torch.tensor([4, 3])
     wanted = torch.autograd.grad(-(by_hand[0] - by_hand[1]) / 2, head)[0]
     torch.testing.assert_close(torch.autograd.grad(loss, head)[0], wanted, rtol=0, atol=1e-5)
-    far = replace(batch, old=batch.old - torch.tensor([40.0, 0.0]))  # the winner is already far likelier than it was
+    far = batch[0], batch[1] - torch.tensor([40.0, 0.0]), batch[2]  # the winner is already far likelier than it was
     parts = torch.autograd.grad(grpo.grpo_loss(model, far, 0.2)[0], head)[0]
     alone = torch.autograd.grad(by_hand_loser(model, texts[0], codes[1]), head)[0]
     torch.testing.assert_close(parts, alone / 2, rtol=0, atol=1e-5)

@@ -16,18 +16,11 @@ import torch
 from torch import Tensor
 
 from sebridge_lite.align.dgsa import reference_logprobs
-from sebridge_lite.align.tdsc import Candidates, Loop, constant
+from sebridge_lite.align.tdsc import Candidates, Loop, config_of
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs
 from sebridge_lite.lm.train import train
-
-
-@dataclass(frozen=True, eq=False)
-class GroupBatch:
-    rows: Batch  # R rows
-    old: Tensor  # (R,) log pi of the policy that spoke
-    advantage: Tensor  # (R,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +29,16 @@ class GroupSet:
 
     names: Sequence[str]
     examples: Sequence[Example]
-    old: Tensor  # (N,)
+    old: Tensor  # (N,) log pi of the policy that spoke
     advantage: Tensor  # (N,)
 
     @property
     def sizes(self) -> list[int]:
         return [2 + sum(map(len, row)) for row in self.examples]
 
-    def collate(self, indices: Sequence[int]) -> GroupBatch:
+    def collate(self, indices: Sequence[int]) -> tuple[Batch, Tensor, Tensor]:
         places = torch.as_tensor(indices)
-        return GroupBatch(collate([self.examples[i] for i in indices]), self.old[places], self.advantage[places])
+        return collate([self.examples[i] for i in indices]), self.old[places], self.advantage[places]
 
 
 def advantages(table: pd.DataFrame) -> np.ndarray:
@@ -65,18 +58,19 @@ def group_set(loop: Loop, spoken: Candidates, policy: TextSpeechLM) -> GroupSet:
     return GroupSet([str(i) for i in kept], examples, old, torch.from_numpy(gains[kept]).float())
 
 
-def grpo_loss(model: TextSpeechLM, batch: GroupBatch, clip: float) -> tuple[Tensor, int, dict]:
+def grpo_loss(model: TextSpeechLM, batch: tuple[Batch, Tensor, Tensor], clip: float) -> tuple[Tensor, int, dict]:
     """The clipped objective, the mean over candidates, for the training loop."""
-    change = (sequence_logprobs(model, batch.rows) - batch.old) / (batch.rows.speech_lengths + 1)
+    rows, old, advantage = batch
+    change = (sequence_logprobs(model, rows) - old) / (rows.speech_lengths + 1)
     ratio = change.exp()
-    gain = torch.minimum(ratio * batch.advantage, ratio.clamp(1 - clip, 1 + clip) * batch.advantage)
+    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
     return -gain.mean(), len(gain), {"change": change.detach().mean()}
 
 
 def learn(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates, folder: Path) -> dict:
     """Trains `policy` in place on all candidates, for as many steps as TDSC takes in both its parts."""
     p, groups = loop.p, group_set(loop, spoken, policy)
-    config = constant(loop, k, p.steps + p.dpo_steps, p.grpo_lr)
+    config = config_of(loop, k, p.steps + p.dpo_steps, p.grpo_lr)
     batches = Batches(groups.sizes, groups.names, loop.sft.budget, config.seed)
     data = key_of(*(part for row in groups.examples for part in row), groups.old, groups.advantage, p.grpo_clip)
     loss, what = partial(grpo_loss, clip=p.grpo_clip), f"{loop.name} k{k}: GRPO"

@@ -7,6 +7,7 @@ The command line, errors about names, the ledger and the README read this table.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 
 from sebridge_lite.core.errors import UserError
@@ -21,9 +22,9 @@ class Method:
 
     name: str
     label: str  # as readers see it
-    study: str  # one of STUDIES
     what: str  # in one line
     printed: Mapping[str, str] = field(default_factory=dict)
+    study: str = "align"  # one of STUDIES
     trains: str = "pairs"  # pairs, real (SFT on recordings), candidates (its own, judged), nothing (it is only decoded)
     by: str = ""  # the file of this room that trains it
     decoded: str = "plain"  # plain; styled: under a style prefix; best: of several samples, by the judge that selects
@@ -52,14 +53,8 @@ class Method:
         return f"{self.label} (ours)" if self.ours else self.label
 
 
-def _dgsa(name: str, label: str, what: str, printed: Mapping[str, str] | None = None, **differs) -> Method:
-    return Method(name, label, "align", what, printed or {}, **({"trains": "pairs", "by": "dgsa"} | differs))
-
-
-def _tdsc(name: str, label: str, what: str, printed: Mapping[str, str] | None = None, **differs) -> Method:
-    return Method(name, label, "critique", what, printed or {}, **({"trains": "candidates", "by": "tdsc"} | differs))
-
-
+_dgsa = partial(Method, by="dgsa")
+_tdsc = partial(Method, study="critique", trains="candidates", by="tdsc")
 NOTHING = {"trains": "nothing", "by": ""}
 NO_LENGTH = {"shortest": 0.0, "longest": math.inf}
 

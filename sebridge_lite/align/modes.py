@@ -50,20 +50,18 @@ def mode_rows(
     stack: Stack, triplets: Sequence[Triplet], utterances: Sequence[Utterance], folder: Path, decoded: int, seed: int
 ) -> pd.DataFrame:
     """A row a triplet and mode: errors by the *selecting* judge, repeats, length; of the first `decoded` also the melody."""
-    of, heard, tables = spoken_by(triplets, utterances), slice(decoded), []
+    of, tables = spoken_by(triplets, utterances), []
     for mode in MODES:
         codes = [getattr(triplet, mode) for triplet in triplets]
         wrong, words = word_errors([utterance.words for utterance in of], stack.read(codes, of[0].lang))
         repeats, windows = repetition_rate(codes, K)
-        counts = {"words_wrong": wrong, "words": words, "repeats": repeats, "windows": windows}
-        counts["tokens"] = [len(row) for row in codes]
-        table = pd.DataFrame({"id": [utterance.id for utterance in of], "mode": mode, **counts})
-        table[["f0_std_st", "energy_std_db"]] = np.nan
-        tracks = stack.tracks(said_in(stack, triplets[heard], of[heard], folder, mode, seed))
-        melody = [describe(track.f0, track.energy, 1) for track in tracks]
-        for column in ("f0_std_st", "energy_std_db"):
-            table.loc[: len(melody) - 1, column] = [getattr(one, column) for one in melody]
-        tables.append(table)
+        table = pd.DataFrame(
+            {"id": [utterance.id for utterance in of], "mode": mode, "words_wrong": wrong, "words": words}
+        )
+        table = table.assign(repeats=repeats, windows=windows, tokens=[len(row) for row in codes])
+        tracks = stack.tracks(said_in(stack, triplets[:decoded], of[:decoded], folder, mode, seed))
+        melody = pd.DataFrame([describe(track.f0, track.energy, 1) for track in tracks])
+        tables.append(table.join(melody[["f0_std_st", "energy_std_db"]]))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -78,12 +76,10 @@ def modes(rows: pd.DataFrame, triplets: Sequence[Triplet], codes: int) -> pd.Dat
     table = []
     for mode in MODES:
         own = rows[rows["mode"] == mode]
-        found = {"hp": jackknife(_counts(triplets, mode, codes))}
+        row = {"mode": mode, "pairs": len(own), "texts": own["id"].nunique()}
+        row |= columns("hp", jackknife(_counts(triplets, mode, codes)))
         for name, (top, bottom) in MEASURES.items():
-            found[name] = mean_interval(own[top], own["id"], own[bottom] if bottom else None)
-        row: dict = {"mode": mode, "pairs": len(own), "texts": own["id"].nunique()}
-        for name, interval in found.items():
-            row |= columns(name, interval)
+            row |= columns(name, mean_interval(own[top], own["id"], own.get(bottom)))
         table.append(row)
     return pd.DataFrame(table)
 
@@ -96,10 +92,8 @@ def premise(rows: pd.DataFrame, triplets: Sequence[Triplet], codes: int) -> pd.D
         both = np.hstack([_counts(triplets, mode, codes) for mode in (one, other)])
         found = {"hp": jackknife(both, lambda c: prosodic_entropy(c[..., :codes]) - prosodic_entropy(c[..., codes:]))}
         for name, (top, bottom) in MEASURES.items():
-            weights = (a[bottom].to_numpy(), b[bottom].to_numpy()) if bottom else (None, None)
-            found[name] = paired_difference(a[top].to_numpy(), b[top].to_numpy(), a["id"], *weights)
+            found[name] = paired_difference(a[top], b[top], a["id"], a.get(bottom), b.get(bottom))
         for name, gap in found.items():
-            table.append(
-                {"modes": f"{one} - {other}", "measure": name, "difference": gap.mean, "low": gap.low, "high": gap.high}
-            )
+            what = {"modes": f"{one} - {other}", "measure": name}
+            table.append(what | {"difference": gap.mean, "low": gap.low, "high": gap.high})
     return pd.DataFrame(table)

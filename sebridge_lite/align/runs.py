@@ -12,6 +12,11 @@ from sebridge_lite.lm.train import TrainConfig
 from sebridge_lite.stack.weights import save_model
 
 
+def constant(steps: int, lr: float, warmup: int, save_every: int, dev_every: int, seed: int) -> TrainConfig:
+    """Training at one learning rate after the warm-up, so that the policy at a step is what a shorter run would have given."""
+    return TrainConfig(steps, lr, warmup, "constant", 0.0, 1.0, 1, save_every, dev_every, seed, betas=(0.9, 0.98))
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """What the `train` of a method's file is told beside the model and the triplets."""
@@ -27,13 +32,10 @@ class Run:
         return f"{self.method.name} s{self.seed}"
 
     def config(self, lr: float) -> TrainConfig:
-        """Constant after the warm-up, so that the policy at a step is what a shorter run would have given."""
+        """The settings of the training loop, which stops for `keep` at every step of the grid."""
         p = self.params.align
         every = math.gcd(*p.steps)
-        return TrainConfig(
-            steps=max(p.steps), lr=lr, warmup=p.warmup, schedule="constant", weight_decay=0.0, clip=1.0, accumulate=1,
-            save_every=every, dev_every=every, seed=self.seed, betas=(0.9, 0.98),
-        )  # fmt: skip
+        return constant(max(p.steps), lr, p.warmup, every, every, self.seed)
 
     def keep(self, model: TextSpeechLM, step: int) -> dict:
         """No numbers; a `dev` of the training loop that saves the policy at the steps of the grid, adapters merged."""

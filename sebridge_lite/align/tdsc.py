@@ -19,6 +19,7 @@ from torch import Tensor
 from sebridge_lite.align.critic import Length, Listen, Text, judged
 from sebridge_lite.align.dgsa import PairSet, dgsa_loss, paired
 from sebridge_lite.align.dpo import fallen
+from sebridge_lite.align.runs import constant
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SamplingParams, SFTParams, TdscParams
@@ -183,21 +184,9 @@ def learn_accepted(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates,
     return {"sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2)}
 
 
-def constant(loop: Loop, k: int, steps: int, lr: float) -> TrainConfig:
-    """Training at one learning rate."""
-    return TrainConfig(
-        steps=steps,
-        lr=lr,
-        warmup=min(loop.p.dpo_warmup, steps),
-        schedule="constant",
-        weight_decay=0.0,
-        clip=1.0,
-        accumulate=1,
-        save_every=10,
-        dev_every=0,
-        seed=seed_of(loop.seed, "critique", k) % 2**31,
-        betas=(0.9, 0.98),
-    )
+def config_of(loop: Loop, k: int, steps: int, lr: float) -> TrainConfig:
+    """The settings of the training loop in iteration k."""
+    return constant(steps, lr, min(loop.p.dpo_warmup, steps), 10, 0, seed_of(loop.seed, "critique", k) % 2**31)
 
 
 def dpo_pairs(loop: Loop, spoken: Candidates, reference: TextSpeechLM) -> PairSet:
@@ -220,7 +209,7 @@ def learn_pairs(
         print(f"{what}: no text has both a winner and a loser; it goes on without DPO", file=sys.stderr)
         return {}
     pairs = dpo_pairs(loop, spoken, reference)
-    config = constant(loop, k, p.dpo_steps, p.dpo_lr)
+    config = config_of(loop, k, p.dpo_steps, p.dpo_lr)
     batches = Batches(pairs.sizes, pairs.names, max(p.dpo_budget, *map(int, pairs.sizes)), config.seed)
     data = key_of(*(part for both in pairs.rows for row in both for part in row), pairs.reference, p.beta)
     done = train(policy, partial(dgsa_loss, beta=p.beta), batches, pairs.collate, config, folder, data, f"{what}: DPO")

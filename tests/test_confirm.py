@@ -11,7 +11,8 @@ from tiny import CODES, tiny_stack
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import ConfirmParams, load_params
+from sebridge_lite.core.params import load_params
+from sebridge_lite.core.study_params import ConfirmParams
 from sebridge_lite.experiments import confirm
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.score import score_policy

@@ -110,7 +110,7 @@ def test_a_broken_file_gives_one_line(tmp_path, text, part):
 
 def test_a_notebook_builds_the_section_from_its_own_names():
     names = {**LITE["corpus"], "np": object(), "In": []}
-    assert section_from(CorpusParams, names) == load_params(ROOT / "params" / "lite.yaml").corpus
+    assert section_from("corpus", names) == load_params(ROOT / "params" / "lite.yaml").corpus
 
 
 NUMBERS = [name for name, kind in typing.get_type_hints(CorpusParams).items() if kind in (int, float)]

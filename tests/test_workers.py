@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.work import working
+from sebridge_lite.core.paths import working
 from sebridge_lite.core.workers import in_pool, workers
 
 

@@ -80,7 +80,7 @@ def resume(path: Path, run: dict, model, optimizer, device: torch.device) -> dic
 
 
 def save(path: Path, run: dict, state: dict, model, optimizer) -> None:
-    # Opened here, since torch, given a name, does not pass on what the system said of a failed write.
     """Writes the checkpoint, whole or not at all."""
+    # Opened here, since torch, given a name, does not pass on what the system said of a failed write.
     with replacing(path) as temporary, temporary.open("wb") as file:
         torch.save({**state, "run": run, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)

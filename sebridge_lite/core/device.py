@@ -1,6 +1,7 @@
 """Which machine part computes: CUDA when it is there, else the CPU. Left out: Apple's GPU, half precision on CPUs."""
 
 import dataclasses
+import re
 
 import torch
 
@@ -11,15 +12,12 @@ def pick_device(name: str) -> torch.device:
     """The device of a name: `auto`, `cpu`, `cuda` or `cuda:N`."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
         raise UserError(f"device: '{name}' is not one of auto, cpu, cuda, cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"device: '{name}' is not on this machine ({torch.cuda.device_count()} GPUs seen); write auto")
-    return device
+    seen = torch.cuda.device_count()
+    if name != "cpu" and int(name[5:] or 0) >= seen:
+        raise UserError(f"device: '{name}' is not on this machine ({seen} GPUs seen); write auto")
+    return torch.device(name)
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -31,9 +29,8 @@ def move(batch, device: torch.device):
     """A batch with its tensors on the device; dataclasses, dicts, lists and tuples are walked, the rest is left alone."""
     if isinstance(batch, torch.Tensor):
         return batch.to(device)
-    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
-        names = [field.name for field in dataclasses.fields(batch)]
-        return dataclasses.replace(batch, **{name: move(getattr(batch, name), device) for name in names})
+    if dataclasses.is_dataclass(batch):
+        return dataclasses.replace(batch, **move(vars(batch), device))
     if isinstance(batch, dict):
         return {name: move(value, device) for name, value in batch.items()}
     if type(batch) in (list, tuple):

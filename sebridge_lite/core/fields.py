@@ -3,6 +3,7 @@
 A mistake gives one line with the file, the key, the value and what is allowed.
 """
 
+import contextlib
 import dataclasses
 import math
 import types
@@ -29,6 +30,13 @@ def within(low: float, high: float = math.inf, open_low: bool = False, repeats: 
 def one_of(*choices: str):
     """A field for one of some texts, or for a list of them."""
     return field(metadata={"choices": choices})
+
+
+class Section:
+    """A base of frozen dataclasses."""
+
+    def __init_subclass__(cls):
+        dataclasses.dataclass(frozen=True)(cls)
 
 
 class _Loader(yaml.SafeLoader):
@@ -75,25 +83,18 @@ def allowed(rule: Mapping, kind: type) -> str:
     return f"{NAMES[kind]} in {'(' if rule['open_low'] else '['}{rule['low']:g}, {rule['high']:g}]"
 
 
-def _fits(value, rule: Mapping, kind: type) -> bool:
-    if type(value) is not kind and not (kind is float and type(value) is int):
-        return False
-    if "choices" in rule:
-        return value in rule["choices"]
-    return "low" not in rule or (
-        rule["low"] <= value <= rule["high"] and not (rule["open_low"] and value == rule["low"])
-    )
-
-
 def _single(value, rule: Mapping, kind: type, where: str):
-    if _fits(value, rule, kind):
+    fits = type(value) is kind or (kind is float and type(value) is int)
+    if fits and "choices" in rule:
+        fits = value in rule["choices"]
+    elif fits and "low" in rule:
+        fits = rule["low"] <= value <= rule["high"] and not (rule["open_low"] and value == rule["low"])
+    if fits:
         return kind(value)
     hint = ""
     if kind in (int, float) and isinstance(value, str):
-        try:
+        with contextlib.suppress(ValueError):
             hint = f" (YAML reads this as text: write {float(value):.6e})"
-        except ValueError:
-            hint = ""
     raise UserError(f"{where}: {value!r} is not {allowed(rule, kind)}{hint}")
 
 
@@ -125,8 +126,7 @@ def build(section: type, tree: object, file: str, prefix: str = ""):
             raise UserError(f"{where}: missing; {allowed(rule, kind)}")
         if dataclasses.is_dataclass(kind):
             values[name] = build(kind, tree[name], file, f"{prefix}{name}.")
-        elif isinstance(kind, types.GenericAlias):
-            values[name] = _several(tree[name], rule, kind, where)
         else:
-            values[name] = _single(tree[name], rule, kind, where)
+            check = _several if isinstance(kind, types.GenericAlias) else _single
+            values[name] = check(tree[name], rule, kind, where)
     return section(**values)

@@ -3,19 +3,15 @@
 import os
 import sys
 
-try:
-    import resource
-except ImportError:
-    resource = None
-
 
 def peak_memory_gib(children: bool = False) -> float:
     """The largest resident size so far of this process, or of the largest of its finished children."""
-    if resource is None:
+    try:
+        import resource
+    except ImportError:
         return float("nan")
-    who = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF
     unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
-    return resource.getrusage(who).ru_maxrss / unit
+    return resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def memory_gib() -> float:

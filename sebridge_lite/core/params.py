@@ -3,33 +3,18 @@
 No defaults live here: `params.yaml` is the only place for a number.
 """
 
-import dataclasses
-from dataclasses import dataclass, field
+import typing
+from dataclasses import field, fields
 from pathlib import Path
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.fields import build, one_of, read_yaml, within
-from sebridge_lite.core.study_params import (
-    ConfirmParams,
-    DecoderParams,
-    ErosionParams,
-    JudgesParams,
-    ListeningParams,
-    ScalingParams,
-    SiteParams,
-    SpeechLMParams,
-    SystemsParams,
-    TokensParams,
-    WorldsParams,
-)
+from sebridge_lite.core import study_params as study
+from sebridge_lite.core.fields import Section, build, one_of, read_yaml, within
 
 PROFILES = ("smoke", "lite", "full")
 
 
-@dataclass(frozen=True)
-class CorpusParams:
-    """What `01_world` builds (Sec. 2: a fixed amount of real speech, and synthetic speech added to it)."""
-
+class CorpusParams(Section):
     real_source: str = one_of("studio", "folder")
     synthetic_source: str = one_of("studio", "folder", "espeak-ng")
     skip_bad: bool = field()
@@ -51,10 +36,7 @@ class CorpusParams:
     alphas: tuple[float, ...] = within(0, 1)
 
 
-@dataclass(frozen=True)
-class PartParams:
-    """One trained part: its size, and how it is trained."""
-
+class PartParams(Section):
     width: int = within(4, 4_096)
     blocks: int = within(1, 64)
     steps: int = within(1, 10_000_000)
@@ -62,10 +44,7 @@ class PartParams:
     budget: int = within(1, 1_000_000)
 
 
-@dataclass(frozen=True)
-class PretrainParams:
-    """What stands for the paper's downloads: tokenizer, judges, speaker encoder, decoder, vocoder, backbone (Table 10)."""
-
+class PretrainParams(Section):
     seed: int = within(0, 2**31)
     people: int = within(2, 10_000)
     engines: int = within(1, 1_000)
@@ -88,10 +67,7 @@ class PretrainParams:
     lm: PartParams = field()
 
 
-@dataclass(frozen=True)
-class SFTParams:
-    """How a policy is fine-tuned (Sec. 2, Table 11)."""
-
+class SFTParams(Section):
     steps: int = within(1, 10_000_000)
     lr: float = within(0, 1, open_low=True)
     warmup: int = within(0, 1_000_000)
@@ -102,36 +78,24 @@ class SFTParams:
     lora_rank: int = within(0, 1_024)
 
 
-@dataclass(frozen=True)
-class SamplingParams:
-    """What holds whenever a policy speaks: how repeats are redrawn, and how long speech may be."""
-
+class SamplingParams(Section):
     window: int = within(0, 1_000)
     tau: float = within(0, 1)
     min_ratio: float = within(0, 100)
     max_ratio: float = within(0, 100, open_low=True)
 
 
-@dataclass(frozen=True)
-class ScoreParams:
-    """How a policy speaks when it is scored; nothing that is trained depends on it."""
-
+class ScoreParams(Section):
     temperature: float = within(0, 3)
     top_p: float = within(0, 1, open_low=True)
 
 
-@dataclass(frozen=True)
-class RolesParams:
-    """Which language plays which part; it may be the same one."""
-
+class RolesParams(Section):
     dgsa: str
     tdsc: str
 
 
-@dataclass(frozen=True)
-class CellsParams:
-    """What is trained, and what is only decoded: the lists of names that the matrices of dvc.yaml take."""
-
+class CellsParams(Section):
     seeds: tuple[int, ...] = within(0, 2**31)
     arms: tuple[str, ...] = field()
     align: tuple[str, ...] = field()
@@ -149,10 +113,7 @@ class CellsParams:
         return (*self.align_decoded, *self.align)
 
 
-@dataclass(frozen=True)
-class ClaimsParams:
-    """How much evidence a verdict needs, and for each measure the smallest effect worth the name."""
-
+class ClaimsParams(Section):
     min_texts: int = within(2, 1_000_000)
     min_seeds: int = within(1, 1_000)
     wer: float = within(0, 1)
@@ -170,10 +131,7 @@ class ClaimsParams:
     correlation: float = within(0, 1)
 
 
-@dataclass(frozen=True)
-class AlignParams:
-    """DGSA, what it is compared with, and its ablations (Sec. 3, Tables 3 and 7)."""
-
+class AlignParams(Section):
     arm: str = field()
     alpha_star: float = within(0, 0.99)
     real_error: float = within(0, 1)
@@ -200,10 +158,7 @@ class AlignParams:
     most_fall: float = within(0, 100)
 
 
-@dataclass(frozen=True)
-class TdscParams:
-    """TDSC, what it is compared with, and its ablations (Sec. 4, Tables 4, 8, 9 and 12)."""
-
+class TdscParams(Section):
     start_steps: int = within(1, 10_000_000)
     iterations: int = within(0, 100)
     texts: int = within(1, 1_000_000)
@@ -237,31 +192,34 @@ class TdscParams:
     curve_texts: int = within(2, 100_000)
 
 
-@dataclass(frozen=True)
-class Params:
+class Params(Section):
     profile: str = one_of(*PROFILES)
     seed: int = within(0, 2**31)
-    roles: RolesParams = field()
-    cells: CellsParams = field()
-    corpus: CorpusParams = field()
-    pretrain: PretrainParams = field()
-    tokens: TokensParams = field()
-    speech_lm: SpeechLMParams = field()
-    decoder: DecoderParams = field()
-    judges: JudgesParams = field()
-    sft: SFTParams = field()
-    sampling: SamplingParams = field()
-    score: ScoreParams = field()
-    scaling: ScalingParams = field()
-    erosion: ErosionParams = field()
-    worlds: WorldsParams = field()
-    claims: ClaimsParams = field()
-    align: AlignParams = field()
-    tdsc: TdscParams = field()
-    systems: SystemsParams = field()
-    confirm: ConfirmParams = field()
-    listening: ListeningParams = field()
-    site: SiteParams = field()
+    roles: RolesParams = field()  # which language plays which part; it may be the same one
+    cells: CellsParams = field()  # what is trained, and what is only decoded: the names in the matrices of dvc.yaml
+    corpus: CorpusParams = field()  # 01_world (Sec. 2: a fixed amount of real speech, and synthetic speech added to it)
+    pretrain: PretrainParams = (
+        field()
+    )  # what stands for the paper's downloads: tokenizer, judges, backbone ... (Table 10)
+    tokens: study.TokensParams = field()  # 02_tokens
+    speech_lm: study.SpeechLMParams = field()  # 03_text_speech_lm
+    decoder: study.DecoderParams = field()  # 04_flow_decoder
+    judges: study.JudgesParams = field()  # 05_judges_and_metrics
+    sft: SFTParams = field()  # how a policy is fine-tuned (Sec. 2, Table 11)
+    sampling: SamplingParams = field()  # whenever a policy speaks: how repeats are redrawn, how long speech may be
+    score: ScoreParams = field()  # how a policy speaks when it is scored; nothing that is trained depends on it
+    scaling: study.ScalingParams = field()  # 06_scaling
+    erosion: study.ErosionParams = field()  # 07_erosion
+    worlds: study.WorldsParams = field()  # the other worlds of 07_erosion, and how policies are trained and heard there
+    claims: ClaimsParams = (
+        field()
+    )  # how much evidence a verdict needs, and each measure's smallest effect worth the name
+    align: AlignParams = field()  # DGSA, what it is compared with, and its ablations (Sec. 3, Tables 3 and 7)
+    tdsc: TdscParams = field()  # TDSC, likewise (Sec. 4, Tables 4, 8, 9 and 12)
+    systems: study.SystemsParams = field()  # 11_systems_and_cloning (Sec. 5.5, Tables 5 and 6)
+    confirm: study.ConfirmParams = field()  # which systems are asked once more on fresh texts, and on how many
+    listening: study.ListeningParams = field()  # 12_listening_test (D.4, E.3), and what its simulated raters are like
+    site: study.SiteParams = field()  # the listening page: sentences and people, by their place in the test set
 
 
 def load_params(path: Path) -> Params:
@@ -272,7 +230,8 @@ def active_params() -> Params:
     return load_params(paths.root() / "params.yaml")
 
 
-def section_from(section: type, names: dict, file: str = "the parameters cell"):
-    """A section's dataclass from a notebook's global names."""
-    wanted = [spec.name for spec in dataclasses.fields(section)]
-    return build(section, {name: names[name] for name in wanted if name in names}, file)
+def section_from(name: str, names: dict):
+    """A section of the parameters from a notebook's global names."""
+    section = typing.get_type_hints(Params)[name]
+    given = {spec.name: names[spec.name] for spec in fields(section) if spec.name in names}
+    return build(section, given, "the parameters cell")

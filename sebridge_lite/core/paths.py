@@ -70,3 +70,12 @@ def replacing(target: Path) -> Iterator[Path]:
             shutil.rmtree(temporary)
         else:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def working(out: Path) -> Iterator[Path]:
+    """The folder `.NAME.work` beside an output, where a killed stage goes on: it is removed when the block succeeds."""
+    work = out.with_name(f".{out.name}.work")
+    work.mkdir(parents=True, exist_ok=True)
+    yield work
+    shutil.rmtree(work)

@@ -1,56 +1,38 @@
-"""Sections of `params.yaml` that say what the notebooks and the studies around the method look at; `params` holds them all."""
+"""Sections of `params.yaml` that say what the notebooks and the studies around the method look at; `Params` has them all."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from sebridge_lite.core.fields import within
+from sebridge_lite.core.fields import Section, within
 
 
-@dataclass(frozen=True)
-class TokensParams:
-    """What `02_tokens` looks at."""
-
+class TokensParams(Section):
     recordings: int = within(4, 10_000)
     voices: int = within(2, 60)
     each: int = within(4, 1_000)
 
 
-@dataclass(frozen=True)
-class SpeechLMParams:
-    """What `03_text_speech_lm` generates."""
-
+class SpeechLMParams(Section):
     texts: int = within(2, 10_000)
     temperature: float = within(0, 3)
     top_p: float = within(0, 1, open_low=True)
 
 
-@dataclass(frozen=True)
-class DecoderParams:
-    """What `04_flow_decoder` decodes."""
-
+class DecoderParams(Section):
     recordings: int = within(4, 10_000)
     steps: tuple[int, ...] = within(1, 1_000)
     noises: tuple[float, ...] = within(0, 1)
 
 
-@dataclass(frozen=True)
-class JudgesParams:
-    """What `05_judges_and_metrics` judges."""
-
+class JudgesParams(Section):
     recordings: int = within(4, 10_000)
     texts: int = within(2, 10_000)
 
 
-@dataclass(frozen=True)
-class ScalingParams:
-    """What `06_scaling` shows: policies, each from one mix of real and synthetic speech, and seeds of their training."""
-
+class ScalingParams(Section):
     temperatures: tuple[float, ...] = within(0, 3, open_low=True)
 
 
-@dataclass(frozen=True)
-class SystemsParams:
-    """What `11_systems_and_cloning` compares (Sec. 5.5, Tables 5 and 6)."""
-
+class SystemsParams(Section):
     texts: int = within(2, 100_000)
     seconds: tuple[float, ...] = within(0.5, 30)
     reference: float = within(0.5, 30)
@@ -59,10 +41,7 @@ class SystemsParams:
     cut: float = within(0.1, 30)
 
 
-@dataclass(frozen=True)
-class ErosionParams:
-    """What `07_erosion` looks at."""
-
+class ErosionParams(Section):
     samples: int = within(2, 64)
     texts: int = within(4, 10_000)
     ranges: tuple[float, ...] = within(0, 1)
@@ -70,10 +49,7 @@ class ErosionParams:
     recordings: int = within(20, 10_000)
 
 
-@dataclass(frozen=True)
-class WorldsParams:
-    """Which other worlds `07_erosion` has policies of, and how each is trained and heard."""
-
+class WorldsParams(Section):
     alphas: tuple[float, ...] = within(0, 1)
     seeds: tuple[int, ...] = within(0, 2**31)
     steps: int = within(1, 10_000_000)
@@ -82,19 +58,13 @@ class WorldsParams:
     narrow: float = within(0, 1, open_low=True)
 
 
-@dataclass(frozen=True)
-class ConfirmParams:
-    """Which systems are asked once more on fresh texts, and on how many."""
-
+class ConfirmParams(Section):
     texts: int = within(2, 100_000)
     align: tuple[str, ...] = field()
     tdsc: tuple[str, ...] = field()
 
 
-@dataclass(frozen=True)
-class ListeningParams:
-    """What `12_listening_test` has raters hear (D.4, E.3), and what its simulated raters are like."""
-
+class ListeningParams(Section):
     systems: tuple[str, ...] = field()
     texts: int = within(2, 1_000)
     gold: int = within(1, 1_000)
@@ -106,10 +76,7 @@ class ListeningParams:
     runs: int = within(10, 100_000)
 
 
-@dataclass(frozen=True)
-class SiteParams:
-    """What the listening page plays: sentences and people, taken by their place in the test set."""
-
+class SiteParams(Section):
     texts: int = within(1, 20)
     least_words: int = within(1, 20)
     people: int = within(1, 50)

@@ -5,10 +5,12 @@ Python transforms (MelSpectrogram, resample, GriffinLim) do not need the extensi
 when it does not load is it replaced by an empty one. Left out: `forced_align` and `rnnt_loss`, which need the real one.
 """
 
+import functools
 import importlib.abc
 import importlib.machinery
 import sys
 import types
+from collections.abc import Callable
 
 EXTENSION = "torchaudio._extension"
 
@@ -17,28 +19,19 @@ def _unavailable(*_args, **_kwargs):
     raise RuntimeError("this torchaudio has no compiled extension; install the build that matches your torch")
 
 
-class _Tolerant(importlib.abc.Loader):
-    def __init__(self, real: importlib.abc.Loader):
-        self.real = real
-
-    def create_module(self, spec):
-        return self.real.create_module(spec)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        try:
-            self.real.exec_module(module)
-        except (OSError, ImportError, RuntimeError):
-            module._IS_TORCHAUDIO_EXT_AVAILABLE = module._IS_ALIGN_AVAILABLE = False
-            module.fail_if_no_align = lambda _function: _unavailable
+def _tolerant(execute: Callable, module: types.ModuleType) -> None:
+    try:
+        execute(module)
+    except (OSError, ImportError, RuntimeError):
+        module._IS_TORCHAUDIO_EXT_AVAILABLE = module._IS_ALIGN_AVAILABLE = False
+        module.fail_if_no_align = lambda _function: _unavailable
 
 
 class _Guard(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name != EXTENSION:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if name == EXTENSION else None
         if spec is not None:
-            spec.loader = _Tolerant(spec.loader)
+            spec.loader.exec_module = functools.partial(_tolerant, spec.loader.exec_module)
         return spec
 
 

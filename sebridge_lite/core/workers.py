@@ -58,10 +58,9 @@ def in_pool(function: Callable, jobs: Sequence[tuple], what: str) -> list:
     `function` stands at the top of a module. An error of a job names it, by its texts and numbers. A GPU is not shared: there
     the jobs run one after the other.
     """
-    count = 1 if torch.cuda.is_available() else min(workers(), len(jobs))
-    with one_thread() if count <= 1 else contextlib.nullcontext():
-        done = _here(function, jobs) if count <= 1 else _apart(function, jobs, count)
-        found = []
+    found = []
+    with crew(1 if torch.cuda.is_available() else min(workers(), len(jobs))) as pool, one_thread():
+        done = (pool.map if pool else map)(function, jobs)
         for job in progress(jobs, what, "cell"):
             cell = " ".join(str(part) for part in job if isinstance(part, str | int | float))
             try:
@@ -69,21 +68,9 @@ def in_pool(function: Callable, jobs: Sequence[tuple], what: str) -> list:
             except UserError as error:
                 raise UserError(f"{what}: {cell}: {error}") from None
             except BrokenProcessPool:
-                done.close()
-                raise UserError(
-                    f"{what}: a process was killed, for memory perhaps; SEBRIDGE_WORKERS=1 takes one at a time"
-                ) from None
+                why = "a process was killed, for memory perhaps; SEBRIDGE_WORKERS=1 takes one at a time"
+                raise UserError(f"{what}: {why}") from None
             except Exception as error:
                 error.add_note(f"{what}: {cell}")
                 raise
-        return found
-
-
-def _here(function: Callable, jobs: Sequence[tuple]) -> Iterator:
-    yield from map(function, jobs)
-
-
-def _apart(function: Callable, jobs: Sequence[tuple], count: int) -> Iterator:
-    with crew(count) as pool:
-        for future in [pool.submit(function, job) for job in jobs]:
-            yield future.result()
+    return found

@@ -20,7 +20,7 @@ from sebridge_lite.align.runs import Run
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.work import working
+from sebridge_lite.core.paths import working
 from sebridge_lite.experiments.bench import Bench, load_bench
 from sebridge_lite.experiments.sft import arm_of, sft_policy
 from sebridge_lite.lm.lm import TextSpeechLM

@@ -27,8 +27,8 @@ from sebridge_lite.align.tdsc import Candidates, Loop, Speech, decide, tdsc, tem
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
+from sebridge_lite.core.paths import working
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.core.work import working
 from sebridge_lite.data.codes import read_codes, write_codes
 from sebridge_lite.experiments.bench import Bench, load_bench, read_json
 from sebridge_lite.lm.lm import TextSpeechLM

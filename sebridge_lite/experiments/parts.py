@@ -16,7 +16,7 @@ from sebridge_lite.core.checkpoint import code_hash
 from sebridge_lite.core.device import pick_device
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.work import working
+from sebridge_lite.core.paths import working
 from sebridge_lite.stack.parts import FOLDERS, Parts, load_part
 from sebridge_lite.stack.studio import studio_stack
 from sebridge_lite.studio.teach.examine_parts import BY_PEOPLE, examine, held_out, token_probes

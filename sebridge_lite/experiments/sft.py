@@ -20,7 +20,7 @@ from torch import Tensor
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.work import working
+from sebridge_lite.core.paths import working
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, upsampled
 from sebridge_lite.experiments.bench import Bench, load_bench

@@ -23,9 +23,9 @@ from torch import Tensor
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
+from sebridge_lite.core.paths import working
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.core.work import working
 from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.data.codes import codes_for, read_codes, write_codes
 from sebridge_lite.data.manifest import Utterance, read_manifest, write_manifest

@@ -77,7 +77,7 @@ def shown(name: str, columns: list[str], ids: str = "") -> str:
 
 def inconsistencies() -> list[dict]:
     """Where the paper disagrees with itself: the point, where it stands, and which of our tables measures it, if one does."""
-    return json.loads(Path(__file__).with_name("inconsistencies.json").read_text(encoding="utf-8"))
+    return read_json(Path(__file__).with_name("inconsistencies.json"), [])
 
 
 def runs() -> dict[str, tuple[list[dict], dict]]:

@@ -80,12 +80,12 @@ def curves(
     figure, axes = plt.subplots(high, len(shown), figsize=size, squeeze=False, sharex=True, sharey=panel is not None)
     lines = list(dict.fromkeys(table[by])) if by else [""]
     colour_of = colours([str(value) for value in [*lines, *(levels or {})]]) | {"": OURS}
-    listed = spans if not isinstance(spans, Mapping) else [span for own in spans.values() for span in own]
-    span_colour = colours(dict.fromkeys(what for _, _, what in listed))
+    spans = spans if isinstance(spans, Mapping) else {title: spans for title, _ in parts}
+    span_colour = colours(what for own in spans.values() for _, _, what in own)
     for column, (title, rows, name, theirs) in zip(axes.T, shown, strict=True):
         label, factor, _ = measure(name)
         for axis in column:
-            for start, end, what in spans.get(title, ()) if isinstance(spans, Mapping) else spans:
+            for start, end, what in spans.get(title, ()):
                 axis.axvspan(start, end, color=span_colour[what], alpha=0.15, lw=0, label=what)
         for value in lines:
             own, key = (rows[rows[by] == value] if by else rows), str(value)
@@ -163,9 +163,8 @@ def forest(
         for place, row in enumerate(rows.to_dict("records")):
             key = str(row[hue or label])
             spread = None if reach is None or np.isnan(reach[:, place]).any() else reach[:, [place]]
-            marker = marker_of.get(key, "D" if key == "paper" else "o")
-            axis.errorbar(factor * row[name], place, xerr=spread, fmt=marker, color=colour_of[key], capsize=3, ms=5,
-                          label=key if hue else None)  # fmt: skip
+            look = {"fmt": marker_of.get(key, "D" if key == "paper" else "o"), "color": colour_of[key], "ms": 5}
+            axis.errorbar(factor * row[name], place, xerr=spread, capsize=3, label=key if hue else None, **look)
         axis.set_yticks(range(len(rows)), rows[label].astype(str))
         axis.set(**{"xlabel": text, "title": title, "ylim": (max(len(rows), 1) - 0.5, -0.5), **settings})
         axis.grid(False, axis="y")
@@ -182,9 +181,9 @@ def _label_beside(
     axis.figure.draw_without_rendering()  # fixes where points are on the canvas
     at, frame = [axis.transData.transform(place) for place in points.values()], axis.get_window_extent()
     taken: list = []
+    look = {"fontsize": 8, "va": "center", "path_effects": [withStroke(linewidth=3, foreground="white")]}
     for name in named:
-        text = axis.annotate(name, points[name], (0, 0), textcoords="offset points", color=colour_of[name], fontsize=8,
-                             va="center", path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
+        text = axis.annotate(name, points[name], (0, 0), textcoords="offset points", color=colour_of[name], **look)
         tried = []
         for far, angle in PLACES:
             side = "left" if np.cos(angle) > 0.1 else "right" if np.cos(angle) < -0.1 else "center"

@@ -31,14 +31,8 @@ def tracks(panels: Mapping[str, Mapping[str, np.ndarray]], columns: int = 1) -> 
     names = list(dict.fromkeys(name for tracks_of in panels.values() for name in tracks_of))
     colour_of = colours(names) | {name: PAPER for name in names if name.startswith("the recording")}
     rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(6 if columns == 1 else 4.5 * columns, 0.5 + 1.6 * rows),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-    )
+    size = (6 if columns == 1 else 4.5 * columns, 0.5 + 1.6 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
     for axis, (title, own) in zip(axes.flat, panels.items(), strict=True):
         for name, f0 in own.items():
             pitch_track(axis, f0, colour_of[name], len(f0) / Tracks.rate, name)
@@ -57,12 +51,12 @@ def heat(
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(max(5, 3 * len(panels)), 3), squeeze=False, sharey=True)
     tables = [table.to_numpy(dtype=float) for table in panels.values()]
-    ends = {"vmin": min(map(np.nanmin, tables)), "vmax": max(map(np.nanmax, tables))} if same else {}
-    written = {} if digits is None else {"annot": True, "fmt": f".{digits}f"}
+    how = {"cmap": "Blues", "cbar": key is not None, "cbar_kws": {"label": key}}
+    how |= {"vmin": min(map(np.nanmin, tables)), "vmax": max(map(np.nanmax, tables))} if same else {}
+    how |= {} if digits is None else {"annot": True, "fmt": f".{digits}f"}
     for axis, (title, table) in zip(axes[0], panels.items(), strict=True):
         down, across = (-(-size // 8) for size in table.shape)  # eight ticks at most
-        sns.heatmap(table, ax=axis, cmap="Blues", xticklabels=across, yticklabels=down, cbar=key is not None,
-                    cbar_kws={"label": key}, **written, **ends)  # fmt: skip
+        sns.heatmap(table, ax=axis, xticklabels=across, yticklabels=down, **how)
         axis.set(title=title)
         axis.tick_params(rotation=0)
         axis.grid(False)
@@ -90,17 +84,10 @@ def voices(clips: Mapping[str, tuple[np.ndarray, np.ndarray, str]], rate: int, t
     return figure
 
 
-def tokens_over_time(
-    samples: np.ndarray,
-    rate: int,
-    phones: Sequence[tuple[str, float]],
-    codes: Sequence[int],
-    values: np.ndarray,
-    title: str,
-) -> Figure:
-    """A spectrogram with the true phones, and under it what each channel of each token says.
+def tokens_over_time(samples: np.ndarray, rate: int, phones: Sequence, codes, values: np.ndarray, title: str) -> Figure:
+    """A spectrogram with the true phones, and under it what each channel of each of S tokens says.
 
-    phones: (name or "_", seconds); values: (S, channels).
+    phones: (name or "_", seconds); codes: (S,); values: (S, channels).
     """
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(9, 4.6), sharex=True, height_ratios=(3, 2))
     spectrogram(top, samples, rate)
@@ -120,15 +107,15 @@ def tokens_over_time(
 
 def sequences(rows: Mapping[str, Sequence[tuple[str, str, str]]]) -> Figure:
     """What the language model reads: `rows[title]` lists (input, its part, target or ""); an arrow leads to the target."""
-    widest = max(map(len, rows.values()))
+    widest, arrow = max(map(len, rows.values())), {"arrowstyle": "<-", "color": OURS}
     figure, axes = plt.subplots(len(rows), figsize=(0.55 * widest + 0.6, 1.35 * len(rows)), squeeze=False)
     for axis, (title, cells) in zip(axes[:, 0], rows.items(), strict=True):
         for place, (token, part, target) in enumerate(cells):
             axis.add_patch(plt.Rectangle((place, 0), 0.92, 0.8, fc=PARTS[part], ec="0.3"))
             axis.text(place + 0.46, 0.4, token, ha="center", va="center", fontsize=8)
             if target:
-                axis.annotate(target, (place + 0.46, 0.85), (place + 0.46, 1.45), ha="center", fontsize=8, color=OURS,
-                              arrowprops={"arrowstyle": "<-", "color": OURS})  # fmt: skip
+                start, end, look = (place + 0.46, 0.85), (place + 0.46, 1.45), {"fontsize": 8, "color": OURS}
+                axis.annotate(target, start, end, ha="center", arrowprops=arrow, **look)
         axis.set(xlim=(-0.2, widest), ylim=(-0.1, 1.9))
         axis.set_title(title, loc="left")
         axis.axis("off")

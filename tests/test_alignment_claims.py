@@ -9,7 +9,7 @@ import pytest
 
 from sebridge_lite.core.params import load_params
 from sebridge_lite.measure.bootstrap import paired_difference
-from sebridge_lite.measure.dgsa_effects import UNJUDGED, alignment_conditions, by_alpha, finding, rungs_of, sentence
+from sebridge_lite.measure.effects import UNJUDGED, alignment_conditions, by_alpha, dgsa_sentence, finding, rungs_of
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.frontier import above, frontier, lines_of, outside
@@ -127,7 +127,7 @@ def test_the_finding_is_beats_or_loses_only_when_livelier_with_words_no_worse(dg
     found = systems(world({"sft": (0, 0.3), "dgsa": dgsa, "sft-real": real}), FLOOR)
     row = finding(found, RULE)
     assert row["dgsa"] == word
-    assert sentence(row).startswith(f"DGSA {word} SFT on y_real: Hp {row['hp']:+.2f}")
+    assert dgsa_sentence(row).startswith(f"DGSA {word} SFT on y_real: Hp {row['hp']:+.2f}")
     assert finding(found, replace(RULE, min_seeds=4))["dgsa"] == UNJUDGED
 
 

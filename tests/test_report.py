@@ -13,7 +13,7 @@ from browser import Browser, needs_chromium
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.measure.claims import CLAIMS
+from sebridge_lite.measure.verdicts import CLAIMS
 from sebridge_lite.paper import beside
 from sebridge_lite.paper.evidence import FIGURES, TABLES, inconsistencies
 from sebridge_lite.paper.published import published

@@ -20,11 +20,12 @@ from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, ups
 from sebridge_lite.experiments.sft import DESIGNS, Arm, arm_of, mixed, texts_for
 from sebridge_lite.extras.alpha_explorer import READING, Take, caption
 from sebridge_lite.measure.bootstrap import paired_difference
+from sebridge_lite.measure.effects import proxy_conditions, scaling_conditions
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
 from sebridge_lite.measure.evaluate import Scores, rate
 from sebridge_lite.measure.saved import load_scores, save_scores
-from sebridge_lite.measure.scaling import MEASURES, as_table, proxy_conditions, scaling_conditions, side_by_side, study
 from sebridge_lite.measure.stats import Interval
+from sebridge_lite.measure.systems import OVER_ALPHA, alpha_table, curves_over, side_by_side
 from sebridge_lite.measure.verdicts import judged
 
 CLAIMS = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
@@ -204,27 +205,30 @@ def made(alpha, seed, shape, texts=240):
 
 
 def sweep(shape, alphas=ALPHAS, seeds=3, texts=240):
-    return study({alpha: [made(alpha, seed, shape, texts) for seed in range(seeds)] for alpha in alphas})
+    return {alpha: [made(alpha, seed, shape, texts) for seed in range(seeds)] for alpha in alphas}
 
 
 @pytest.fixture(scope="module")
-def as_printed():
+def scores():
     return sweep(1)
+
+
+@pytest.fixture(scope="module")
+def as_printed(scores):
+    return curves_over(scores)
 
 
 def verdicts(found, params=CLAIMS):
     return {claim.id: claim.verdict for claim in judged(scaling_conditions(found), params)}
 
 
-def test_a_study_is_sorted_and_each_point_is_what_its_tables_hold(as_printed):
-    shuffled = study({alpha: as_printed.scores[ALPHAS.index(alpha)] for alpha in (0.8, 0.03, 1.0, 0.25, 0.67, 0.5)})
-    assert shuffled.alphas == ALPHAS
-    table = as_table(shuffled, 0.1)
+def test_curves_over_alpha_are_sorted_and_each_point_is_what_its_tables_hold(scores):
+    table = alpha_table(curves_over({alpha: scores[alpha] for alpha in (0.8, 0.03, 1.0, 0.25, 0.67, 0.5)}), 0.1)
     assert table["alpha"].tolist() == list(ALPHAS) and set(table["texts"]) == {240} and set(table["seeds"]) == {3}
-    for i, seeds in enumerate(as_printed.scores):
+    for i, seeds in enumerate(scores.values()):
         assert table["wer"][i] == pytest.approx(rate([one.table for one in seeds], "wer").mean)
         assert table["hp"][i] == pytest.approx(np.mean([jackknife(one.counts).mean for one in seeds]))
-    for name in MEASURES:
+    for name in OVER_ALPHA:
         assert (table[f"{name}_low"] <= table[name]).all() and (table[name] <= table[f"{name}_high"]).all()
 
 
@@ -233,11 +237,11 @@ def test_policies_that_do_as_the_paper_says_reproduce_every_claim(as_printed):
 
 
 def test_policies_on_which_alpha_has_no_effect_reproduce_no_claim():
-    assert set(verdicts(sweep(0)).values()) == {"not reproduced"}
+    assert set(verdicts(curves_over(sweep(0))).values()) == {"not reproduced"}
 
 
 def test_policies_that_do_the_opposite_contradict_what_has_a_direction():
-    found = verdicts(sweep(-1))
+    found = verdicts(curves_over(sweep(-1)))
     assert {found[name] for name in ("C1", "C2", "C3", "C4", "C5", "C7")} == {"contradicted"}
 
 
@@ -248,18 +252,18 @@ def test_too_few_texts_or_seeds_test_nothing(as_printed, few):
 
 @pytest.mark.parametrize("alphas", [ALPHAS[:-1], (0.03, 0.25, 0.67, 0.8, 1.0)])
 def test_without_pure_synthetic_speech_or_a_middle_three_claims_are_not_asked(alphas):
-    assert set(verdicts(sweep(1, alphas, seeds=1, texts=20))) == {"C1", "C2", "C6", "C7"}
+    assert set(verdicts(curves_over(sweep(1, alphas, seeds=1, texts=20)))) == {"C1", "C2", "C6", "C7"}
 
 
-def test_arms_side_by_side_are_paired_with_their_base_by_text_and_seed(as_printed):
-    found = {f"arm {i}": seeds for i, seeds in enumerate(as_printed.scores[:4])}
+def test_arms_side_by_side_are_paired_with_their_base_by_text_and_seed(as_printed, scores):
+    found = {f"arm {i}": scores[alpha] for i, alpha in enumerate(ALPHAS[:4])}
     table = side_by_side(found, "arm 2", 0.0).set_index("arm")
     assert list(table.index) == list(found)
-    gains = [f"{name}_gain{end}" for name in MEASURES for end in ("", "_low", "_high")]
+    gains = [f"{name}_gain{end}" for name in OVER_ALPHA for end in ("", "_low", "_high")]
     assert (table.loc["arm 2", gains] == 0).all()
     wrong = [[one.table["f0_std_st"] for one in found[arm]] for arm in ("arm 0", "arm 2")]
     assert table.loc["arm 0", "f0_std_gain"] == pytest.approx(paired_difference(*wrong).mean)
-    assert table["wer"].to_list() == pytest.approx(as_table(as_printed, 0.0)["wer"][:4].to_list())
+    assert table["wer"].to_list() == pytest.approx(alpha_table(as_printed, 0.0)["wer"][:4].to_list())
     with pytest.raises(UserError, match="arm x: not among arm 0"):
         side_by_side(found, "x", 0.0)
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from sebridge_lite.core.params import load_params
-from sebridge_lite.measure.cloning import by_speaker, cloning_row, systems_conditions
+from sebridge_lite.measure.cloning import by_speaker, cloning_row
+from sebridge_lite.measure.effects import systems_conditions
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.systems import systems
 from sebridge_lite.measure.verdicts import judged as judge_all

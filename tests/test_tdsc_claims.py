@@ -10,26 +10,26 @@ import pytest
 import torch
 
 from sebridge_lite.core.params import load_params
-from sebridge_lite.measure.claims import claims_of
-from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.systems import as_table, systems
-from sebridge_lite.measure.tdsc_effects import (
+from sebridge_lite.measure.effects import (
     beyond,
     by_heat,
     contributions,
     passed,
     relative,
     risen,
-    sentence,
     tdsc_conditions,
+    tdsc_sentence,
     with_relative,
 )
+from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.measure.systems import as_table, systems
+from sebridge_lite.measure.verdicts import CLAIMS as STATEMENTS
 from sebridge_lite.measure.verdicts import judged, write_claims
 
 RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
 FLOOR, CODES, TEXTS, SEEDS = 0.1, 40, 240, 3
 ABLATIONS = ("no-dpo", "t1-only", "no-length", "fixed-tmax", "no-repetition")
-CLAIMS = claims_of("T")
+CLAIMS = [id for id in STATEMENTS if id[0] == "T"]
 WORSE = dict.fromkeys(ABLATIONS, (0.3, 0.35, 0.05))
 # system: how lively, word error, repetition; T: of candidates how lively, word error, passing at first, passing at last, used
 PRINTED = (
@@ -168,6 +168,6 @@ def test_the_finding_gives_the_change_of_word_error_as_a_share_of_the_starts():
     assert effect.mean == pytest.approx(rates[0] / rates[1] - 1)
     assert effect.low < effect.mean < effect.high < 0
     table = with_relative(as_table(found, ["sft", "tdsc"], "sft"), found)
-    assert f"word error {100 * effect.mean:+.0f} % (" in sentence(table)
+    assert f"word error {100 * effect.mean:+.0f} % (" in tdsc_sentence(table)
     assert table["relative"].iloc[0] == 0
-    assert "not in this table" in sentence(table[:1]) == sentence(pd.DataFrame())
+    assert "not in this table" in tdsc_sentence(table[:1]) == tdsc_sentence(pd.DataFrame())

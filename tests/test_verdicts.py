@@ -5,8 +5,7 @@ import pytest
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure import verdicts as V
-from sebridge_lite.measure.claims import CLAIMS, claims_of
-from sebridge_lite.measure.stats import Interval
+from sebridge_lite.measure.stats import UNKNOWN, Interval
 
 PARAMS = V.ClaimsParams(
     min_texts=200,
@@ -91,10 +90,10 @@ def test_a_line_of_conditions_is_read_into_effects_signs_and_limits():
 
 
 def test_every_claim_of_the_table_has_conditions_with_a_smallest_effect():
-    for id in CLAIMS:
+    for id in V.CLAIMS:
         (conditions,) = V.by_claim([id], lambda *_: Interval(0, 0, 0, 0, 0)).values()
         assert conditions and all(V.smallest(one.measure, PARAMS) > 0 for one in conditions), id
-    assert [len(claims_of(letter)) for letter in "CDTS"] == [8, 9, 13, 3]
+    assert [len(V.by_claim(letter, lambda *_: UNKNOWN)) for letter in "CDTS"] == [8, 9, 13, 3]
 
 
 def test_claims_are_written_to_the_contract_with_finite_numbers_only(tmp_path):

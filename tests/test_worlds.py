@@ -17,7 +17,7 @@ from sebridge_lite.experiments.phase import mixture_of, natural_range
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.worlds import agreement, over_alpha, peak_row
+from sebridge_lite.measure.trends import agreement, over_alpha, peak_row
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences

@@ -30,11 +30,10 @@ from sebridge_lite.experiments.critique import START, last_policy, tdsc_bench
 from sebridge_lite.experiments.critique_scores import best_of_candidates, curve_of, history
 from sebridge_lite.experiments.score import score_policy
 from sebridge_lite.experiments.sft import arm_of
-from sebridge_lite.measure.dgsa_effects import alignment_conditions, rungs_of
+from sebridge_lite.measure.effects import alignment_conditions, lesser_gain, rungs_of, tdsc_conditions, with_relative
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import save_scores
 from sebridge_lite.measure.systems import as_table, first, systems
-from sebridge_lite.measure.tdsc_effects import lesser_gain, tdsc_conditions, with_relative
 from sebridge_lite.measure.verdicts import as_conditions
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences

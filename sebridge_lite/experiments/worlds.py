@@ -43,7 +43,7 @@ from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.entropy import jackknife, token_counts
 from sebridge_lite.measure.evaluate import Scores, rate
 from sebridge_lite.measure.metrics import word_errors
-from sebridge_lite.measure.worlds import over_alpha, peak_row
+from sebridge_lite.measure.trends import over_alpha, peak_row
 from sebridge_lite.stack.batches import unless_empty
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.studio.studio import Line, lines_of, record_all

@@ -22,8 +22,7 @@ from sebridge_lite.extras import detector, watermark
 from sebridge_lite.measure.bootstrap import LEVELS, mean_interval, paired_difference
 from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.measure.scoring import References
-from sebridge_lite.measure.stats import Interval, columns, share_interval
-from sebridge_lite.measure.systems import UNKNOWN
+from sebridge_lite.measure.stats import UNKNOWN, Interval, columns, share_interval
 from sebridge_lite.stack.speaker import eer
 from sebridge_lite.stack.stack import Stack
 

@@ -5,7 +5,7 @@ sampled, so intervals are over them. SIM is by the encoder that also steers the 
 decoder has seen, `sim_held` to the recording of the very text, which it has not. Left out: a second, independent encoder.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,13 +18,10 @@ from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
-from sebridge_lite.measure.claims import claims_of
 from sebridge_lite.measure.evaluate import RATES, Scores, scores_of
 from sebridge_lite.measure.prosody import ENOUGH, describe
 from sebridge_lite.measure.scoring import References, score, speaker_similarity
 from sebridge_lite.measure.stats import Interval, columns
-from sebridge_lite.measure.systems import UNKNOWN, Systems
-from sebridge_lite.measure.verdicts import Condition, by_claim
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.tracks import Tracks
 
@@ -154,30 +151,6 @@ def two_voices(stack: Stack, sounds: Sequence[torch.Tensor]) -> np.ndarray:
     halves = [half for sound in sounds for half in (sound[: len(sound) // 2], sound[len(sound) // 2 :])]
     timbres = stack.timbres(halves)
     return (timbres[::2] * timbres[1::2]).sum(1).numpy()
-
-
-def systems_conditions(
-    th: Systems, lo: Systems, clones: Mapping[str, Sequence[pd.DataFrame]]
-) -> dict[str, list[Condition]]:
-    """The conditions of S1 to S3: differences are paired over texts and seeds, of cloning over speakers and seeds.
-
-    clones: a table a seed of `th sft`, `th dgsa`, `lo start`, `lo tdsc`, `lo tdsc, Thai voice` and `lo tdsc, standard`,
-    with the style prefix on, as CosyVoice2 clones.
-    """
-
-    def effects(what: str, measure: str) -> Interval:
-        task, names = what.split(" ", 1)
-        if task == "tts":
-            lang, pair = names.split(" ", 1)
-            return {"th": th, "lo": lo}[lang].gain(measure, *pair.split(" - "))
-        if what.endswith(" - floor"):
-            one, sim = names.removesuffix(" - floor").split(": ")
-            return gap(clones[one], sim, clones[one], "floor") if one in clones else UNKNOWN
-        one, other = names.split(" - ")
-        other = other if other in clones else f"{one[:2]} {other}"
-        return gap(clones[one], measure, clones[other], measure) if {one, other} <= set(clones) else UNKNOWN
-
-    return by_claim(claims_of("S"), effects)
 
 
 def cloning_row(tables: Sequence[pd.DataFrame]) -> dict:

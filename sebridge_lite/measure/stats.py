@@ -20,6 +20,7 @@ class Interval:
     seeds: int
 
 
+UNKNOWN = Interval(math.nan, math.nan, math.nan, 0, 0)
 ENDS = ("", "_low", "_high")
 
 

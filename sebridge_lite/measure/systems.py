@@ -1,6 +1,7 @@
-"""Any number of systems on the same test texts, with one bootstrap over texts and training seeds for all of them.
+"""Many policies on the same test texts, with one bootstrap over texts and training seeds for all of them.
 
-So every difference is paired, and may be one of differences. Left out: a model of the noise between seeds (see `stats`).
+So every difference is paired, and may be one of differences. `curves_over` has a policy at each alpha, `systems` any number
+under names, whose places in a Curve mean nothing. Left out: a model of the noise between seeds (see `stats`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,15 +10,67 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.bootstrap import Curve, entropy_curve, rate_curve
 from sebridge_lite.measure.evaluate import RATES, Scores
 from sebridge_lite.measure.metrics import calibrated
-from sebridge_lite.measure.stats import Interval, columns
+from sebridge_lite.measure.stats import ENDS, UNKNOWN, Interval, columns
 
 MEASURES = ("wer", "hp", "h_cond", "rep", "f0_std", "f0_range", "sim")
+# of what is said, then of how it sounds
+SPOKEN = ("wer", "tone_error", "hp", "h_cond", "rep", "rep_speech")
+OVER_ALPHA = (*SPOKEN, "f0_std", "f0_range", "energy_std", "sim", "length_ratio")
 GAINS = ("wer_cal", "hp", "h_cond", "f0_std")
-UNKNOWN = Interval(np.nan, np.nan, np.nan, 0, 0)
 LEAST = 3  # places of a Curve; a system stands in for those that are not there
+Runs = Sequence[Scores]  # of one policy, a Scores a training seed
+
+
+def has(scores: Scores, measure: str) -> bool:
+    """Whether anything was measured."""
+    if measure == "hp":
+        return bool(scores.counts.any())
+    top, bottom = RATES[measure]
+    return top in scores.table and bool((scores.table[top].notna() & (scores.table.get(bottom, 1) > 0)).any())
+
+
+def curve_of(measure: str, places: Sequence[float], rows: Sequence[Runs], seed: int = 0) -> Curve:
+    """A measure at each place, an alpha or a system's number."""
+    tables = [[one.table for one in seeds] for seeds in rows]
+    if measure == "hp":
+        return entropy_curve(places, tables, [[one.counts for one in seeds] for seeds in rows], seed=seed)
+    return rate_curve(places, tables, *RATES[measure], seed=seed)
+
+
+def curves_over(found: Mapping[float, Runs], seed: int = 0, measures: Sequence[str] = OVER_ALPHA) -> dict[str, Curve]:
+    """Each measure over alpha; none of what an alpha lacks (tones, in a foreign lexicon)."""
+    alphas = sorted(found)
+    rows = [found[alpha] for alpha in alphas]
+    known = [name for name in measures if all(any(has(one, name) for one in seeds) for seeds in rows)]
+    return {name: curve_of(name, alphas, rows, seed) for name in known}
+
+
+def alpha_table(curves: Mapping[str, Curve], floor: float) -> pd.DataFrame:
+    """A row an alpha: each measure with `_low` and `_high`, and the calibrated word error."""
+    wer = curves["wer"]
+    table = pd.DataFrame({"alpha": wer.alphas})
+    for name, curve in curves.items():
+        table = table.join(pd.DataFrame(columns(name, curve.interval(i)) for i in range(len(wer.alphas))))
+    for end in ENDS:
+        table["wer_cal" + end] = calibrated(table["wer" + end], floor)
+    return table.assign(texts=wer.n, seeds=wer.seeds)
+
+
+def side_by_side(found: Mapping[str, Runs], base: str, floor: float, seed: int = 0) -> pd.DataFrame:
+    """A row an arm, whatever its design: as `alpha_table`, and `NAME_gain` with its interval, this arm less `base`."""
+    if base not in found:
+        raise UserError(f"arm {base}: not among {', '.join(found)}")
+    curves = curves_over(dict(enumerate(found.values())), seed)
+    table, start = alpha_table(curves, floor).drop(columns="alpha"), list(found).index(base)
+    table.insert(0, "arm", list(found))
+    for name, curve in curves.items():
+        gains = (columns(f"{name}_gain", curve.difference(i, start)) for i in range(len(found)))
+        table = table.join(pd.DataFrame(gains))
+    return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +85,7 @@ class Systems:
         names = self.names.get(measure, ())
         if not set(weights) <= set(names):
             return UNKNOWN
-        curve = self.curves[measure]
-        by_place = np.zeros(len(curve.alphas))
+        curve, by_place = self.curves[measure], np.zeros(len(self.curves[measure].alphas))
         for name, weight in weights.items():
             by_place[names.index(name)] = weight
         return curve.effect(curve.values @ by_place, curve.spread @ by_place)
@@ -45,25 +97,13 @@ class Systems:
         """One system less another."""
         return self.contrast(measure, {other: -1.0, one: 1.0} if one != other else {one: 0.0})
 
-
-def has(scores: Scores, measure: str) -> bool:
-    """Whether anything was measured."""
-    if measure == "hp":
-        return bool(scores.counts.any())
-    top, bottom = RATES[measure]
-    return top in scores.table and bool((scores.table[top].notna() & (scores.table.get(bottom, 1) > 0)).any())
+    def effect(self, what: str, measure: str) -> Interval:
+        """The gain that is named `ONE - OTHER`."""
+        return self.gain(measure, *what.split(" - "))
 
 
-def curve_of(measure: str, places: Sequence[float], rows: Sequence[Sequence[Scores]], seed: int = 0) -> Curve:
-    """A measure at each place (an alpha, or a system's number), from the scores of each, a Scores a training seed."""
-    tables = [[one.table for one in seeds] for seeds in rows]
-    if measure == "hp":
-        return entropy_curve(places, tables, [[one.counts for one in seeds] for seeds in rows], seed=seed)
-    return rate_curve(places, tables, *RATES[measure], seed=seed)
-
-
-def systems(found: Mapping[str, Sequence[Scores]], floor: float, seed: int = 0) -> Systems:
-    """From the scores of each system, a Scores a training seed, all on the same texts; `floor` of the judge, for `wer_cal`."""
+def systems(found: Mapping[str, Runs], floor: float, seed: int = 0) -> Systems:
+    """From the scores of each system, all on the same texts; `floor` of the judge, for `wer_cal`."""
     names, curves = {}, {}
     for measure in MEASURES:
         have = tuple(name for name, seeds in found.items() if all(has(one, measure) for one in seeds))
@@ -78,7 +118,7 @@ def systems(found: Mapping[str, Sequence[Scores]], floor: float, seed: int = 0) 
     return Systems(names, curves)
 
 
-def first(found: Mapping[str, Sequence[Scores]], texts: int) -> dict[str, list[Scores]]:
+def first(found: Mapping[str, Runs], texts: int) -> dict[str, list[Scores]]:
     """The same on the first so many texts, of which each has one row."""
     return {
         name: [Scores(one.table[:texts], one.counts[:texts], one.codes[:texts], {}) for one in seeds]

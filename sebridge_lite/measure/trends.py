@@ -1,16 +1,19 @@
 """What can be said of a curve's shape: each an effect with its 95 % interval, for a verdict to be read off.
 
 An interval holds its own estimate. Left out: tests that need no replicates (Page's, Mann-Kendall's): they take the ratios
-as independent, which share their texts.
+as independent, which share their texts; a verdict on other worlds, which needs three training seeds or more.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.bootstrap import Curve
-from sebridge_lite.measure.stats import Interval
+from sebridge_lite.measure.stats import ENDS, Interval, columns
+from sebridge_lite.measure.systems import Runs, alpha_table, curves_over
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -96,3 +99,35 @@ def association(a: Curve, b: Curve, ranks: bool = False) -> Interval:
     pairs = ((a.values, b.values), (a.spread, b.spread))
     value, spread = (correlation(*((ranks_of(x) for x in pair) if ranks else pair)) for pair in pairs)
     return a.effect(value, spread)
+
+
+def over_alpha(found: Mapping[float, Runs], seed: int) -> tuple[pd.DataFrame, Curve]:
+    """A row an alpha, and the curve of Hp. Word error is the selecting judge's, read in tokens, since nothing is decoded:
+    good for comparing alphas, not for comparing with the tables of `scaling`."""
+    curves = curves_over(found, seed, ("hp", "wer"))
+    table, hp = alpha_table(curves, 0.0), curves["hp"]
+    kept = ["alpha", *("hp" + end for end in ENDS), *("wer" + end for end in ENDS), "texts", "seeds"]
+    return table[kept].rename(columns={"wer" + end: "wer_tokens" + end for end in ENDS}), hp
+
+
+def peak_row(hp: Curve, predicted: Mapping) -> dict:
+    """What the policies' curve shows beside what `phase.mixture_of` says of their corpora.
+
+    height: of the best alpha inside above the better end, chosen on one half of the texts and measured on the other. peak:
+    `inside` or `none` where its interval lies on one side of 0.
+    """
+    height, place = interior_peak(hp), peak_place(hp)
+    row = {"peak": "inside" if height.low > 0 else "none" if height.high < 0 else "undecided"}
+    row |= columns("height", height) | columns("observed", place)
+    for name, of in (("predicted", "alpha_star"), ("predicted_low", "low"), ("predicted_high", "high")):
+        row[name] = predicted[of]
+    return row | {f"predicted_{name}": predicted[name] for name in ("peak", "height")} | {"gap": predicted["gap"]}
+
+
+def agreement(peaks: pd.DataFrame) -> dict:
+    """How far the policies follow their corpora: of how many rows the peak lies inside, of how many the two intervals of its
+    place meet, and `heights`, their rank correlation with those predicted."""
+    meet = (peaks["observed_low"] <= peaks["predicted_high"]) & (peaks["observed_high"] >= peaks["predicted_low"])
+    heights = peaks["height"].corr(peaks["predicted_height"], "spearman") if len(peaks) > 2 else float("nan")
+    found = {name: int((peaks["peak"] == name).sum()) for name in ("inside", "none", "undecided")}
+    return {"rows": len(peaks)} | found | {"places meet": int(meet.sum()), "heights": round(float(heights), 2)}

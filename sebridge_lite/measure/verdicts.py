@@ -1,6 +1,10 @@
-"""The one rule that judges every claim, from the effects that its conditions name.
+"""The one table of claims and the one rule that judges them, from the effects that their conditions name.
 
-Left out: shades between the verdicts. A claim of several conditions is reproduced only when all of them are.
+claims.json says of each claim what the paper prints for it, which table of ours shows it, and its conditions in a line of
+text, `WHAT: WISH WISH ...; WHAT: WISH ...`. WHAT names an effect, such as `dgsa - sft`; a wish is a measure with the sign
+that its effect should have (`+hp`), or after `!` the sign of a loss that must stay below the smallest effect (`!+wer_cal`).
+The first condition is the claim's headline. Left out: listening scores, for which nothing here stands in; shades between
+the verdicts.
 """
 
 import json
@@ -15,9 +19,21 @@ import pandas as pd
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ClaimsParams
-from sebridge_lite.measure.claims import CLAIMS
 from sebridge_lite.measure.stats import Interval, columns
 
+
+class Statement(NamedTuple):
+    claim: str
+    paper: str  # what it prints
+    table: str  # ours, below results/
+    conditions: str
+
+
+# C scaling, D DGSA, T TDSC, S systems and cloning
+CLAIMS = {
+    id: Statement(**row)
+    for id, row in json.loads(Path(__file__).with_name("claims.json").read_text(encoding="utf-8")).items()
+}
 REPRODUCED, NOT_REPRODUCED, CONTRADICTED, NOT_TESTED = "reproduced", "not reproduced", "contradicted", "not tested"
 HELD = {"wer_cal": "wer", "pass_rate": "wer", "share": "wer"}  # whose smallest effect they are held to
 
@@ -55,9 +71,10 @@ def conditions_of(text: str, effects: Effects) -> list[Condition]:
     return conditions
 
 
-def by_claim(ids: Iterable[str], effects: Effects) -> dict[str, list[Condition]]:
-    """The conditions of these claims."""
-    return {id: conditions_of(CLAIMS[id].conditions, effects) for id in ids}
+def by_claim(ids: str | Iterable[str], effects: Effects) -> dict[str, list[Condition]]:
+    """The conditions of these claims, or of all that begin with a letter."""
+    asked = [id for id in CLAIMS if id[0] == ids] if isinstance(ids, str) else ids
+    return {id: conditions_of(CLAIMS[id].conditions, effects) for id in asked}
 
 
 def smallest(measure: str, params: ClaimsParams) -> float:

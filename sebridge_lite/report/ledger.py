@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sebridge_lite.core.params import ClaimsParams
-from sebridge_lite.measure.claims import CLAIMS
-from sebridge_lite.measure.stats import value_range
-from sebridge_lite.measure.systems import UNKNOWN
+from sebridge_lite.measure.stats import UNKNOWN, value_range
 from sebridge_lite.measure.verdicts import (
+    CLAIMS,
     CONTRADICTED,
     NOT_REPRODUCED,
     NOT_TESTED,

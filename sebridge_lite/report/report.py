@@ -21,7 +21,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ClaimsParams, Params, active_params, load_params
 from sebridge_lite.experiments.account import NAME, PACKAGES, accounted, version
 from sebridge_lite.experiments.run import STAGES
-from sebridge_lite.measure import dgsa_effects, tdsc_effects
+from sebridge_lite.measure import effects
 from sebridge_lite.paper import beside
 from sebridge_lite.paper.evidence import (
     CONTENTS,
@@ -120,8 +120,8 @@ def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
     tables = summary["tables"]
     again = [row for row in tables.get("confirm_systems", []) if row["language"] == "lo"]
     said = {
-        "control": [f"{dgsa_effects.sentence(row)}." for row in tables.get("finding", [])],
-        "loop": [f"{tdsc_effects.sentence(pd.DataFrame(rows))}." for rows in (tables.get("table4"), again) if rows],
+        "control": [f"{effects.dgsa_sentence(row)}." for row in tables.get("finding", [])],
+        "loop": [f"{effects.tdsc_sentence(pd.DataFrame(rows))}." for rows in (tables.get("table4"), again) if rows],
     }
     for name in BLOCKS:
         start, end = f"<!-- {name}: made by sebridge report --readme -->\n", f"<!-- /{name} -->"

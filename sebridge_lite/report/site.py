@@ -21,7 +21,7 @@ from sebridge_lite.data.languages import language
 from sebridge_lite.experiments.account import NAME, accounted
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening import LOUD, levelled
-from sebridge_lite.measure import dgsa_effects, tdsc_effects
+from sebridge_lite.measure import effects
 from sebridge_lite.paper.evidence import evidence_claims, read_json
 from sebridge_lite.paper.figures import curves
 from sebridge_lite.paper.labels import ENGINE, OURS, PEOPLE, use_style
@@ -134,8 +134,8 @@ def page_of(heard: Mapping, stack: Stack, summary: dict, claims: list[dict], par
     tables, alpha = summary["tables"], arm_of(params.align.arm).alpha
     loop = [row for row in tables.get("table4", []) if row["variant"] == "tdsc" and row.get("relative") is not None]
     said = {
-        "dgsa": [dgsa_effects.sentence(row) for row in tables.get("finding", []) if row.get("hp") is not None],
-        "tdsc": [tdsc_effects.sentence(pd.DataFrame(tables["table4"]))] if loop else [],
+        "dgsa": [effects.dgsa_sentence(row) for row in tables.get("finding", []) if row.get("hp") is not None],
+        "tdsc": [effects.tdsc_sentence(pd.DataFrame(tables["table4"]))] if loop else [],
     }
     groups = {name: [shown(group, stack) for group in heard[name]] for name in ("erosion", "aligned", "tdsc", "cloned")}
     printed = {name: published(name).to_dict("records") for name in

@@ -1,0 +1,269 @@
+"""The effects that the claims are judged by, and what they come to in a line.
+
+Systems of D1 to D9 are taken at the point that dev chose for each, those of T1 to T13 after their last iteration at the
+study's temperature. Left out: listening scores; the noise of the choice on dev.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from sebridge_lite.core.params import ClaimsParams
+from sebridge_lite.measure.bootstrap import Curve, mean_interval, paired_difference
+from sebridge_lite.measure.cloning import gap
+from sebridge_lite.measure.entropy import jackknife, token_counts
+from sebridge_lite.measure.evaluate import RATES, Scores
+from sebridge_lite.measure.stats import UNKNOWN, Interval, columns, row_range
+from sebridge_lite.measure.systems import Systems, systems
+from sebridge_lite.measure.trends import association, interior_peak, stands_out, tail, trend
+from sebridge_lite.measure.verdicts import (
+    CLAIMS,
+    NOT_TESTED,
+    REPRODUCED,
+    Condition,
+    by_claim,
+    combined,
+    conditions_of,
+    verdict,
+)
+
+ALPHA_STAR, SURGE = 0.5, 0.8  # Sec. 2: the peak near 50 %, the surge at 80 to 100 %
+BEFORE = 0.4  # ours: both are compared with the ratios from here on
+UNJUDGED = "cannot yet be judged against"
+NOWHERE = "tdsc at some T", Systems({}, {})
+Conditions = dict[str, list[Condition]]
+Rungs = Mapping[float, tuple[str, str]]  # alpha: DGSA, and the SFT policy that it starts from
+
+
+def scaling_conditions(curves: Mapping[str, Curve]) -> Conditions:
+    """The conditions of C1 to C7; curves without the pure synthetic policy cannot be asked C3 to C5."""
+    alphas = curves["wer"].alphas
+    of = {
+        "last - first": lambda measure: trend(curves[measure]).change,
+        "order of wer over alpha": lambda _: trend(curves["wer"]).rank,
+        "best inside - better end": lambda measure: interior_peak(curves[measure]),
+        "80 to 100 % - 40 to 67 %": lambda measure: tail(curves[measure], SURGE, BEFORE, SURGE),
+        "100 % - 40 to 50 %": lambda measure: tail(curves[measure], 1.0, BEFORE, ALPHA_STAR + 1e-9),
+        "next lowest - 100 %": lambda measure: stands_out(curves[measure], len(alphas) - 1, -1),
+        "hp with f0_std": lambda _: association(curves["hp"], curves["f0_std"]),
+        "hp with h_cond": lambda _: association(curves["hp"], curves["h_cond"]),
+    }
+    whole = alphas[-1] == 1.0 and any(BEFORE <= a <= ALPHA_STAR for a in alphas)
+    asked = ("C1", "C2", "C3", "C4", "C5", "C6", "C7") if whole else ("C1", "C2", "C6", "C7")
+    return by_claim(asked, lambda what, measure: of[what](measure))
+
+
+def proxy_conditions(table: pd.DataFrame) -> Conditions:
+    """The conditions of C8, from Table 2 with length matched (`proxy.proxy`)."""
+    rows = table.set_index("metric")
+
+    def effect(_: str, measure: str) -> Interval:
+        row = rows.loc[measure if measure in rows.index else RATES[measure][0]]
+        gap = (float(row[key]) for key in ("difference", "low", "high"))
+        return Interval(*gap, int(row["texts"]), int(row["seeds"]))
+
+    return by_claim(["C8"], effect)
+
+
+def rungs_of(names: Sequence[str], alpha: float) -> dict[float, tuple[str, str]]:
+    """dgsa and sft at `alpha`, dgsa-0.50 and sft-0.50 at 0.50, by rising alpha."""
+    found = {float(name[5:]): (name, f"sft-{name[5:]}") for name in names if re.fullmatch(r"dgsa-[01]\.\d\d", name)}
+    return dict(sorted((found | {alpha: ("dgsa", "sft")}).items()))
+
+
+def by_alpha(found: Systems, rungs: Rungs) -> pd.DataFrame:
+    """Fig. 5: what DGSA changes at each alpha."""
+    rows = []
+    for alpha, (one, other) in rungs.items():
+        row: dict = {"alpha": alpha}
+        for measure in ("hp", "wer_cal", "f0_std"):
+            row |= columns(f"delta_{measure}", found.gain(measure, one, other))
+        rows.append(row | {"texts": found.at("hp", one).n, "seeds": found.at("hp", one).seeds})
+    return pd.DataFrame(rows)
+
+
+def alignment_conditions(found: Systems, rungs: Rungs, star: float) -> Conditions:
+    """The conditions of D1 to D9.
+
+    Growth: from alpha* on, the gain of Hp at the last alpha minus that at the first, and minus that at the one before it.
+    """
+    steps = [pair for alpha, pair in rungs.items() if alpha >= star - 1e-9]
+    growth = {}
+    for less, more in dict.fromkeys((steps[0], steps[-2])) if len(steps) > 1 else ():
+        one, other = steps[-1]
+        effect = found.contrast("hp", {one: 1.0, other: -1.0, less: -1.0, more: 1.0})
+        growth[f"({one} - {other}) - ({less} - {more})"] = effect
+    growth = growth or {"dgsa at two values of alpha from alpha* on": UNKNOWN}
+    return by_claim("D", lambda what, measure: growth if what.startswith("growth") else found.effect(what, measure))
+
+
+def finding(found: Systems, params: ClaimsParams) -> dict:
+    """Whether DGSA beats, ties with or loses to SFT on y_real: a row. To beat is D9, to lose is the reverse."""
+    text = CLAIMS["D9"].conditions
+    there, back = (
+        combined([verdict(one, params) for one in conditions_of(asked, found.effect)])
+        for asked in (text, text.replace("dgsa - sft-real", "sft-real - dgsa"))
+    )
+    word = "beats" if there == REPRODUCED else "loses to" if back == REPRODUCED else "ties with"
+    row: dict = {"dgsa": UNJUDGED if NOT_TESTED in (there, back) else word}
+    for measure in ("hp", "f0_std", "wer_cal"):
+        row |= columns(measure, found.gain(measure, "dgsa", "sft-real"))
+    hp = found.gain("hp", "dgsa", "sft-real")
+    return row | {"texts": hp.n, "seeds": hp.seeds}
+
+
+def dgsa_sentence(row: Mapping) -> str:
+    """The finding in one line."""
+    if not row["seeds"]:
+        return "DGSA against SFT on y_real: not both in this profile; `sebridge profile lite` has them"
+    hp, f0 = (row_range(row, measure, unit, "+.2f") for measure, unit in (("hp", "bits"), ("f0_std", "semitones")))
+    return (
+        f"DGSA {row['dgsa']} SFT on y_real: Hp {hp}, F0 std {f0}, calibrated word error "
+        f"{row_range(row, 'wer_cal', 'points', '+.2f', 100)} ({row['texts']} texts, {row['seeds']} seed(s))"
+    )
+
+
+def relative(found: Systems, one: str, other: str) -> Interval:
+    """What changes in word error, as a share of the other's."""
+    names = found.names.get("wer", ())
+    if not {one, other} <= set(names):
+        return UNKNOWN
+    curve, i, j = found.curves["wer"], names.index(one), names.index(other)
+    return curve.effect(*(x[..., i] / x[..., j] - 1 for x in (curve.values, curve.spread)))
+
+
+def with_relative(table: pd.DataFrame, found: Systems) -> pd.DataFrame:
+    """Table 4 and what changes in word error, as a share of the start's."""
+    changes = [columns("relative", relative(found, name, "sft")) for name in table["variant"]]
+    return pd.concat([table, pd.DataFrame(changes)], axis=1)
+
+
+def tdsc_sentence(table: pd.DataFrame) -> str:
+    """The finding in one line, from Table 4."""
+    rows = [row for row in table.to_dict("records") if row["variant"] == "tdsc"]
+    if not rows:
+        return "TDSC against its start: not in this table"
+    return (
+        "TDSC against its start, on unfiltered samples by the judge that never selected: word error "
+        f"{row_range(rows[0], 'relative', '%', '+.0f', 100)}, Hp {row_range(rows[0], 'hp_gain', 'bits', '+.2f')}, F0 std "
+        f"{row_range(rows[0], 'f0_std_gain', 'semitones', '+.2f')} "
+        f"({rows[0]['texts']} texts, {rows[0]['seeds']} seed(s))"
+    )
+
+
+def passed(rows: pd.DataFrame) -> pd.Series:
+    """Of each text, the share of its candidates that nothing was held against."""
+    return (rows["rejected_for"].str.len() == 0).groupby(rows["text"]).mean()
+
+
+def risen(first: Sequence[pd.Series], last: Sequence[pd.Series]) -> Interval:
+    """How far a share by text, a series a seed, has risen from first to last."""
+    return paired_difference(np.array(last, dtype=float), np.array(first, dtype=float)) if len(first) else UNKNOWN
+
+
+def by_heat(rows: Sequence[pd.DataFrame], codes: Sequence[Mapping], size: int) -> dict[str, list[Scores]]:
+    """Candidates as systems, one a temperature from cold to hot: what `judged` found of each, a table a seed."""
+    found: dict[str, list[Scores]] = {}
+    for table, spoken in zip(rows, codes, strict=True):
+        renamed = table.rename(columns={"wrong": "words_wrong"}).assign(id=table["text"].astype(str))
+        for heat, part in renamed.sort_values("temperature", kind="stable").groupby("temperature"):
+            said = [spoken[name] for name in part["name"]]
+            scores = Scores(part.reset_index(drop=True), token_counts(said, size), said, {})
+            found.setdefault(f"T = {heat:g}", []).append(scores)
+    return found
+
+
+def contributions(rows: Sequence[pd.DataFrame]) -> dict[str, Interval]:
+    """The share of G that each temperature gives, from cold to hot."""
+    out_of = np.array([table["learnt"].groupby(table["text"]).sum() for table in rows], float)
+    shares = {}
+    for heat in sorted(rows[0]["temperature"].unique()):
+        given = [(table["learnt"] & (table["temperature"] == heat)).groupby(table["text"]).sum() for table in rows]
+        shares[f"T = {heat:g}"] = mean_interval(np.array(given, float), weights=out_of)
+    return shares
+
+
+def lesser_gain(one: Sequence[Scores], start: Sequence[Scores], texts: slice, params: ClaimsParams) -> float:
+    """The lesser of what is gained in words and in Hp, in smallest effects, on some of the texts."""
+
+    def wer(scores: Scores) -> float:
+        return scores.table["words_wrong"][texts].sum() / scores.table["words"][texts].sum()
+
+    def hp(scores: Scores) -> float:
+        return jackknife(scores.counts[texts]).mean
+
+    words, bits = (np.mean([of(s) for s in one]) - np.mean([of(s) for s in start]) for of in (wer, hp))
+    return float(min(-words / params.wer, bits / params.hp))
+
+
+def beyond(
+    start: Sequence[Scores], curve: Mapping[float, Sequence[Scores]], floor: float, params: ClaimsParams
+) -> tuple[str, Systems]:
+    """TDSC at its best temperature (its name) beside its start, on the same texts. start: at the study's temperature.
+
+    The best of several is no test of itself: each half of the texts is judged at the temperature that the other half chose.
+    """
+    if not curve or not start:
+        return NOWHERE
+    chosen = [
+        max(curve, key=lambda heat: lesser_gain(curve[heat], start, slice(1 - half, None, 2), params))
+        for half in (0, 1)
+    ]
+    joined = []
+    for even, odd in zip(curve[chosen[0]], curve[chosen[1]], strict=True):
+        counts = odd.counts.copy()
+        counts[::2] = even.counts[::2]
+        joined.append(Scores(pd.concat([even.table[::2], odd.table[1::2]]).sort_index(), counts, [], {}))
+    name = "tdsc at T = " + " or ".join(f"{heat:g}" for heat in sorted(set(chosen)))
+    return name, systems({"sft": start, name: joined}, floor)
+
+
+def tdsc_conditions(
+    found: Systems,
+    rises: Mapping[str, Interval] | None = None,
+    heats: Systems | None = None,
+    shares: Mapping[str, Interval] | None = None,
+    outside: tuple[str, Systems] = NOWHERE,
+) -> Conditions:
+    """The conditions of T1 to T13. rises: of T6; heats, shares: of T7, by temperature from cold to hot, of the candidates
+    of one iteration; outside: `beyond`, or systems and a name there."""
+
+    def effects(what: str, measure: str):
+        if what == "rise":
+            return rises or UNKNOWN
+        if measure == "share" or what == "hotter - colder":
+            if heats is None or len(shares or ()) < 3:
+                return {"hot - cold": UNKNOWN}
+            cold, plain, hot = shares
+            if measure == "share":
+                return {f"G from {name}": shares[name] for name in (cold, hot)}
+            return {f"{more} - {less}": heats.gain(measure, more, less) for less, more in ((cold, plain), (plain, hot))}
+        if what.startswith("tdsc at its best T"):
+            name, there = outside
+            return {f"{name} - sft": there.gain(measure, name, "sft")}
+        return found.effect(what, measure)
+
+    return by_claim("T", effects)
+
+
+def systems_conditions(th: Systems, lo: Systems, clones: Mapping[str, Sequence[pd.DataFrame]]) -> Conditions:
+    """The conditions of S1 to S3: differences are paired over texts and seeds, of cloning over speakers and seeds.
+
+    clones: a table a seed of `th sft`, `th dgsa`, `lo start`, `lo tdsc`, `lo tdsc, Thai voice` and `lo tdsc, standard`,
+    with the style prefix on, as CosyVoice2 clones.
+    """
+
+    def effects(what: str, measure: str) -> Interval:
+        task, lang, names = what.split(" ", 2)
+        if task == "tts":
+            return {"th": th, "lo": lo}[lang].effect(names, measure)
+        one, other = f"{lang} {names}".split(" - ")
+        if other == "floor":
+            one, column = one.split(": ")
+            return gap(clones[one], column, clones[one], "floor") if one in clones else UNKNOWN
+        other = other if other in clones else f"{lang} {other}"
+        return gap(clones[one], measure, clones[other], measure) if {one, other} <= set(clones) else UNKNOWN
+
+    return by_claim("S", effects)

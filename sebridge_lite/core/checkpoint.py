@@ -16,6 +16,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.paths import replacing
 
 CHECKPOINT = "checkpoint.pt"
+PARTS_CODE = ("studio", "stack", "lm", "experiments/parts.py")  # what makes the embedded parts
 
 
 def key_of(*parts) -> str:

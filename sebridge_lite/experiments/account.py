@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.checkpoint import code_hash
+from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash
 from sebridge_lite.core.memory import memory_gib, peak_memory_gib
 from sebridge_lite.core.params import Params
 
@@ -94,8 +94,6 @@ def accounts(stages: Collection[str]) -> dict[str, dict]:
 
 def parts_code() -> str:
     """Whether the code that made the embedded parts is the code here: "same", "differs", or "unknown"."""
-    from sebridge_lite.studio.teach.train_parts import CODE
-
     path = paths.results("parts", "metrics.json")
     made = json.loads(path.read_text(encoding="utf-8")).get("code") if path.is_file() else None
-    return "unknown" if made is None else "same" if made == code_hash(*CODE) else "differs"
+    return "unknown" if made is None else "same" if made == code_hash(*PARTS_CODE) else "differs"

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.checkpoint import code_hash
+from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash
 from sebridge_lite.core.device import pick_device
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
@@ -20,7 +20,7 @@ from sebridge_lite.core.paths import working
 from sebridge_lite.stack.parts import FOLDERS, Parts, load_part
 from sebridge_lite.stack.studio import studio_stack
 from sebridge_lite.studio.teach.examine_parts import BY_PEOPLE, examine, held_out, token_probes
-from sebridge_lite.studio.teach.train_parts import CODE, LANGS, train_all, train_other_tokenizer
+from sebridge_lite.studio.teach.train_parts import LANGS, train_all, train_other_tokenizer
 
 UNKNOWN = "unknown (trained before hashes were kept)"
 CARDS = {  # role of each part, and the measures that its card names
@@ -65,7 +65,7 @@ def report_of(numbers: dict, seed: int) -> dict:
     """The numbers as metrics.json holds them, with seed, date and the hash of the code."""
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     return {name: round(float(value), 5) for name, value in numbers.items()} | {
-        "seed": seed, "date": date, "code": code_hash(*CODE),
+        "seed": seed, "date": date, "code": code_hash(*PARTS_CODE),
     }  # fmt: skip
 
 

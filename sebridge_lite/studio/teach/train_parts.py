@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sebridge_lite.core.checkpoint import code_hash, key_of
+from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash, key_of
 from sebridge_lite.core.memory import peak_memory_gib
 from sebridge_lite.core.params import PartParams, PretrainParams
 from sebridge_lite.core.workers import crew, workers
@@ -41,8 +41,6 @@ from sebridge_lite.studio.teach.material import Material, features, render_mater
 from sebridge_lite.studio.units import UNITS
 from sebridge_lite.studio.voices import engines, people
 
-MODULES = [f"experiments/{name}.py" for name in ("material", "train_parts", "examine_parts", "parts")]
-CODE = ("studio", "stack", "lm", *MODULES)  # what makes the parts
 TIMBRE = 64  # width of e_timbre
 SPEAKER_CROP, VOCODER_CROP = 75, 40  # frames of 20 ms
 RESYNTHESISED = 0.4  # of the scoring judge's recordings are heard through the decoder too
@@ -74,7 +72,7 @@ class Plan:
         )  # fmt: skip
         torch.manual_seed(self.p.seed + seed)
         model, batches = kind(config), Batches(sizes, names, part.budget, self.p.seed)
-        inputs = key_of(code_hash(*CODE), *(self.made[before] for before in ("material", *rests_on)))
+        inputs = key_of(code_hash(*PARTS_CODE), *(self.made[before] for before in ("material", *rests_on)))
         trained = train(model, loss, batches, collate, settings, self.work / name, inputs, name)
         file = self.work / FOLDERS.get(name, "") / name
         save_model(model, config, file, half=True)

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import sys
 import time
+import traceback
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 
@@ -79,7 +80,11 @@ def run_stage(name: str, stage: dict, outputs: Path) -> tuple[float, str]:
     os.dup2(log.fileno(), 2)
     from sebridge_lite.cli.main import main
 
-    code = main(shlex.split(stage["cmd"])[1:])
+    try:
+        code = main(shlex.split(stage["cmd"])[1:])
+    except Exception:
+        traceback.print_exc()
+        code = 1
     log.flush()
     if code:
         return time.perf_counter() - begun, Path(log.name).read_text(encoding="utf-8")[-2000:]

@@ -79,8 +79,9 @@ def recordings(bench: Bench, place: int) -> list[Take]:
     takes.append(Take(label, "people", sound.numpy(), row_of(people[0], text.id)))
     if engines:
         folder = paths.artifacts("floors", bench.lang)
-        (sound,) = bench.stack.load([read_manifest(folder / "engine-test.jsonl")[place]], folder)
-        takes.append(Take("an engine, in its own voice", "engine", sound.numpy(), row_of(engines[0], text.id)))
+        spoken = read_manifest(folder / "engine-test.jsonl")[place]
+        (sound,) = bench.stack.load([spoken], folder)
+        takes.append(Take("an engine, in its own voice", "engine", sound.numpy(), row_of(engines[0], spoken.id)))
     return takes
 
 

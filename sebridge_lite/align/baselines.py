@@ -37,9 +37,7 @@ def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[T
     batches = Batches([sum(map(len, row)) + 2 for row in rows], names, p.budget, run.seed)
     data = key_of("sft on y_real", noise, *(part for text, _, speech in rows for part in (text, speech)))
     config, fit = run.config(p.sft_lr), partial(loss, noise=noise)
-
-    def batch(indices):
-        return collate([rows[i] for i in indices])
-
-    done = run_loop(model, fit, batches, batch, config, run.work, data, run.what, run.keep)
+    done = run_loop(
+        model, fit, batches, lambda some: collate([rows[i] for i in some]), config, run.work, data, run.what, run.keep
+    )
     return done, {"utterances": len(rows)}

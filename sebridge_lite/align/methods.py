@@ -39,18 +39,9 @@ class Method:
     judge: str = "select"  # critique: which judge decides on candidates; only a control lets the one that scores
 
     @property
-    def ours(self) -> bool:
-        return not self.printed
-
-    @property
-    def table(self) -> str:
-        """The paper's first table that has it, or "ours"."""
-        return next(iter(self.printed), "ours")
-
-    @property
     def title(self) -> str:
         """The label, which says so where the paper has no such row."""
-        return f"{self.label} (ours)" if self.ours else self.label
+        return f"{self.label} (ours)" if not self.printed else self.label
 
 
 _dgsa = partial(Method, by="dgsa")

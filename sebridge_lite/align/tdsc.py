@@ -59,6 +59,9 @@ class Loop:
     synthetic: Sequence[Speech]  # the training speech, to be replayed
     work: Path  # where training goes on after a kill
 
+    def say(self, k: int, what: str) -> None:
+        print(f"{self.name}-s{self.seed} k{k}: {what}", file=sys.stderr)
+
 
 class Candidates(NamedTuple):
     """What a policy said of T texts, and the judge's decision."""
@@ -153,9 +156,8 @@ def judge(loop: Loop, k: int, texts: Sequence[Text], groups: Sequence[Sequence[T
     table = judged(groups, texts, rows_of(temperatures(k, p), p.candidates), loop.length, loop.listen)
     why = decide(table, p)
     pairs = preferences(table, why, p) if p.dpo_steps else []
-    return Candidates(
-        texts, [row for group in groups for row in group], table, why, accepted_set(table, why, p.best), pairs
-    )
+    codes = [row for group in groups for row in group]
+    return Candidates(texts, codes, table, why, accepted_set(table, why, p.best), pairs)
 
 
 def sft_set(loop: Loop, spoken: Candidates) -> list[Speech]:
@@ -164,10 +166,9 @@ def sft_set(loop: Loop, spoken: Candidates) -> list[Speech]:
     Departure from the paper: with `replay` all of the training speech stands beside it. Each sequence of G has a speaker of
     its own, so that it is never learnt under a style prefix, as it was not sampled under one.
     """
-    learnt = [
-        Speech(loop.encode(spoken.text(row)), spoken.codes[row], f"own-{i}") for i, row in enumerate(spoken.accepted)
-    ]
-    return [*learnt, *(loop.synthetic if loop.p.replay else ())]
+    learnt = enumerate(spoken.accepted)
+    own = [Speech(loop.encode(spoken.text(row)), spoken.codes[row], f"own-{place}") for place, row in learnt]
+    return [*own, *(loop.synthetic if loop.p.replay else ())]
 
 
 def learn_accepted(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates, folder: Path) -> dict:
@@ -175,7 +176,7 @@ def learn_accepted(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates,
     without = 1 - spoken.table.loc[spoken.accepted, "text"].nunique() / len(spoken.texts)
     if without:
         share = f"{without:.0%} of {len(spoken.texts)} texts have no accepted candidate"
-        print(f"{loop.name}-s{loop.seed} k{k}: {share}; it goes on with the others", file=sys.stderr)
+        loop.say(k, f"{share}; it goes on with the others")
     speech = sft_set(loop, spoken)
     settings = replace(loop.sft, steps=loop.p.steps, lr=loop.p.lr)
     examples, speakers = [(row.text, row.codes) for row in speech], [row.speaker for row in speech]
@@ -191,11 +192,10 @@ def config_of(loop: Loop, k: int, steps: int, lr: float) -> TrainConfig:
 
 def dpo_pairs(loop: Loop, spoken: Candidates, reference: TextSpeechLM) -> PairSet:
     """Eq. 19 (Sec. 4): the pairs of Eq. 18 for L_DPO, which is `dgsa_loss` on this one set of weight 1."""
-    texts = [loop.encode(spoken.text(winner)) for winner, _ in spoken.pairs]
-    pairs = [
-        ((text, text[:0], spoken.codes[winner]), (text, text[:0], spoken.codes[loser]))
-        for text, (winner, loser) in zip(texts, spoken.pairs, strict=True)
-    ]
+    pairs = []
+    for both in spoken.pairs:
+        text = loop.encode(spoken.text(both[0]))
+        pairs.append(tuple((text, text[:0], spoken.codes[row]) for row in both))
     names = [str(winner) for winner, _ in spoken.pairs]
     return paired(names, {"critique": pairs}, {"critique": 1.0}, reference)
 
@@ -204,18 +204,18 @@ def learn_pairs(
     loop: Loop, k: int, policy: TextSpeechLM, reference: TextSpeechLM, spoken: Candidates, folder: Path
 ) -> dict:
     """Trains `policy` in place by Eq. 19; returns how that went, nothing where there are no pairs."""
-    p, what = loop.p, f"{loop.name}-s{loop.seed} k{k}"
+    p, what = loop.p, f"{loop.name}-s{loop.seed} k{k}: DPO"
     if not spoken.pairs:
-        print(f"{what}: no text has both a winner and a loser; it goes on without DPO", file=sys.stderr)
+        loop.say(k, "no text has both a winner and a loser; it goes on without DPO")
         return {}
     pairs = dpo_pairs(loop, spoken, reference)
     config = config_of(loop, k, p.dpo_steps, p.dpo_lr)
     batches = Batches(pairs.sizes, pairs.names, max(p.dpo_budget, *map(int, pairs.sizes)), config.seed)
     data = key_of(*(part for both in pairs.rows for row in both for part in row), pairs.reference, p.beta)
-    done = train(policy, partial(dgsa_loss, beta=p.beta), batches, pairs.collate, config, folder, data, f"{what}: DPO")
+    done = train(policy, partial(dgsa_loss, beta=p.beta), batches, pairs.collate, config, folder, data, what)
     change = float(pd.read_csv(folder / "loss.csv")["winner_change"].tail(LATEST).mean())
     if line := fallen(change, p.most_fall):
-        print(f"{what}: {line}", file=sys.stderr)
+        loop.say(k, line)
     return {"dpo_loss": round(done.loss, 4), "winner_change": round(change, 4)}
 
 
@@ -244,11 +244,8 @@ def tdsc(
         spoken = judge(loop, k, said, speak(loop, k, policy, said))
         if not spoken.accepted:
             why = ", ".join(f"{name} {share:.0%}" for name, share in spoken.why.mean().items())
-            print(
-                f"{loop.name}-s{loop.seed} k{k}: none of {len(spoken.codes):,} candidates accepted (rejected for {why}); "
-                "the loop ends here: start from a better policy or raise tdsc.max_wer",
-                file=sys.stderr,
-            )
+            none = f"none of {len(spoken.codes):,} candidates accepted (rejected for {why})"
+            loop.say(k, f"{none}; the loop ends here: start from a better policy or raise tdsc.max_wer")
             return k - 1
         about = learn(loop, k, policy, spoken, loop.work / f"k{k}")
         policy = keep(k, policy, spoken, about)

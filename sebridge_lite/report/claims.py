@@ -17,16 +17,8 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.account import NAME, accounted, accounts, here, parts_code
-from sebridge_lite.paper.evidence import (
-    CONTENTS,
-    FIELDS,
-    FIGURES,
-    TABLES,
-    evidence,
-    evidence_claims,
-    in_words,
-    read_json,
-)
+from sebridge_lite.paper import evidence
+from sebridge_lite.paper.evidence import CONTENTS, FIELDS, FIGURES, TABLES, in_words, read_json
 from sebridge_lite.report.render import render, write
 
 DIGITS = 5  # significant: more than is ever printed, and summary.json stays small
@@ -64,10 +56,9 @@ def in_order(claims: Sequence[dict]) -> list[dict]:
 def summary_of(origin: dict, sources: dict, tables: dict) -> dict:
     """summary.json: whose it is, what each stage took, and the tables."""
     sources = dict(sorted(sources.items()))
-    took = {"seconds": "seconds", "memory_gib": "peak_gib"}
-    parts = {key: {stage: source[name] for stage, source in sources.items() if source.get(name) is not None}
-             for key, name in took.items()}  # fmt: skip
-    return origin | parts | {"sources": sources, "tables": tables}
+    seconds = {stage: source["seconds"] for stage, source in sources.items() if "seconds" in source}
+    memory = {stage: source["peak_gib"] for stage, source in sources.items() if "peak_gib" in source}
+    return origin | {"seconds": seconds, "memory_gib": memory, "sources": sources, "tables": tables}
 
 
 def of_this_run(params: Params) -> tuple[dict, list[dict]]:
@@ -76,25 +67,36 @@ def of_this_run(params: Params) -> tuple[dict, list[dict]]:
     claims = [row for stage in sources for row in read_json(paths.results(stage, "claims.json"), [])]
     if not claims:
         raise UserError(f"{paths.results()}: no stage has judged a claim yet; `dvc repro` runs them")
-    tables = {
-        name: read_table(paths.results(table["stage"], f"{table.get('file', name)}.csv")) if table["stage"] in sources else []
-        for name, table in TABLES.items()
-    }  # fmt: skip
+    tables = {name: [] for name in TABLES}
+    for name, table in TABLES.items():
+        if table["stage"] in sources:
+            tables[name] = read_table(paths.results(table["stage"], f"{table.get('file', name)}.csv"))
     origin = here(params) | {"stack": "studio", "parts_code": parts_code()}
     return summary_of(origin, sources, tables), in_order(claims)
 
 
+def judged_run() -> tuple[dict, list[dict]]:
+    """The summary and the claims that `sebridge claims` has written for this run."""
+    summary, claims = (read_json(paths.results("claims", f"{name}.json"), None) for name in ("summary", "claims"))
+    if summary is None or claims is None:
+        raise UserError(f"{paths.results('claims')}: no verdicts yet; `sebridge claims` writes them")
+    return summary, claims
+
+
 def merged(summary: dict, claims: list[dict]) -> tuple[dict, list[dict]]:
     """The evidence with what this run has in the place of what it had."""
-    new, old = summary["sources"], evidence()
-    kept = {stage: source for stage, source in old.get("sources", {}).items() if PART_OF.get(stage, stage) not in new}
+    new, old = summary["sources"], evidence.evidence()
+    stay = {stage: source for stage, source in old.get("sources", {}).items() if PART_OF.get(stage, stage) not in new}
     tables = {
         name: (summary if table["stage"] in new else old).get("tables", {}).get(name, [])
         for name, table in TABLES.items()
     }
-    others = [row for row in evidence_claims() if stage_of(row) in kept and row["id"] not in {c["id"] for c in claims}]
-    origin = {key: value for key, value in summary.items() if key not in ("seconds", "memory_gib", "sources", "tables")}
-    return summary_of(origin, kept | new, tables), in_order([*claims, *others])
+    others = [
+        row
+        for row in evidence.evidence_claims()
+        if stage_of(row) in stay and row["id"] not in {c["id"] for c in claims}
+    ]
+    return summary_of(summary, stay | new, tables), in_order([*claims, *others])
 
 
 def elsewhere(summary: dict, stage: str) -> str:

@@ -9,19 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sebridge_lite.core.params import ClaimsParams
+from sebridge_lite.measure import verdicts
 from sebridge_lite.measure.stats import UNKNOWN, value_range
-from sebridge_lite.measure.verdicts import (
-    CLAIMS,
-    CONTRADICTED,
-    NOT_REPRODUCED,
-    NOT_TESTED,
-    REPRODUCED,
-    conditions_of,
-    smallest,
-)
+from sebridge_lite.measure.verdicts import CLAIMS
 from sebridge_lite.paper import labels
 
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, CONTRADICTED, NOT_TESTED)
+VERDICTS = (verdicts.REPRODUCED, verdicts.NOT_REPRODUCED, verdicts.CONTRADICTED, verdicts.NOT_TESTED)
 
 
 class Row(NamedTuple):
@@ -43,16 +36,14 @@ class Row(NamedTuple):
 
 def ledger_row(id: str, found: Mapping | None, params: ClaimsParams) -> Row:
     """The row of a claim. found: its row of claims.json, if there is one"""
-    head = conditions_of(CLAIMS[id].conditions, lambda what, measure: UNKNOWN)[0]
+    head = verdicts.conditions_of(CLAIMS[id].conditions, lambda what, measure: UNKNOWN)[0]
     label, by, digits = labels.measure(head.measure)
     name, _, unit = label.partition(", ")
-    unit, least = unit.replace("%", "points"), smallest(head.measure, params)
-    about = {
-        "id": id, "claim": CLAIMS[id].claim, "paper": CLAIMS[id].paper, "what": f"{name}, {head.what}", "wanted": head.wanted,
-        "smallest": value_range(least, None, None, unit, f".{digits}f", by),
-    }  # fmt: skip
+    unit, least = unit.replace("%", "points"), verdicts.smallest(head.measure, params)
+    about = {"id": id, "claim": CLAIMS[id].claim, "paper": CLAIMS[id].paper, "wanted": head.wanted}
+    about["what"], about["smallest"] = f"{name}, {head.what}", value_range(least, None, None, unit, f".{digits}f", by)
     if found is None:
-        return Row(ours="", n=0, seeds=0, verdict=NOT_TESTED, source="", scaled=None, **about)
+        return Row(ours="", n=0, seeds=0, verdict=verdicts.NOT_TESTED, source="", scaled=None, **about)
     ours, scaled = "", None
     if found["ours"] is not None:
         mean, (low, high) = found["ours"], found["interval"]

@@ -68,10 +68,9 @@ def page_of(nb: nbformat.NotebookNode, name: str, title: str, origin: str) -> st
     for index, cell in enumerate(nb.cells):
         cell.id = str(index)  # the same run gives the same bytes
     prose = MarkdownWithMath(renderer=Prose(escape=False, exclude_anchor_links=True))
-    exporter = HTMLExporter(
-        template_name="notebook", extra_template_basedirs=[str(TEMPLATES)], exclude_input_prompt=True,
-        exclude_output_prompt=True, filters={"markdown2html": prose.render},
-    )  # fmt: skip
+    look = {"template_name": "notebook", "exclude_input_prompt": True, "exclude_output_prompt": True}
+    filters = {"markdown2html": prose.render}
+    exporter = HTMLExporter(extra_template_basedirs=[str(TEMPLATES)], filters=filters, **look)
     about = {"metadata": {"name": name}, "title": title, "origin": origin}
     return exporter.from_notebook_node(nb, resources=about)[0]
 
@@ -90,18 +89,15 @@ def run_pages() -> list[str]:
     missing = [stage for stage in STAGES if stage not in found]
     pages["index.html"] = render("notebooks.html", notebooks=listed, missing=missing)
     size = sum(len(page.encode()) for page in pages.values())
+    said = f"{len(found)} pages, {size / 1e6:.1f} MB"
     if size > MOST:
-        raise UserError(
-            f"the pages have {size / 1e6:.1f} MB, {MOST / 1e6:.0f} are allowed; make the figures smaller (DPI)"
-        )
+        raise UserError(f"{said}, {MOST / 1e6:.0f} are allowed; make the figures smaller (DPI)")
     with paths.replacing(paths.results("notebooks")) as temporary:
         temporary.mkdir()
         for name, page in pages.items():
             (temporary / name).write_text(page, encoding="utf-8")
-    where = paths.results("notebooks", "index.html")
-    return [f"not run: {', '.join(missing)}"] * bool(missing) + [
-        f"{len(found)} pages, {size / 1e6:.1f} MB, see {where}"
-    ]
+    said = f"{said}, see {paths.results('notebooks', 'index.html')}"
+    return [f"not run: {', '.join(missing)}", said] if missing else [said]
 
 
 def execute(notebook: Path) -> None:

@@ -7,13 +7,11 @@ import base64
 import json
 from collections.abc import Mapping
 from functools import cache
-from itertools import zip_longest
 from pathlib import Path
 
 import jinja2
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.stats import row_range, value_range
 from sebridge_lite.paper.labels import FONT_FOLDER, FONTS, measure
 
@@ -30,30 +28,21 @@ def cell(row: Mapping, name: str) -> str:
     return row_range(row, name)
 
 
-def base64_of(content: bytes) -> str:
-    """Bytes as a data address holds them."""
-    return base64.b64encode(content).decode()
-
-
 def fonts() -> dict[str, str]:
     """The fonts of Thai and Lao by the letters that they have, in base64."""
-    letters = {"Thai": "U+0E00-0E7F", "Lao": "U+0E80-0EFF"}
-    return {
-        letters[script]: base64_of((FONT_FOLDER / next(name for name in FONTS if script in name)).read_bytes())
-        for script in letters
-    }
+    files = dict(zip(("U+0E00-0E7F", "U+0E80-0EFF"), FONTS, strict=True))
+    return {letters: base64.b64encode((FONT_FOLDER / name).read_bytes()).decode() for letters, name in files.items()}
 
 
 @cache
 def environment() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=jinja2.select_autoescape(["html", "css"]),
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+    layout = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    loader, escaped = jinja2.FileSystemLoader(TEMPLATES), jinja2.select_autoescape(["html", "css"])
+    made = jinja2.Environment(loader=loader, autoescape=escaped, undefined=jinja2.StrictUndefined, **layout)
     made.filters |= {
         "range": row_range,
         "cell": cell,
-        "base64": base64_of,
+        "base64": lambda content: base64.b64encode(content).decode(),  # as a data address holds bytes
         "json": lambda value: json.dumps(value, ensure_ascii=False, allow_nan=False),
         "bars": lambda text: str(text).replace("|", "\\|"),  # one within a cell of Markdown would end it
     }
@@ -71,16 +60,3 @@ def write(path: Path, content: str | bytes) -> Path:
     with paths.replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
-
-
-def check_same(path: Path, anew: str, remedy: str) -> None:
-    """Fails where a file is not what would be written now, and says where they part."""
-    if not path.is_file():
-        raise UserError(f"{path}: not there; {remedy}")
-    lines = zip_longest(path.read_text(encoding="utf-8").splitlines(), anew.splitlines(), fillvalue="")
-    for number, (one, other) in enumerate(lines, 1):
-        if one != other:
-            parted = (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-            at = max(0, next(parted, min(len(one), len(other))) - 20)
-            there, again = one[at : at + 60], other[at : at + 60]
-            raise UserError(f"{path.name}: line {number}: it says {there!r}, made again it is {again!r}; {remedy}")

@@ -8,7 +8,7 @@
 Left out: audio; scripts.
 """
 
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +34,20 @@ from sebridge_lite.paper.evidence import (
     inconsistencies,
     read_json,
 )
-from sebridge_lite.report.claims import as_text, check_publishable, elsewhere, files_of, of_this_run, stage_of
-from sebridge_lite.report.ledger import VERDICTS, counts, ledger
-from sebridge_lite.report.render import check_same, fonts, render, write
+from sebridge_lite.report.claims import (
+    as_text,
+    check_publishable,
+    elsewhere,
+    files_of,
+    judged_run,
+    of_this_run,
+    stage_of,
+)
+from sebridge_lite.report.ledger import VERDICTS, ledger
+from sebridge_lite.report.render import fonts, render, write
 
 LARGEST = 3_000_000  # bytes of the page
-README = "README.md"
+README, CHECKLIST = "README.md", Path(__file__).with_name("checklist.json")
 BLOCKS = ("scaling", "aligned", "critique", "verdicts")  # of the README, each between two comments
 
 
@@ -57,14 +65,11 @@ class Findings:
 
 def of_run() -> Findings:
     """This run, after its claims."""
-    folder = paths.results("claims")
-    summary, claims = (read_json(folder / name, None) for name in ("summary.json", "claims.json"))
-    if summary is None or claims is None:
-        raise UserError(f"{folder}: no verdicts yet; `sebridge claims` writes them")
-    drawn = {name: paths.results(figure["stage"], f"{name}.png") for name, figure in FIGURES.items()
-             if figure["stage"] in summary["sources"]}  # fmt: skip
+    summary, claims = judged_run()
+    drawn = {name: figure["stage"] for name, figure in FIGURES.items() if figure["stage"] in summary["sources"]}
+    pictures = _read({name: paths.results(stage, f"{name}.png") for name, stage in drawn.items()})
     versions = {package: version(package) or "not installed" for package in PACKAGES}
-    return Findings(summary, claims, _read(drawn), versions, active_params().claims, "../..")
+    return Findings(summary, claims, pictures, versions, active_params().claims, "../..")
 
 
 def of_evidence() -> Findings:
@@ -72,9 +77,7 @@ def of_evidence() -> Findings:
     folder = paths.root() / "results"
     if not evidence():
         raise UserError(f"{folder}: no evidence is committed; `sebridge claims --publish` of a full run writes it")
-    pins = dict(
-        line.lower().split("==") for line in (paths.root() / "constraints.txt").read_text().split() if "==" in line
-    )
+    pins = dict(re.findall(r"(\S+)==(\S+)", (paths.root() / "constraints.txt").read_text().lower()))
     versions = {package: pins[package] for package in PACKAGES if package in pins}
     rule = load_params(paths.root() / "params" / f"{evidence()['profile']}.yaml").claims
     pictures = _read({name: folder / f"{name}.png" for name in FIGURES})
@@ -100,16 +103,13 @@ def _claims(found: Findings) -> list[dict]:
 def page_of(found: Findings) -> str:
     """The page; whatever comes from data is escaped by the template."""
     summary, tables = found.summary, found.summary["tables"]
-    sections = beside.sections(tables)
-    text = render(
-        "report.html", summary=summary, root=found.root, versions=found.versions, rule=found.rule, contents=CONTENTS,
-        origin=in_words(summary), origins={stage: in_words(source) for stage, source in summary["sources"].items()},
-        elsewhere={stage: elsewhere(summary, stage) for stage in summary["sources"]}, claims=_claims(found),
-        verdicts=VERDICTS, counts=counts(ledger(found.claims, found.rule)), sections=sections, pictures=found.pictures,
-        placed={name for section in sections for name in section.figures}, points=inconsistencies(), fonts=fonts(),
-        notebooks={stage: name for stage, (name, *_) in STAGES.items()},
-        checklist=json.loads(Path(__file__).with_name("checklist.json").read_text(encoding="utf-8")),
-    )  # fmt: skip
+    sections, rows = beside.sections(tables), _claims(found)
+    whose = {"in_words": in_words, "elsewhere": {stage: elsewhere(summary, stage) for stage in summary["sources"]}}
+    judged = {"claims": rows, "verdicts": VERDICTS}
+    paper = {"sections": sections, "points": inconsistencies(), "checklist": read_json(CHECKLIST, [])}
+    drawn = {"placed": {name for section in sections for name in section.figures}, "fonts": fonts()}
+    known = {"contents": CONTENTS, "stages": STAGES}
+    text = render("report.html", **vars(found) | whose | judged | paper | drawn | known)
     if len(text.encode()) > LARGEST:
         raise UserError(f"the page would have {len(text.encode()):,} bytes, at most {LARGEST:,} are allowed")
     return text
@@ -128,8 +128,8 @@ def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
         if text.count(start) != 1 or text.count(end) != 1:
             raise UserError(f"{README}: not one pair of {start.strip()} and {end}; restore them with git")
         before, rest = text.split(start)
-        block = render("readme.md", block=name, summary=summary, tables=tables, claims=claims, said=said,
-                       contents=TABLES, methods=METHODS)  # fmt: skip
+        known = {"contents": TABLES, "methods": METHODS}
+        block = render("readme.md", block=name, summary=summary, tables=tables, claims=claims, said=said, **known)
         text = before + start + block + end + rest.split(end)[1]
     return text
 
@@ -164,23 +164,31 @@ def run_check(params: Params) -> list[str]:
     if (folder / "summary.json").is_file():
         kept, (summary, claims) = of_run(), of_this_run(params)
         summary |= {name: kept.summary[name] for name in (*FIELDS, "parts_code")}  # who checks is not who ran it
-        files = {folder / name: text for name, text in files_of(summary, claims).items()} | {
-            paths.results("report", "report.html"): page_of(kept)
-        }
-        _compare(files, "`sebridge claims`, then `sebridge report`, write it again")
+        files = {folder / name: text for name, text in files_of(summary, claims).items()}
+        files[paths.results("report", "report.html")] = page_of(kept)
+        check_same(files, "`sebridge claims`, then `sebridge report`, write it again")
         said.append(f"this run: {len(files)} files say what its tables say")
     if evidence():
         kept = of_evidence()
         summary_json = paths.root() / "results" / "summary.json"
         check_publishable(kept.summary, summary_json.read_text(encoding="utf-8"))
         files = {summary_json.with_name("summary.md"): as_text(kept.summary, kept.claims)} | published(kept)
-        _compare(files, "`sebridge report --publish --readme` or `sebridge claims --publish` writes it again")
+        check_same(files, "`sebridge report --publish --readme` or `sebridge claims --publish` writes it again")
         said.append(f"the evidence: {len(files)} files say what summary.json and claims.json say")
     if not said:
         raise UserError(f"{paths.results()}: nothing to check: no claims of a run, no committed evidence")
     return said
 
 
-def _compare(files: Mapping[Path, str], remedy: str) -> None:
-    for path, text in files.items():
-        check_same(path, text, remedy)
+def check_same(files: Mapping[Path, str], remedy: str) -> None:
+    """Fails where a file is not what would be written now, and says where they part."""
+    for path, anew in files.items():
+        there = path.read_text(encoding="utf-8") if path.is_file() else None
+        if there is None:
+            raise UserError(f"{path}: not there; {remedy}")
+        if there != anew:
+            both = zip(f"{there}\0", f"{anew}\1", strict=False)
+            at = next(place for place, (one, other) in enumerate(both) if one != other)
+            line, begin = there.count("\n", 0, at) + 1, max(there.rfind("\n", 0, at) + 1, at - 20)
+            said, again = there[begin : begin + 60], anew[begin : begin + 60]
+            raise UserError(f"{path.name}: line {line}: it says {said!r}, made again it is {again!r}; {remedy}")

@@ -22,11 +22,11 @@ from sebridge_lite.experiments.account import NAME, accounted
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening import LOUD, levelled
 from sebridge_lite.measure import effects
-from sebridge_lite.paper.evidence import evidence_claims, read_json
+from sebridge_lite.paper.evidence import evidence_claims
 from sebridge_lite.paper.figures import curves
 from sebridge_lite.paper.labels import ENGINE, OURS, PEOPLE, use_style
 from sebridge_lite.paper.published import NAMES, published
-from sebridge_lite.report.claims import read_table
+from sebridge_lite.report.claims import judged_run, read_table
 from sebridge_lite.report.ledger import VERDICTS
 from sebridge_lite.report.render import fonts, render, write
 from sebridge_lite.report.site_clips import Group, collect
@@ -123,10 +123,8 @@ def erosion_figure(tables: Mapping, alpha: float, lang: str) -> bytes | None:
     rows += [row | {"system": title, "alpha": alpha} for title, row in beside.items()]
     lines = {name: levels[name] for name in ("people", "engines") if name in levels}
     use_style()
-    table = pd.DataFrame(rows).sort_values("alpha", kind="stable")
-    return png(
-        curves(table, "alpha", ["f0_std", "wer"], by="system", levels=lines, dots=list(beside), size=(4, 3)), dpi=110
-    )
+    table, look = pd.DataFrame(rows).sort_values("alpha", kind="stable"), {"dots": list(beside), "size": (4, 3)}
+    return png(curves(table, "alpha", ["f0_std", "wer"], by="system", levels=lines, **look), dpi=110)
 
 
 def page_of(heard: Mapping, stack: Stack, summary: dict, claims: list[dict], params: Params, committed: bool) -> str:
@@ -138,27 +136,20 @@ def page_of(heard: Mapping, stack: Stack, summary: dict, claims: list[dict], par
         "tdsc": [effects.tdsc_sentence(pd.DataFrame(tables["table4"]))] if loop else [],
     }
     groups = {name: [shown(group, stack) for group in heard[name]] for name in ("erosion", "aligned", "tdsc", "cloned")}
-    printed = {name: published(name).to_dict("records") for name in
-               ("table1_scaling", "table3_alignment_thai_alpha80", "figure6_tdsc_iterations")}  # fmt: skip
-    return render(
-        "site.html", summary=summary, tables=tables, claims=claims, verdicts=VERDICTS, committed=committed, params=params,
-        alpha=alpha, figure=erosion_figure(tables, alpha, params.roles.dgsa), said=said, groups=groups, absent=heard["absent"],
-        printed=printed, names=NAMES, language=language, methods=METHODS, fonts=fonts(), level=20 * np.log10(LOUD),
-        systems=read_table(paths.results("systems", "table5_beside.csv")),
-    )  # fmt: skip
+    figure, systems = erosion_figure(tables, alpha, params.roles.dgsa), paths.results("systems", "table5_beside.csv")
+    known = {"printed": published, "names": NAMES, "language": language, "methods": METHODS, "verdicts": VERDICTS}
+    ours = {"summary": summary, "tables": tables, "claims": claims, "committed": committed, "params": params}
+    made = {"figure": figure, "said": said, "groups": groups, "absent": heard["absent"], "systems": read_table(systems)}
+    return render("site.html", **known, **ours, **made, alpha=alpha, fonts=fonts(), level=20 * np.log10(LOUD))
 
 
 def run_site(params: Params, publish: bool = False) -> str:
     """Where the page is, and how large."""
     if publish and params.profile == "smoke":
         raise UserError("profile smoke: too small to publish; run lite or full")
-    summary, claims = (read_json(paths.results("claims", f"{name}.json"), None) for name in ("summary", "claims"))
-    if summary is None or claims is None:
-        raise UserError(f"{paths.results('claims')}: no verdicts yet; `sebridge claims` writes them")
-    if summary["profile"] != params.profile:
-        raise UserError(
-            f"results/claims is of profile {summary['profile']}, params.yaml of {params.profile}; `dvc repro`"
-        )
+    summary, claims = judged_run()
+    if (made := summary["profile"]) != params.profile:
+        raise UserError(f"results/claims is of profile {made}, params.yaml of {params.profile}; `dvc repro`")
     committed = bool(evidence_claims()) and all(row["verdict"] == "not tested" for row in claims)
     with accounted("site", paths.results("site", NAME), params):
         heard, stack = collect(params)

@@ -54,9 +54,7 @@ def chosen(utterances: Sequence[Utterance], count: int, least_words: int) -> lis
     """Places of the first sentences, in the test set's order, of at least so many words."""
     places = [place for place, utterance in enumerate(utterances) if len(utterance.words) >= least_words][:count]
     if not places:
-        raise UserError(
-            f"test set: no sentence of {least_words} words for the page; lower site.least_words in params.yaml"
-        )
+        raise UserError(f"test set: no sentence of {least_words} words for the page; lower site.least_words")
     return places
 
 
@@ -106,32 +104,28 @@ def erosion(bench: Bench, places: Sequence[int]) -> tuple[list[Group], list[str]
 
 def aligned(bench: Bench, places: Sequence[int]) -> tuple[list[Group], list[str]]:
     """Each sentence by SFT and what became of it, beside the recording; and what this run has not."""
-    there = [name for name in ALIGNED if name in bench.params.cells.aligned]
-    by_place = [recordings(bench, place)[:1] for place in places]
-    for name in there:
-        scores, _ = choose.aligned_scores(bench, name, bench.params.cells.seeds[0])
-        _append(by_place, said(bench, scores, places, METHODS["align"][name].title))
-    return _numbered(bench, places, by_place), [METHODS["align"][name].title for name in ALIGNED if name not in there]
+    titles = {name: METHODS["align"][name].title for name in ALIGNED}
+    there, seed = [name for name in titles if name in bench.params.cells.aligned], bench.params.cells.seeds[0]
+    heard = {titles.pop(name): choose.aligned_scores(bench, name, seed)[0] for name in there}
+    return sentences(bench, places, heard, recorded=1), list(titles.values())
 
 
 def criticised(bench: Bench, places: Sequence[int]) -> tuple[list[Group], list[str]]:
     """Each sentence after 0, 1, ... iterations of TDSC, beside recordings."""
     if "tdsc" not in bench.params.cells.critique:
         return [], ["TDSC"]
-    by_place = [recordings(bench, place) for place in places]
-    for k, (scores, _) in enumerate(critique_scores.history(bench, "tdsc", bench.params.cells.seeds[0])):
-        _append(by_place, said(bench, scores, places, f"k{k}" if k else "k0, the start"))
-    return _numbered(bench, places, by_place), []
+    history = critique_scores.history(bench, "tdsc", bench.params.cells.seeds[0])
+    heard = {f"k{k}" if k else "k0, the start": scores for k, (scores, _) in enumerate(history)}
+    return sentences(bench, places, heard, recorded=2), []
 
 
-def _append(by_place: Sequence[list[Take]], takes: Sequence[Take]) -> None:
-    for some, take in zip(by_place, takes, strict=True):
-        some.append(take)
-
-
-def _numbered(bench: Bench, places: Sequence[int], by_place: Sequence[list[Take]]) -> list[Group]:
-    numbered = enumerate(zip(places, by_place, strict=True), 1)
-    return [group_of(f"Sentence {number}", bench, place, takes) for number, (place, takes) in numbered]
+def sentences(bench: Bench, places: Sequence[int], heard: Mapping[str, Scores], recorded: int) -> list[Group]:
+    """Each sentence by every system, by its label, beside so many recordings."""
+    systems = [said(bench, scores, places, label) for label, scores in heard.items()]
+    return [
+        group_of(f"Sentence {number}", bench, place, [*recordings(bench, place)[:recorded], *takes])
+        for number, (place, *takes) in enumerate(zip(places, *systems, strict=True), 1)
+    ]
 
 
 def cloned(bench: Bench, policy: str, voice: str, people: Sequence[str] | None = None) -> list[Group]:
@@ -149,14 +143,13 @@ def cloned(bench: Bench, policy: str, voice: str, people: Sequence[str] | None =
     read = bench.stack.load([texts[place] for place in places], bench.folder("test"))
     groups = []
     for place, sound, recording in zip(places, made, read, strict=True):
-        text, said_in = texts[place], language(bench.lang).name
-        name = (
-            f"Studio person {text.speaker.rpartition('-')[2]}" if text.kind == "people" else f"Speaker {text.speaker}"
-        )
-        takes = [Take(f"reference, {language(voice).name}", "people", given.sounds[place].numpy(), {}),
-                 Take("the person's recording", "people", recording.numpy(), row_of(heard, text.id)),
-                 Take("clone", "ours", sound.numpy(), row_of(scores, text.id))]  # fmt: skip
-        groups.append(group_of(f"{name}, in {said_in}", bench, place, takes, text.speaker))
+        text, studio = texts[place], texts[place].kind == "people"
+        name = f"Studio person {text.speaker.rpartition('-')[2]}" if studio else f"Speaker {text.speaker}"
+        reference = Take(f"reference, {language(voice).name}", "people", given.sounds[place].numpy(), {})
+        person = Take("the person's recording", "people", recording.numpy(), row_of(heard, text.id))
+        cloned = Take("clone", "ours", sound.numpy(), row_of(scores, text.id))
+        title = f"{name}, in {language(bench.lang).name}"
+        groups.append(group_of(title, bench, place, [reference, person, cloned], text.speaker))
     return groups
 
 

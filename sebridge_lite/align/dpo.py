@@ -5,9 +5,9 @@ eos and of nothing else, and `align.dgsa` brings the pairs. Options are off unle
 every other loss of this family (hinge, KTO, ...), f-divergences, weights by pair.
 """
 
+import math
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -73,7 +73,7 @@ def dpo_loss(
 
 def fallen(change: float, most: float) -> str | None:
     """One line when the winner's log-probability, in nats a token against the reference, fell by over `most`; else None."""
-    if torch.isfinite(torch.tensor(change)) and change >= -most:
+    if -most <= change < math.inf:
         return None
     return (
         f"displacement: the winners' log-probability changed by {change:+.3f} nats a token (at most {most} may be lost); "

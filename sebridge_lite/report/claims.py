@@ -87,15 +87,10 @@ def merged(summary: dict, claims: list[dict]) -> tuple[dict, list[dict]]:
     """The evidence with what this run has in the place of what it had."""
     new, old = summary["sources"], evidence.evidence()
     stay = {stage: source for stage, source in old.get("sources", {}).items() if PART_OF.get(stage, stage) not in new}
-    tables = {
-        name: (summary if table["stage"] in new else old).get("tables", {}).get(name, [])
-        for name, table in TABLES.items()
-    }
-    others = [
-        row
-        for row in evidence.evidence_claims()
-        if stage_of(row) in stay and row["id"] not in {c["id"] for c in claims}
-    ]
+    whose = {name: summary if table["stage"] in new else old for name, table in TABLES.items()}
+    tables = {name: found.get("tables", {}).get(name, []) for name, found in whose.items()}
+    judged = {row["id"] for row in claims}
+    others = [row for row in evidence.evidence_claims() if stage_of(row) in stay and row["id"] not in judged]
     return summary_of(summary, stay | new, tables), in_order([*claims, *others])
 
 
@@ -112,8 +107,7 @@ def as_text(summary: dict, claims: list[dict]) -> str:
     for row in claims:
         if where := elsewhere(summary, stage_of(row)):
             others.setdefault(where, []).append(row["id"])
-    origins = {name: elsewhere(summary, table["stage"]) for name, table in TABLES.items()}
-    return render("summary.md", summary=summary, claims=claims, others=others, contents=CONTENTS, origins=origins)
+    return render("summary.md", summary=summary, claims=claims, others=others, contents=CONTENTS, elsewhere=elsewhere)
 
 
 def files_of(summary: dict, claims: list[dict]) -> dict[str, str]:
@@ -129,12 +123,10 @@ def check_publishable(summary: dict, text: str) -> None:
     """Fails unless all is of one profile, and small. text: of summary.json"""
     for stage, source in summary["sources"].items():
         if source["profile"] != summary["profile"] and any(stage == table["stage"] for table in TABLES.values()):
-            raise UserError(
-                f"{paths.results(stage)}: made by profile {source['profile']}, not {summary['profile']}; nothing was "
-                f"published; `dvc repro {stage}` makes it again"
-            )
-    if len(text.encode()) >= LARGEST:
-        raise UserError(f"summary.json would have {len(text.encode()):,} bytes, at most {LARGEST:,} are published")
+            made = f"{paths.results(stage)}: made by profile {source['profile']}, not {summary['profile']}"
+            raise UserError(f"{made}; nothing was published; `dvc repro {stage}` makes it again")
+    if (size := len(text.encode())) >= LARGEST:
+        raise UserError(f"summary.json would have {size:,} bytes, at most {LARGEST:,} are published")
 
 
 def run_claims(params: Params, publish: bool = False) -> list[str]:

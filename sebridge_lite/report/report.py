@@ -8,6 +8,7 @@
 Left out: audio; scripts.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,26 +24,8 @@ from sebridge_lite.experiments.account import NAME, PACKAGES, accounted, version
 from sebridge_lite.experiments.run import STAGES
 from sebridge_lite.measure import effects
 from sebridge_lite.paper import beside
-from sebridge_lite.paper.evidence import (
-    CONTENTS,
-    FIELDS,
-    FIGURES,
-    TABLES,
-    evidence,
-    evidence_claims,
-    in_words,
-    inconsistencies,
-    read_json,
-)
-from sebridge_lite.report.claims import (
-    as_text,
-    check_publishable,
-    elsewhere,
-    files_of,
-    judged_run,
-    of_this_run,
-    stage_of,
-)
+from sebridge_lite.paper.evidence import CONTENTS, FIELDS, FIGURES, evidence, evidence_claims, in_words, inconsistencies
+from sebridge_lite.report.claims import as_text, check_publishable, elsewhere, files_of, judged_run, of_this_run
 from sebridge_lite.report.ledger import VERDICTS, ledger
 from sebridge_lite.report.render import fonts, render, write
 
@@ -88,28 +71,13 @@ def _read(files: Mapping[str, Path]) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items() if path.is_file()}
 
 
-def _claims(found: Findings) -> list[dict]:
-    """The ledger's rows, each with its stage, its conditions, and what else its claim says."""
-    claims, rows = {row["id"]: row for row in found.claims}, []
-    for row in ledger(found.claims, found.rule):
-        claim = claims.get(row.id, {})
-        stage = stage_of(claim) if claim else ""
-        conditions = [one for one in found.summary["tables"].get(f"conditions_{stage}") or [] if one["id"] == row.id]
-        said = {name: claim.get(name, "") for name in ("strict", "why")}
-        rows.append(row._asdict() | said | {"stage": stage, "conditions": conditions})
-    return rows
-
-
 def page_of(found: Findings) -> str:
     """The page; whatever comes from data is escaped by the template."""
-    summary, tables = found.summary, found.summary["tables"]
-    sections, rows = beside.sections(tables), _claims(found)
-    whose = {"in_words": in_words, "elsewhere": {stage: elsewhere(summary, stage) for stage in summary["sources"]}}
-    judged = {"claims": rows, "verdicts": VERDICTS}
-    paper = {"sections": sections, "points": inconsistencies(), "checklist": read_json(CHECKLIST, [])}
-    drawn = {"placed": {name for section in sections for name in section.figures}, "fonts": fonts()}
-    known = {"contents": CONTENTS, "stages": STAGES}
-    text = render("report.html", **vars(found) | whose | judged | paper | drawn | known)
+    sections, rows = beside.sections(found.summary["tables"]), ledger(found.claims, found.rule)
+    checklist = json.loads(CHECKLIST.read_text(encoding="utf-8"))
+    known = {"contents": CONTENTS, "stages": STAGES, "verdicts": VERDICTS, "in_words": in_words, "elsewhere": elsewhere}
+    beside_ours = {"sections": sections, "points": inconsistencies(), "checklist": checklist}
+    text = render("report.html", **vars(found), **known, **beside_ours, rows=rows, fonts=fonts())
     if len(text.encode()) > LARGEST:
         raise UserError(f"the page would have {len(text.encode()):,} bytes, at most {LARGEST:,} are allowed")
     return text
@@ -128,7 +96,7 @@ def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
         if text.count(start) != 1 or text.count(end) != 1:
             raise UserError(f"{README}: not one pair of {start.strip()} and {end}; restore them with git")
         before, rest = text.split(start)
-        known = {"contents": TABLES, "methods": METHODS}
+        known = {"contents": CONTENTS["tables"], "methods": METHODS}
         block = render("readme.md", block=name, summary=summary, tables=tables, claims=claims, said=said, **known)
         text = before + start + block + end + rest.split(end)[1]
     return text

@@ -24,7 +24,7 @@ from sebridge_lite.extras.listening import LOUD, levelled
 from sebridge_lite.measure import effects
 from sebridge_lite.paper.evidence import evidence_claims
 from sebridge_lite.paper.figures import curves
-from sebridge_lite.paper.labels import ENGINE, OURS, PEOPLE, use_style
+from sebridge_lite.paper.labels import FIXED, use_style
 from sebridge_lite.paper.published import NAMES, published
 from sebridge_lite.report.claims import judged_run, read_table
 from sebridge_lite.report.ledger import VERDICTS
@@ -33,7 +33,6 @@ from sebridge_lite.report.site_clips import Group, collect
 from sebridge_lite.stack.stack import Stack
 
 MOST = 8_000_000  # bytes
-COLOURS = {"people": PEOPLE, "engine": ENGINE, "ours": OURS}
 TICKS = (60, 80, 100, 120, 150, 180, 220, 270, 330, 400, 480)  # Hz
 OCTAVE, LEAST_SPAN, ROOM = 12, 8.0, 1.0  # semitones: the least that a drawing shows, and what is free above and below
 BESIDE = ("dgsa", "sft-real")  # in the figure of erosion and repair
@@ -78,7 +77,7 @@ def drawing(sound: np.ndarray, f0: np.ndarray, rate: int, kind: str, span: float
             above.text(span, place, f"{hertz} Hz", color="0.5", fontsize=6, ha="right", va="bottom")
     line = np.full(len(f0), np.nan)
     line[f0 > 0] = OCTAVE * np.log2(f0[f0 > 0])
-    above.plot(np.linspace(0, seconds, len(f0), endpoint=False), line, color=COLOURS[kind], lw=2.5)
+    above.plot(np.linspace(0, seconds, len(f0), endpoint=False), line, color=FIXED[kind], lw=2.5)
     above.set(xlim=(0, span), ylim=pitch)
     for axis in (below, above):
         axis.axis("off")

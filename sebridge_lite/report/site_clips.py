@@ -147,9 +147,9 @@ def cloned(bench: Bench, policy: str, voice: str, people: Sequence[str] | None =
         name = f"Studio person {text.speaker.rpartition('-')[2]}" if studio else f"Speaker {text.speaker}"
         reference = Take(f"reference, {language(voice).name}", "people", given.sounds[place].numpy(), {})
         person = Take("the person's recording", "people", recording.numpy(), row_of(heard, text.id))
-        cloned = Take("clone", "ours", sound.numpy(), row_of(scores, text.id))
+        clip = Take("clone", "ours", sound.numpy(), row_of(scores, text.id))
         title = f"{name}, in {language(bench.lang).name}"
-        groups.append(group_of(title, bench, place, [reference, person, cloned], text.speaker))
+        groups.append(group_of(title, bench, place, [reference, person, clip], text.speaker))
     return groups
 
 

@@ -6,7 +6,7 @@ Left out: speech detection. "Silence" is what lies 40 dB under the loudest momen
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ SILENCE_DB = -40.0
 SILENCE_WARNING = 0.4
 
 
-@dataclass(frozen=True)
-class Sound:
+class Sound(NamedTuple):
     """What one utterance's samples say."""
 
     seconds: float
@@ -65,18 +64,6 @@ def make_card(utterances: Sequence[Utterance], sounds: Sequence[Sound], rows: in
     }
 
 
-def warnings(card: dict) -> list[str]:
-    """What is no reason to refuse a row, yet a reason to look."""
-    clipped, letters, twice = card["clipped_utterances"], sum(card["foreign"].values()), card["duplicate_audio"]
-    found = {
-        f"{clipped} utterances clip (over {CLIP_LIMIT:.1%} of the samples at full scale)": clipped,
-        f"{letters} letters are of another script: spell such words out": letters,
-        f"{twice} utterances repeat the audio of another: test sets may leak": twice,
-        f"{card['silence']:.0%} of the time is silence: trim it": card["silence"] > SILENCE_WARNING,
-    }
-    return [f"warning: {what}" for what, is_so in found.items() if is_so]
-
-
 def _counts(counts: dict, unit: str = "") -> str:
     shown = [f"{key}{unit} ({count})" for key, count in list(counts.items())[:8]]
     return ", ".join(shown + ["..."] * (len(counts) > 8)) or "none"
@@ -98,4 +85,12 @@ def format_card(card: dict) -> str:
         "duplicates": f"{card['duplicate_texts']} texts, {card['duplicate_audio']} recordings",
         "silence": f"{card['silence']:.1%} of the time",
     }
-    return "\n".join([*(f"{name:15}{value}" for name, value in lines.items()), *warnings(card)])
+    clipped, letters, twice = card["clipped_utterances"], sum(card["foreign"].values()), card["duplicate_audio"]
+    warnings = {
+        f"{clipped} utterances clip (over {CLIP_LIMIT:.1%} of the samples at full scale)": clipped,
+        f"{letters} letters are of another script: spell such words out": letters,
+        f"{twice} utterances repeat the audio of another: test sets may leak": twice,
+        f"{card['silence']:.0%} of the time is silence: trim it": card["silence"] > SILENCE_WARNING,
+    }
+    shown = [f"{name:15}{value}" for name, value in lines.items()]
+    return "\n".join([*shown, *(f"warning: {what}" for what, is_so in warnings.items() if is_so)])

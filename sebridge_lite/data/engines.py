@@ -4,6 +4,7 @@ Left out: MMS-TTS and other neural engines, which need weights; export their aud
 """
 
 import io
+import itertools
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -28,11 +29,8 @@ def folder_recordings(folder: Path, lang: str, engine: str = "", skip_bad: bool 
     for utterance in good_rows(folder, lang, skip_bad):
         samples = to_int16(load_audio(utterance, folder))
         words = utterance.words or language(lang).segment(utterance.text)
-        made = replace(
-            utterance, id=f"{prefix}-{utterance.id}", lang=lang, words=words, kind=kind, engine=engine, path="", start=0,
-            frames=len(samples), seconds=len(samples) / RATE, truth=None,
-        )  # fmt: skip
-        yield Recording(made, samples, None)
+        made = replace(utterance, id=f"{prefix}-{utterance.id}", lang=lang, words=words, kind=kind, engine=engine)
+        yield Recording(replace(made, seconds=len(samples) / RATE, truth=None), samples, None)
 
 
 def engine_folders(folder: Path, lang: str, skip_bad: bool = False) -> Iterator[Recording]:
@@ -41,12 +39,8 @@ def engine_folders(folder: Path, lang: str, skip_bad: bool = False) -> Iterator[
     if not names:
         raise UserError(f"{folder}: no engine folders; put each engine's audio and table into a folder named after it")
     queues = [folder_recordings(folder / name, lang, name, skip_bad) for name in names]
-    while queues:
-        for queue in list(queues):
-            try:
-                yield next(queue)
-            except StopIteration:
-                queues.remove(queue)
+    for turn in itertools.zip_longest(*queues):
+        yield from (recording for recording in turn if recording is not None)
 
 
 def espeak(text: str, lang: str) -> np.ndarray:
@@ -64,9 +58,6 @@ def espeak(text: str, lang: str) -> np.ndarray:
 def espeak_recordings(texts: Iterable[tuple[str, ...]], lang: str) -> Iterator[Recording]:
     """Each text, given as words, as espeak-ng says it."""
     for index, words in enumerate(texts):
-        samples = espeak("".join(words), lang)
-        utterance = Utterance(
-            f"{lang}-espeak-ng-{index:06d}", "".join(words), words, lang, "espeak-ng", "engine", "espeak-ng",
-            path="", seconds=len(samples) / RATE, frames=len(samples),
-        )  # fmt: skip
-        yield Recording(utterance, samples, None)
+        samples, text, name = espeak("".join(words), lang), "".join(words), "espeak-ng"
+        said = Utterance(f"{lang}-{name}-{index:06d}", text, words, lang, name, "engine", name, "", len(samples) / RATE)
+        yield Recording(said, samples, None)

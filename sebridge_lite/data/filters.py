@@ -52,15 +52,12 @@ def filtered(recordings: Iterable[Recording], rule: Filter, dropped: dict[str, i
     """Only what passes; `dropped` counts the rest by reason. A long row of failures stops the run."""
     in_a_row = 0
     for recording in recordings:
-        reason = rule.fault(recording)
-        if not reason:
+        if not (reason := rule.fault(recording)):
             in_a_row = 0
             yield recording
             continue
         dropped[reason] = dropped.get(reason, 0) + 1
         in_a_row += 1
         if in_a_row == PATIENCE:
-            raise UserError(
-                f"{recording.utterance.engine}: {PATIENCE} utterances in a row fail the {reason} filter; "
-                "listen to one, or widen duration_ratio or max_stuck"
-            )
+            said = f"{recording.utterance.engine}: {PATIENCE} utterances in a row fail the {reason} filter"
+            raise UserError(f"{said}; listen to one, or widen duration_ratio or max_stuck")

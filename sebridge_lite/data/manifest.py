@@ -61,40 +61,33 @@ def path_fault(path: str) -> str:
     return "" if path and "\0" not in path else f"path {show(path)} names no file"
 
 
-def _type_fault(row: dict) -> str:
-    words, start, frames = row["words"], row.get("start", 0), row.get("frames")
-    wrong = {f"{name} is not a string": type(row[name]) is not str for name in _STRINGS}
-    wrong["words is not a list of non-empty strings"] = type(words) not in (list, tuple) or not all(
-        type(word) is str and word for word in words
-    )
-    wrong["seconds is not a number"] = type(row["seconds"]) not in (int, float)
-    wrong["start is not a whole number of 0 or more"] = type(start) is not int or start < 0
-    wrong["frames is not a whole number of 1 or more"] = frames is not None and (type(frames) is not int or frames < 1)
-    wrong["truth is not an object"] = not isinstance(row.get("truth"), dict | None)
-    return next((what for what, is_so in wrong.items() if is_so), "")
-
-
-def fault(row: dict) -> str:
-    """What keeps a row from being an utterance, or ''."""
+def _faults(row: dict) -> Iterator[str]:
     if unknown := row.keys() - set(_NAMES):
-        return f"unknown key {show(min(unknown))}; the keys are {', '.join(_NAMES)}"
+        yield f"unknown key {show(min(unknown))}; the keys are {', '.join(_NAMES)}"
     if missing := _NEEDED - row.keys():
-        return f"no key '{min(missing)}'"
-    if reason := _type_fault(row):
-        return reason
-    if empty := [name for name in ("id", "text", "lang") if not row[name].strip()]:
-        return f"{empty[0]} is empty"
+        yield f"no key '{min(missing)}'"
+    yield from (f"{name} is not a string" for name in _STRINGS if type(row[name]) is not str)
+    words, start, frames = row["words"], row.get("start", 0), row.get("frames")
+    if type(words) is not list or not all(type(word) is str and word for word in words):
+        yield "words is not a list of non-empty strings"
+    if type(row["seconds"]) not in (int, float):
+        yield "seconds is not a number"
+    if type(start) is not int or start < 0:
+        yield "start is not a whole number of 0 or more"
+    if frames is not None and (type(frames) is not int or frames < 1):
+        yield "frames is not a whole number of 1 or more"
+    if not isinstance(row.get("truth"), dict | None):
+        yield "truth is not an object"
+    yield from (f"{name} is empty" for name in ("id", "text", "lang") if not row[name].strip())
     if row["kind"] not in KINDS:
-        return f"kind {show(row['kind'])} is not one of {', '.join(KINDS)}"
+        yield f"kind {show(row['kind'])} is not one of {', '.join(KINDS)}"
     if (row["kind"] == "engine") != bool(row["engine"]):
-        return f"kind is {row['kind']} but engine is named {show(row['engine'])}: only engines have one"
+        yield f"kind is {row['kind']} but engine is named {show(row['engine'])}: only engines have one"
     if not 0 < row["seconds"] <= LONGEST_SECONDS:
-        return f"seconds is not above 0 and at most {LONGEST_SECONDS:.0f}"
-    try:
-        "".join([*(row[name] for name in _STRINGS), *row["words"]]).encode()
-    except UnicodeEncodeError:
-        return "a text holds half of a surrogate pair (\\ud800 to \\udfff), which is no letter"
-    return path_fault(row["path"])
+        yield f"seconds is not above 0 and at most {LONGEST_SECONDS:.0f}"
+    if any("\ud800" <= letter <= "\udfff" for text in (*map(row.get, _STRINGS), *words) for letter in text):
+        yield "a text holds half of a surrogate pair (\\ud800 to \\udfff), which is no letter"
+    yield path_fault(row["path"])
 
 
 def _parse(raw: bytes) -> Utterance | str:
@@ -106,7 +99,7 @@ def _parse(raw: bytes) -> Utterance | str:
         return f"not JSON ({error.msg})" if isinstance(error, json.JSONDecodeError) else "not JSON of any sane size"
     if not isinstance(row, dict):
         return "not a JSON object"
-    if reason := fault(row):
+    if reason := next(_faults(row)):
         return reason
     return Utterance(**row | {"words": tuple(row["words"]), "seconds": float(row["seconds"])})
 
@@ -137,13 +130,6 @@ def read_manifest(path: str | Path) -> list[Utterance]:
     return [found for _, found in rows]
 
 
-def _to_json(utterance: Utterance) -> str:
-    row = {name: value for name in _NAMES if (value := getattr(utterance, name)) is not None}
-    if reason := fault(row):
-        raise UserError(f"utterance {show(str(utterance.id))}: {reason}")
-    return json.dumps(row, ensure_ascii=False, allow_nan=False, sort_keys=True)
-
-
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
     """Writes the same bytes for the same utterances; a run that dies leaves the old file whole."""
     seen = set()
@@ -152,7 +138,8 @@ def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
             if utterance.id in seen:
                 raise UserError(f"{path}: id {show(utterance.id)} stands twice")
             seen.add(utterance.id)
-            handle.write(_to_json(utterance) + "\n")
+            row = {name: value for name, value in vars(utterance).items() if value is not None}
+            handle.write(json.dumps(row, ensure_ascii=False, allow_nan=False, sort_keys=True) + "\n")
 
 
 def open_sound(path: Path) -> soundfile.SoundFile:

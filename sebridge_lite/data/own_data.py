@@ -7,7 +7,7 @@ import os
 import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,30 +29,17 @@ LOUDEST = 10.0  # full scale being 1: float files may peak a little above, never
 TAIL = 0.1  # seconds that a compressed file may promise in its header and not hold
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong in a table, where, and how to mend it."""
-
-    file: str
-    row: int  # the first line is 1; 0 is the file as a whole
-    what: str
-    how: str
-
-    def __str__(self) -> str:
-        return f"{self.file}{f':{self.row}' if self.row else ''}: {self.what}; {self.how}"
-
-
-def check_text(text: str, lang: str | None) -> None:
-    """Raises a Fault when a text cannot be what somebody says."""
+def _text_fault(text: str, lang: str | None) -> Fault | None:
     if any(unicodedata.category(c) == "Cc" or c == "\ufffd" for c in text):
-        raise Fault("control or replacement characters in the text", "mend the text: it was damaged on its way")
+        return Fault("control or replacement characters in the text", "mend the text: it was damaged on its way")
     if not any(unicodedata.category(c)[0] in "LN" for c in text):
-        raise Fault("empty text" if not text else "no letter or digit in the text", "write what is said")
+        return Fault("no letter or digit in the text" if text else "empty text", "write what is said")
     if len(text) > LONGEST_TEXT:
-        raise Fault(f"text of {len(text)} characters", f"cut it to at most {LONGEST_TEXT}, with the audio")
+        return Fault(f"text of {len(text)} characters", f"cut it to at most {LONGEST_TEXT}, with the audio")
     if not language(lang).in_script(text):
         what = f"text {show(text)} is mostly not in {language(lang).name} script"
-        raise Fault(what, "mend the text or choose --lang")
+        return Fault(what, "mend the text or choose --lang")
+    return None
 
 
 def _locate(folder: Path, name: str) -> Path:
@@ -68,13 +55,6 @@ def _locate(folder: Path, name: str) -> Path:
     return path
 
 
-def _check_length(seconds: float) -> None:
-    if seconds < SECONDS[0]:
-        raise Fault(f"{seconds:.2f} s long, under {SECONDS[0]} s", "take the row out or join it to its neighbour")
-    if seconds > SECONDS[1]:
-        raise Fault(f"{seconds:.2f} s long, over {SECONDS[1]:.0f} s", "cut it into sentences")
-
-
 def _decode(sound: soundfile.SoundFile, utterance: Utterance) -> np.ndarray:
     """(N, channels) float32 of the row's range; a file that breaks off is a fault, not a shorter recording."""
     if not RATES[0] <= sound.samplerate <= RATES[1] or sound.channels > CHANNELS:
@@ -82,7 +62,11 @@ def _decode(sound: soundfile.SoundFile, utterance: Utterance) -> np.ndarray:
     frames = sound.frames - utterance.start if utterance.frames is None else utterance.frames
     if frames > sound.frames - utterance.start:
         raise Fault(f"ends past the {sound.frames} samples of the file", "mend start and frames")
-    _check_length(max(frames, 0) / sound.samplerate)
+    seconds = max(frames, 0) / sound.samplerate
+    if seconds < SECONDS[0]:
+        raise Fault(f"{seconds:.2f} s long, under {SECONDS[0]} s", "take the row out or join it to its neighbour")
+    if seconds > SECONDS[1]:
+        raise Fault(f"{seconds:.2f} s long, over {SECONDS[1]:.0f} s", "cut it into sentences")
     try:
         sound.seek(utterance.start)
         samples = sound.read(frames, dtype="float32", always_2d=True)
@@ -113,19 +97,15 @@ def _inspect(folder: Path, lang: str | None, found: Utterance | Fault) -> tuple[
     """Text and audio are both looked at, so that one run finds both."""
     if isinstance(found, Fault):
         return [found], None
-    faults, sound = [], None
+    fault = _text_fault(found.text, lang or found.lang)
+    faults = [fault] if fault else []
     try:
-        check_text(found.text, lang or found.lang)
+        return faults, check_audio(folder, found)
     except Fault as fault:
-        faults.append(fault)
-    try:
-        sound = check_audio(folder, found)
-    except Fault as fault:
-        faults.append(fault)
-    return faults, sound
+        return [*faults, fault], None
 
 
-def check_folder(folder: str | Path, lang: str | None = None) -> tuple[list[Utterance], list[Problem], dict]:
+def check_folder(folder: str | Path, lang: str | None = None) -> tuple[list[Utterance], list[Fault], dict]:
     """The good rows with their measured seconds, every problem, and the card of the good rows."""
     folder = Path(folder)
     table = find_table(folder)
@@ -138,12 +118,12 @@ def check_folder(folder: str | Path, lang: str | None = None) -> tuple[list[Utte
             first = seen.setdefault(found.id, number) if isinstance(found, Utterance) else number
             if first != number:
                 faults.append(Fault(f"id {show(found.id)} stands in line {first} already", "give each row its own"))
-            problems += [Problem(table.name, number, fault.what, fault.how) for fault in faults]
+            problems += [Fault(fault.what, fault.how, table.name, number) for fault in faults]
             if not faults:
                 good.append(replace(found, seconds=sound.seconds))
                 sounds.append(sound)
     if not rows:
-        problems.append(Problem(table.name, 0, "no rows", "add one for each recording"))
+        problems.append(Fault("no rows", "add one for each recording", table.name))
     return good, problems, make_card(good, sounds, len(rows), len(rows) - len(good))
 
 
@@ -151,10 +131,8 @@ def good_rows(folder: Path, lang: str, skip_bad: bool = False) -> list[Utterance
     """The rows that pass the check; a bad one stops the run, or is named on stderr and left out."""
     good, problems, _ = check_folder(folder, lang)
     if problems and not skip_bad:
-        raise UserError(
-            f"{folder}: {len(problems)} bad rows, the first: {problems[0]}; mend them (sebridge check-data lists all), or "
-            "import without them (corpus.skip_bad: true)"
-        )
+        how = "mend them (sebridge check-data lists all), or import without them (corpus.skip_bad: true)"
+        raise UserError(f"{folder}: {len(problems)} bad rows, the first: {problems[0]}; {how}")
     for problem in problems:
         print(f"{folder}: skipped {problem}", file=sys.stderr)
     return good

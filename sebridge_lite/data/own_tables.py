@@ -6,8 +6,9 @@ one becomes a Fault. Left out: quoting in the first two layouts, which have none
 """
 
 import csv
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,14 +18,20 @@ from sebridge_lite.data.manifest import Utterance, path_fault, read_rows, show
 
 COMMON_VOICE = ("validated.tsv", "train.tsv", "dev.tsv", "test.tsv", "other.tsv")
 ENDINGS = ("", ".wav", ".flac", ".mp3", ".ogg", ".opus")
+BOM = b"\xef\xbb\xbf"
 
 
 class Fault(Exception):
-    """What is wrong with a row, and how to mend it."""
+    """What is wrong in a table, where, and how to mend it; the first line is row 1, and row 0 is the file as a whole."""
 
-    def __init__(self, what: str, how: str):
-        super().__init__(what, how)
-        self.what, self.how = what, how
+    def __init__(self, what: str, how: str, file: str = "", row: int = 0):
+        self.what, self.how, self.file, self.row = what, how, file, row
+
+    def __str__(self) -> str:
+        return f"{self.file}{f':{self.row}' if self.row else ''}: {self.what}; {self.how}"
+
+
+Row = tuple[int, Utterance | Fault]
 
 
 def find_table(folder: Path) -> Path:
@@ -46,17 +53,6 @@ def find_table(folder: Path) -> Path:
     return folder / there[0]
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str | Fault]]:
-    with path.open("rb") as handle:
-        for number, raw in enumerate(handle, start=1):
-            raw = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-            try:
-                if raw.strip():
-                    yield number, raw.decode("utf-8").rstrip("\r\n")
-            except UnicodeDecodeError:
-                yield number, Fault("not UTF-8", "save the file as UTF-8")
-
-
 def is_file(path: Path) -> bool:
     """Whether a file lies there, whatever a stranger calls it."""
     try:
@@ -65,81 +61,84 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def _recording(folder: Path, name: str, places: tuple[str, ...], text: str, lang: str | None, who: str) -> Utterance:
-    """`places`: the sub-folders where `name` may lie, with or without its ending. A missing file is found out later."""
-    tries = [place + name + ending for place in places for ending in ENDINGS]
+def _rows(path: Path, separator: str, widths: Sequence[int], how: str) -> Iterator[tuple[int, list[str] | Fault]]:
+    """The cells of each line that is not blank, which has as many as `widths` allows."""
+    with path.open("rb") as handle:
+        for number, raw in enumerate(handle, start=1):
+            try:
+                line = raw.removeprefix(BOM).decode("utf-8")
+            except UnicodeDecodeError:
+                yield number, Fault("not UTF-8", "save the file as UTF-8")
+                continue
+            cells = [cell.strip() for cell in line.split(separator)]
+            if line.strip():
+                yield number, cells if len(cells) in widths else Fault(f"{len(cells)} columns", how)
+
+
+def _utterance(name: str, text: str, lang: str | None, who: str, path: str) -> Utterance:
+    return Utterance(name, language(lang).normalise(text), (), lang or "und", who, "recording", "", path, 0.0)
+
+
+def _recording(folder: Path, name: str, place: str, text: str, lang: str | None, who: str) -> Utterance:
+    """`place`: the sub-folder where `name` may lie, with or without its ending. A missing file is found out later."""
+    tries = [where + name + ending for where in (place, "") for ending in ENDINGS]
     path = name if path_fault(name) else next((p for p in tries if is_file(folder / p)), tries[0])
-    stem = re.sub(r"\.(wav|flac|mp3|ogg|opus)$", "", name) or name
-    return Utterance(stem, language(lang).normalise(text), (), lang or "und", who, "recording", "", path, 0.0)
+    return _utterance(re.sub(r"\.(wav|flac|mp3|ogg|opus)$", "", name) or name, text, lang, who, path)
 
 
-def _ljspeech(folder: Path, path: Path, lang: str | None) -> Iterator[tuple[int, Utterance | Fault]]:
-    for number, line in _lines(path):
-        cells = [cell.strip() for cell in line.split("|")] if isinstance(line, str) else []
-        if isinstance(line, Fault):
-            yield number, line
-        elif len(cells) not in (2, 3):
-            yield number, Fault(f"{len(cells)} columns", "write id|text or id|text|normalised text")
-        else:
-            yield number, _recording(folder, cells[0], ("wavs/", ""), cells[-1] or cells[1], lang, "own")
+def _ljspeech(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+    for number, row in _rows(path, "|", (2, 3), "write id|text or id|text|normalised text"):
+        faulty = isinstance(row, Fault)
+        yield number, row if faulty else _recording(folder, row[0], "wavs/", row[-1] or row[1], lang, "own")
 
 
-def _common_voice(folder: Path, path: Path, lang: str | None) -> Iterator[tuple[int, Utterance | Fault]]:
-    rows = _lines(path)
-    header = next(rows, (1, ""))[1]
-    columns = header.split("\t") if isinstance(header, str) else []
+def _common_voice(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+    with path.open("rb") as handle:
+        columns = handle.readline().removeprefix(BOM).decode("utf-8", errors="replace").rstrip("\r\n").split("\t")
     if missing := {"client_id", "path", "sentence"} - set(columns):
         raise UserError(f"{path}:1: no column {', '.join(sorted(missing))}: the first line names the columns, by tabs")
-    for number, line in rows:
-        cells = line.split("\t") if isinstance(line, str) else []  # quotes are letters here: no sentence holds a tab
-        if isinstance(line, Fault):
-            yield number, line
-        elif len(cells) != len(columns):
-            yield number, Fault(f"{len(cells)} columns, the header has {len(columns)}", "put one tab between columns")
-        else:
-            row = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
-            yield number, _recording(folder, row["path"], ("clips/", ""), row["sentence"], lang, row["client_id"])
+    who, name, text = map(columns.index, ("client_id", "path", "sentence"))
+    how = f"put one tab between columns: the header has {len(columns)}"
+    # Quotes are letters here: no sentence holds a tab.
+    for number, row in itertools.islice(_rows(path, "\t", [len(columns)], how), 1, None):
+        faulty = isinstance(row, Fault)
+        yield number, row if faulty else _recording(folder, row[name], "clips/", row[text], lang, row[who])
 
 
-def _exports(folder: Path, path: Path, lang: str | None) -> Iterator[tuple[int, Utterance | Fault]]:
+def _exports(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             rows = csv.DictReader(handle)
             names = rows.fieldnames or []
             if not {"file", "text"} <= set(names) <= {"file", "text", "speaker"} or len(set(names)) < len(names):
-                raise UserError(
-                    f"{path}:1: columns {', '.join(map(show, names[:9])) or 'none'}; write file,text[,speaker]"
-                )
+                seen = ", ".join(map(show, names[:9])) or "none"
+                raise UserError(f"{path}:1: columns {seen}; write file,text[,speaker]")
             for row in rows:
                 if None in row or None in row.values():  # cells too many, cells too few
                     yield rows.line_num, Fault("not as many cells as the first line", "quote cells that hold a comma")
-                    continue
-                text, who = language(lang).normalise(row["text"]), row.get("speaker", "")
-                made = Utterance(
-                    f"{rows.line_num:06d}", text, (), lang or "und", who, "recording", "", row["file"], 0.0
-                )
-                yield rows.line_num, made
+                else:
+                    name, who = f"{rows.line_num:06d}", row.get("speaker", "")
+                    yield rows.line_num, _utterance(name, row["text"], lang, who, row["file"])
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a table in UTF-8 ({error}); save it as CSV, UTF-8") from None
 
 
-def _manifest(folder: Path, path: Path, lang: str | None) -> Iterator[tuple[int, Utterance | Fault]]:
+def _manifest(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
     for number, found in read_rows(path):
         if isinstance(found, str):
             yield number, Fault(found, "mend the row or take it out")
         elif lang not in (None, found.lang):
-            how = f"check with --lang {show(found.lang)}, or mend the row"
-            yield number, Fault(f"language {show(found.lang)}", how)
+            name = show(found.lang)
+            yield number, Fault(f"language {name}", f"check with --lang {name}, or mend the row")
         else:
             yield number, replace(found, text=language(lang).normalise(found.text))
 
 
-READERS = {"metadata.csv": _ljspeech, "manifest.csv": _exports, "manifest.jsonl": _manifest} | dict.fromkeys(
-    COMMON_VOICE, _common_voice
-)
+READERS = {"metadata.csv": _ljspeech, "manifest.csv": _exports, "manifest.jsonl": _manifest}
+READERS |= dict.fromkeys(COMMON_VOICE, _common_voice)
 
 
-def read_table(folder: Path, path: Path, lang: str | None) -> list[tuple[int, Utterance | Fault]]:
+def read_table(folder: Path, path: Path, lang: str | None) -> list[Row]:
     """Each row by its number, as an utterance or with what is wrong with it."""
     try:
         return list(READERS[path.name](folder, path, lang))

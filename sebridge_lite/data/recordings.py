@@ -43,30 +43,31 @@ def take_seconds(recordings: Iterable[Recording], seconds: float, what: str) -> 
                 return
 
 
+def _shards(recordings: Iterable[Recording]) -> Iterator[list[Recording]]:
+    shard, filled = [], 0
+    for recording in recordings:
+        shard.append(recording)
+        filled += len(recording.samples)
+        if filled >= SHARD_SECONDS * RATE:
+            yield shard
+            shard, filled = [], 0
+    if shard:
+        yield shard
+
+
 def write_set(folder: Path, name: str, recordings: Iterable[Recording]) -> list[Utterance]:
     """The utterances with their place in the shards, after shards and manifest are written."""
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Utterance] = []
-    shard, wav, tracks, filled = -1, None, [], np.inf
-
-    def close() -> None:
-        if wav is not None:
-            wav.close()
-            if all(track is not None for track in tracks):
-                np.save(folder / f"{name}-{shard:03d}.f0.npy", np.concatenate(tracks).astype(np.float16))
-
-    try:
-        for recording in recordings:
-            if filled >= SHARD_SECONDS * RATE:
-                close()
-                shard, tracks, filled = shard + 1, [], 0
-                wav = soundfile.SoundFile(folder / f"{name}-{shard:03d}.wav", "w", RATE, 1, "PCM_16")
-            wav.write(recording.samples)
-            tracks.append(recording.f0)
-            written.append(replace(recording.utterance, path=f"{name}-{shard:03d}.wav", start=filled))
-            filled += len(recording.samples)
-    finally:
-        close()
+    for number, shard in enumerate(_shards(recordings)):
+        wav, start = folder / f"{name}-{number:03d}.wav", 0
+        said, sounds, tracks = zip(*shard, strict=True)
+        soundfile.write(wav, np.concatenate(sounds), RATE, "PCM_16")
+        if all(track is not None for track in tracks):
+            np.save(wav.with_suffix(".f0.npy"), np.concatenate(tracks).astype(np.float16))
+        for utterance, samples in zip(said, sounds, strict=True):
+            written.append(replace(utterance, path=wav.name, start=start, frames=len(samples)))
+            start += len(samples)
     write_manifest(folder / f"{name}.jsonl", written)
     return written
 

@@ -16,31 +16,26 @@ def data_card(sets: Mapping[str, Sequence[Utterance]], lexicon_size: int) -> pd.
     rows = []
     for name, utterances in sets.items():
         words = {word for utterance in utterances for word in utterance.words}
-        truths = [utterance.truth for utterance in utterances if utterance.truth]
-        syllables = sum(len(truth["tones"]) for truth in truths)
-        wrong = sum(tuple(u.truth["words"]) != u.words for u in utterances if u.truth)
-        rows.append({
-            "set": name, "utterances": len(utterances), "minutes": seconds_of(utterances) / 60,
-            "voices": len({utterance.speaker for utterance in utterances}), "words used": len(words),
-            "share of lexicon": len(words) / lexicon_size,
-            "slips a syllable": sum(len(truth["slips"]) for truth in truths) / syllables if syllables else np.nan,
-            "wrong transcripts": wrong / len(truths) if truths else np.nan,
-        })  # fmt: skip
+        speakers = {utterance.speaker for utterance in utterances}
+        truths = [utterance.truth | {"text": utterance.words} for utterance in utterances if utterance.truth]
+        slips, syllables = (sum(len(truth[what]) for truth in truths) for what in ("slips", "tones"))
+        wrong = np.mean([tuple(truth["words"]) != truth["text"] for truth in truths]) if truths else np.nan
+        counts = {"utterances": len(utterances), "minutes": seconds_of(utterances) / 60, "voices": len(speakers)}
+        known = {"words used": len(words), "share of lexicon": len(words) / lexicon_size}
+        faults = {"slips a syllable": slips / syllables if syllables else np.nan, "wrong transcripts": wrong}
+        rows.append({"set": name} | counts | known | faults)
     return pd.DataFrame(rows)
 
 
 def pitch_table(utterances: Sequence[Utterance], folder: Path) -> pd.DataFrame:
     """A row a studio utterance: how far its true F0 spreads, and how fast it is spoken."""
     rows = []
-    for utterance in utterances:
-        f0 = load_f0(utterance, folder)
+    for said in utterances:
+        f0 = load_f0(said, folder)
         semitones = 12 * np.log2(f0[f0 > 0])
-        rows.append({
-            "id": utterance.id, "kind": utterance.kind, "speaker": utterance.speaker, "f0_std_st": semitones.std(),
-            "f0_range_st": np.subtract(*np.percentile(semitones, [95, 5])),
-            "syllables_per_second": len(utterance.truth["tones"]) / utterance.seconds,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+        spread, pace = np.subtract(*np.percentile(semitones, [95, 5])), len(said.truth["tones"]) / said.seconds
+        rows.append((said.id, said.kind, said.speaker, semitones.std(), spread, pace))
+    return pd.DataFrame(rows, columns=["id", "kind", "speaker", "f0_std_st", "f0_range_st", "syllables_per_second"])
 
 
 def mix_table(
@@ -50,9 +45,6 @@ def mix_table(
     rows = []
     for alpha in alphas:
         mixed = mix(real, synthetic, alpha, seed)
-        minutes = {kind: seconds_of([u for u in mixed if (u.kind == "engine") == (kind == "synthetic")]) / 60
-                   for kind in ("real", "synthetic")}  # fmt: skip
-        rows.append({
-            "alpha": alpha, "real_min": minutes["real"], "synthetic_min": minutes["synthetic"], "alpha_got": alpha_of(mixed),
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+        kinds = ([u for u in mixed if (u.kind == "engine") == made] for made in (False, True))
+        rows.append((alpha, *(seconds_of(some) / 60 for some in kinds), alpha_of(mixed)))
+    return pd.DataFrame(rows, columns=["alpha", "real_min", "synthetic_min", "alpha_got"])

@@ -27,9 +27,9 @@ def within(low: float, high: float = math.inf, open_low: bool = False, repeats: 
     return field(metadata={"low": low, "high": high, "open_low": open_low, "repeats": repeats, "rising": rising})
 
 
-def one_of(*choices: str):
+def one_of(*choices: str, may_be_empty: bool = False):
     """A field for one of some texts, or for a list of them."""
-    return field(metadata={"choices": choices})
+    return field(metadata={"choices": choices, "may_be_empty": may_be_empty})
 
 
 class Section:

@@ -120,20 +120,20 @@ def read_rows(path: Path) -> Iterator[tuple[int, Utterance | str]]:
         raise UserError(f"{path}: cannot read the manifest: {error.strerror}") from None
 
 
-def read_manifest(path: str | Path) -> list[Utterance]:
+def read_manifest(path: Path) -> list[Utterance]:
     """The utterances in order; the first bad row raises."""
-    path = Path(path)
-    rows = list(read_rows(path))
-    for line, found in rows:
+    utterances = []
+    for line, found in read_rows(path):
         if isinstance(found, str):
             raise UserError(f"{path}:{line}: {found}")
-    return [found for _, found in rows]
+        utterances.append(found)
+    return utterances
 
 
-def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
+def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
     """Writes the same bytes for the same utterances; a run that dies leaves the old file whole."""
     seen = set()
-    with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
         for utterance in utterances:
             if utterance.id in seen:
                 raise UserError(f"{path}: id {show(utterance.id)} stands twice")
@@ -164,9 +164,9 @@ def resample(samples: np.ndarray, rate: int, to: int = RATE) -> np.ndarray:
     return resample_poly(samples, to // divisor, rate // divisor).astype(np.float32)
 
 
-def load_audio(utterance: Utterance, folder: str | Path, rate: int = RATE) -> np.ndarray:
+def load_audio(utterance: Utterance, folder: Path, rate: int = RATE) -> np.ndarray:
     """(N,) float32, mono, at 16 kHz if at no other rate."""
-    path = Path(folder) / utterance.path
+    path = folder / utterance.path
     with open_sound(path) as sound:
         stop = sound.frames if utterance.frames is None else utterance.start + utterance.frames
         if not utterance.start < stop <= sound.frames:

@@ -105,9 +105,8 @@ def _inspect(folder: Path, lang: str | None, found: Utterance | Fault) -> tuple[
         return [*faults, fault], None
 
 
-def check_folder(folder: str | Path, lang: str | None = None) -> tuple[list[Utterance], list[Fault], dict]:
+def check_folder(folder: Path, lang: str | None = None) -> tuple[list[Utterance], list[Fault], dict]:
     """The good rows with their measured seconds, every problem, and the card of the good rows."""
-    folder = Path(folder)
     table = find_table(folder)
     rows = read_table(folder, table, lang)
     good, sounds, problems, seen = [], [], [], {}

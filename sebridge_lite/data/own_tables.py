@@ -7,6 +7,7 @@ one becomes a Fault. Left out: quoting in the first two layouts, which have none
 
 import csv
 import itertools
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from sebridge_lite.data.manifest import Utterance, path_fault, read_rows, show
 
 COMMON_VOICE = ("validated.tsv", "train.tsv", "dev.tsv", "test.tsv", "other.tsv")
 ENDINGS = ("", ".wav", ".flac", ".mp3", ".ogg", ".opus")
+is_file = os.path.isfile  # pathlib raises on a name longer than the file system takes
 BOM = b"\xef\xbb\xbf"
 
 
@@ -51,14 +53,6 @@ def find_table(folder: Path) -> Path:
     if not is_file(folder / there[0]):  # a pipe would block
         raise UserError(f"{folder / there[0]}: is not a file; put the table there")
     return folder / there[0]
-
-
-def is_file(path: Path) -> bool:
-    """Whether a file lies there, whatever a stranger calls it."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name longer than the file system takes
-        return False
 
 
 def _rows(path: Path, separator: str, widths: Sequence[int], how: str) -> Iterator[tuple[int, list[str] | Fault]]:

@@ -11,14 +11,13 @@ from sebridge_lite.stack.flow import (
     MEL_STD,
     DecodeConfig,
     Flow,
-    FlowBatch,
     FlowConfig,
     comb,
     decode,
     euler,
-    flow_loss,
     midpoint,
 )
+from sebridge_lite.studio.teach.losses import FlowBatch, flow_loss
 
 CONFIG = FlowConfig(codes=9, timbre=4, width=24, blocks=2, noise=0.5, drop=0.2)
 PLAIN = DecodeConfig(steps=4, solver="euler", noise=0.2, guidance=0.0)

@@ -8,16 +8,14 @@ import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.stack.recogniser import (
-    JudgeBatch,
     SoundJudge,
     SoundJudgeConfig,
     TokenJudge,
     TokenJudgeConfig,
-    greedy,
-    hide,
-    judge_loss,
 )
 from sebridge_lite.stack.wordgraph import WordGraph
+from sebridge_lite.studio.teach.examine_parts import greedy
+from sebridge_lite.studio.teach.losses import JudgeBatch, judge_loss, spoilt, stretches
 
 TOKENS = TokenJudgeConfig(codes=30, symbols=5, embedding=16, hidden=16, dropout=0.0, noise=0.0)
 SOUND = SoundJudgeConfig(symbols=5, width=16, blocks=2, hidden=8, dropout=0.0, time_mask=0, band_mask=0)
@@ -99,15 +97,16 @@ def test_tokens_out_of_the_vocabulary_are_named_and_padding_may_hold_anything():
 def test_token_noise_strikes_in_training_only():
     noisy = TokenJudgeConfig(**{**TOKENS.__dict__, "noise": 0.5})
     codes, lengths = inputs(TOKENS, 30)
-    model = judge(noisy)
-    assert torch.equal(model(codes, lengths)[0], judge(TOKENS)(codes, lengths)[0])
-    assert not torch.equal(model.train()(codes, lengths)[0], judge(TOKENS)(codes, lengths)[0])
+    plain = judge(TOKENS)(codes, lengths)[0]
+    assert torch.equal(judge(noisy)(codes, lengths)[0], plain)
+    assert torch.equal(spoilt(judge(TOKENS), codes, lengths)[0], plain)
+    assert not torch.equal(spoilt(judge(noisy), codes, lengths)[0], plain)
 
 
 def test_hiding_covers_at_most_the_stretches_asked_for():
     torch.manual_seed(0)
     mel = torch.ones(50, 30, 80)
-    hidden = hide(mel, torch.full((50,), 30), time=4, bands=8) == 0
+    hidden = stretches(mel, torch.full((50,), 30), time=4, bands=8)
     assert hidden.all(2).sum(1).max() == 4
     assert hidden.all(1).sum(1).max() == 8
 

@@ -33,12 +33,9 @@ ABOVE = ("lm", "measure", "align", "paper", "experiments", "extras", "report", "
 STUDIO = r'stack\.(?:features|characters)|\bCharVocab\(|\b16_?000\b|\.fsq\b|"(?:th|lo)"'
 ALLOWED = {  # how many lines may name what is the studio's alone; only ever fewer
     "measure/effects.py": 1,
-    "experiments/examine_parts.py": 1,
-    "experiments/material.py": 1,
     "experiments/notebook.py": 1,
     "experiments/parts.py": 3,
     "experiments/systems.py": 1,
-    "experiments/train_parts.py": 4,
     "extras/detector.py": 1,
     "report/report.py": 1,
 }

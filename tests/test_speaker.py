@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.stack.speaker import SpeakerBatch, SpeakerConfig, SpeakerEncoder, eer, embed, speaker_loss
+from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder, eer, embed
+from sebridge_lite.studio.teach.losses import SpeakerBatch, speaker_loss
 
 CONFIG = SpeakerConfig(width=24, blocks=2, embedding=8, speakers=3, margin=0.2, scale=10.0)
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.stack.tokenizer import FSQ, Tokenizer, TokenizerBatch, TokenizerConfig, tokenizer_loss
+from sebridge_lite.stack.tokenizer import FSQ, Tokenizer, TokenizerConfig
 from sebridge_lite.studio.lexicon import TONES, Syllable, Word
+from sebridge_lite.studio.teach.losses import TokenizerBatch, tokenizer_loss
 from sebridge_lite.studio.units import INDEX, UNITS, is_tone, spoken_units, word_units
 
 CONFIG = TokenizerConfig(levels=(3,) * 6, width=24, blocks=2, speaker_width=4, speakers=0)

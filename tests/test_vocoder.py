@@ -11,12 +11,11 @@ from sebridge_lite.stack.vocoder import (
     HOP,
     SAMPLE_RATE,
     Vocoder,
-    VocoderBatch,
     VocoderConfig,
-    griffin_lim,
     pulses,
-    vocoder_loss,
 )
+from sebridge_lite.studio.teach.examine_parts import griffin_lim
+from sebridge_lite.studio.teach.losses import VocoderBatch, vocoder_loss
 
 CONFIG = VocoderConfig(width=24, blocks=2)
 

@@ -111,7 +111,7 @@ def run_codebook(params: Params) -> dict:
     numbers = token_probes(studio_stack(parts, LANGS), "th", people, p.seed)
     numbers |= {"codes": other.fsq.codes, "n_people": BY_PEOPLE, "seconds": time.perf_counter() - start}
     write_results("codebook", report_of(numbers, p.seed))
-    return {"codes": other.fsq.codes}
+    return {"codes": numbers["codes"]}
 
 
 def parts_metrics() -> dict:

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from sebridge_lite.core.fields import one_of, within
 from sebridge_lite.stack.layers import Block, check_codes, valid
-from sebridge_lite.stack.vocoder import F0_MEAN, F0_STD, MEL_MEAN, MEL_STD, band_centres, hertz
+from sebridge_lite.stack.vocoder import MEL_MEAN, MEL_STD, band_centres, hertz
 
 Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 
@@ -118,42 +117,6 @@ def _waves(t: torch.Tensor, size: int = 64) -> torch.Tensor:
     rates = torch.exp(torch.linspace(0, math.log(1000), size // 2, device=t.device))
     angles = t[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], -1)
-
-
-@dataclass(frozen=True, eq=False)
-class FlowBatch:
-    mel: torch.Tensor  # (B, T, 80), T = 2 S
-    lengths: torch.Tensor  # (B,) frames
-    codes: torch.Tensor  # (B, S)
-    timbre: torch.Tensor  # (B, E), of another recording of the speaker where there is one
-    f0: torch.Tensor  # (B, T) Hz, 0 where unvoiced
-
-
-def flow_loss(model: Flow, batch: FlowBatch) -> tuple[torch.Tensor, int, dict]:
-    """Errors of velocity, mean mel, pitch and voicing. Half of the rows have a beginning given, which the velocity may copy."""
-    size, device, mel = len(batch.mel), batch.mel.device, (batch.mel - MEL_MEAN) / MEL_STD
-    mask = valid(batch.lengths, mel.shape[1])
-    share = (torch.rand(size, device=device) - 0.5).clamp(min=0)
-    is_given = valid((share * batch.lengths).long(), mel.shape[1])
-    dropped = torch.rand(size, device=device) < model.config.drop
-    mean, pitch = model.expect(batch.codes, (batch.lengths + 1) // 2, batch.timbre, batch.f0)
-    shown = mean.detach() * ~dropped[:, None, None]
-    start = shown + model.config.noise * torch.randn_like(mel)
-    t = torch.rand(size, device=device)
-    x = start + t[:, None, None] * (mel - start)
-    velocity = model(x, t, shown, mel, is_given & mask, mask)
-    matching = _error(velocity, mel - start, mask & ~is_given)
-    expected = _error(mean, mel, mask)
-    voiced = mask & (batch.f0 > 0)
-    tune = (pitch[..., 0] - (batch.f0.clamp(min=1).log() - F0_MEAN) / F0_STD).abs() * voiced
-    tune = tune.sum() / voiced.sum().clamp(min=1)
-    voicing = F.binary_cross_entropy_with_logits(pitch[..., 1][mask], voiced[mask].float())
-    parts = {"matching": matching, "mean": expected, "pitch": tune, "voicing": voicing}
-    return sum(parts.values()), int(batch.lengths.sum()), parts
-
-
-def _error(guess: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    return (guess - wanted)[mask].square().mean()
 
 
 @torch.no_grad()

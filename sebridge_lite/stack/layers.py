@@ -9,6 +9,8 @@ from torch import nn
 
 from sebridge_lite.core.errors import UserError
 
+STEPS = 2  # CTC outputs a token of 40 ms: a fast syllable has more units than tokens
+
 
 def valid(lengths: torch.Tensor, size: int) -> torch.Tensor:
     """True where a frame is no padding. (B,) -> (B, size)"""
@@ -63,22 +65,7 @@ class Halve(nn.Module):
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = x * valid(lengths, x.shape[1])[..., None]
-        return self.conv(x.transpose(1, 2)).transpose(1, 2), halved(lengths)
-
-
-def halved(lengths: torch.Tensor) -> torch.Tensor:
-    """Tokens at 25 Hz of that many frames at 50 Hz."""
-    return (lengths + 1) // 2
-
-
-def ctc(
-    log_probs: torch.Tensor, frames: torch.Tensor, targets: torch.Tensor, target_lengths: torch.Tensor
-) -> torch.Tensor:
-    """CTC loss a target symbol, for each utterance; blank is 0. An utterance too short for its text counts 0. -> (B,)"""
-    loss = F.ctc_loss(
-        log_probs.float().transpose(0, 1), targets, frames, target_lengths, reduction="none", zero_infinity=True
-    )
-    return loss / target_lengths.clamp(min=1)
+        return self.conv(x.transpose(1, 2)).transpose(1, 2), (lengths + 1) // 2
 
 
 def check_codes(codes: torch.Tensor, count: int, reader: str) -> None:

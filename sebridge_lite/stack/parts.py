@@ -19,15 +19,6 @@ from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
 from sebridge_lite.stack.weights import load_model
 
-FOLDERS = {  # of each part, within artifacts/
-    "tokenizer": "parts",
-    "speaker": "parts",
-    "flow": "parts",
-    "vocoder": "parts",
-    "select_judge": "judges/select",
-    "score_judge": "judges/score",
-    "backbone": "parts",
-}
 NETWORKS = {
     "tokenizer": (Tokenizer, TokenizerConfig),
     "speaker": (SpeakerEncoder, SpeakerConfig),
@@ -36,16 +27,20 @@ NETWORKS = {
     "select_judge": (TokenJudge, TokenJudgeConfig),
     "score_judge": (SoundJudge, SoundJudgeConfig),
 }
+# Of each part, within artifacts/.
+FOLDERS = dict.fromkeys(NETWORKS, "parts") | {
+    "select_judge": "judges/select",
+    "score_judge": "judges/score",
+    "backbone": "parts",
+}
 
 
 def part_file(name: str) -> Path:
     """The place of a part, without its ending; where nobody has made it, the place where it should be."""
     given = os.environ.get("SEBRIDGE_PARTS")
     homes = [Path(given)] if given else [paths.artifacts(), paths.root() / "artifacts"]
-    # The flat folders are the first edition's.
-    places = [place for home in homes for place in (home / FOLDERS[name], home / "pretrained", home)]
-    there = (place for place in places if (place / f"{name}.safetensors").is_file())
-    return next(there, homes[-1] / FOLDERS[name]) / name
+    files = [home / FOLDERS[name] / name for home in homes]
+    return next((file for file in files if file.with_suffix(".safetensors").is_file()), files[-1])
 
 
 def load_part(name: str, path: Path | None = None) -> torch.nn.Module:

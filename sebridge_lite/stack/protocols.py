@@ -1,4 +1,4 @@
-"""What a stack is made of. Whoever provides these seven lets the same policies be trained and scored on other speech.
+"""What a stack is made of. Whoever provides these six lets the same policies be trained and scored on other speech.
 
 Sounds are (N,) float32 at the stack's sampling rate, codes (S,) long, voices (E,); lists of them in, lists out.
 """
@@ -6,7 +6,7 @@ Sounds are (N,) float32 at the stack's sampling rate, codes (S,) long, voices (E
 from collections.abc import Sequence
 from typing import Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
 Syllable = tuple[str, str]  # its segments in IPA, and its tone
 
@@ -41,17 +41,6 @@ class SpeechTokenizer(Protocol):
 
     def encode(self, sounds: Sequence[Tensor]) -> list[Tensor]:
         """Codes of each sound."""
-
-
-class SpeechLM(Protocol):
-    """What is trained and compared (`lm.lm.TextSpeechLM`); `generate` and the training loop ask for no more."""
-
-    eos: int
-
-    def forward(self, batch) -> tuple[Tensor, Tensor]:
-        """Logits (N, V) and targets (N,) of the scored positions."""
-
-    def parameters(self) -> Sequence[nn.Parameter]: ...
 
 
 class Decoder(Protocol):

@@ -62,23 +62,6 @@ def embed(model: SpeakerEncoder, mel: torch.Tensor, lengths: torch.Tensor) -> to
     return model.eval()(mel, lengths)
 
 
-@dataclass(frozen=True, eq=False)
-class SpeakerBatch:
-    mel: torch.Tensor  # (B, T, 80)
-    lengths: torch.Tensor  # (B,)
-    speaker: torch.Tensor  # (B,) index
-
-
-def speaker_loss(model: SpeakerEncoder, batch: SpeakerBatch) -> tuple[torch.Tensor, int, dict]:
-    """AAM-softmax: cross entropy over cosines, the right one taken at `margin` more than its angle."""
-    cosine = model(batch.mel, batch.lengths) @ F.normalize(model.prototypes, dim=-1).T
-    right = F.one_hot(batch.speaker, cosine.shape[1]).bool()
-    angle = cosine.clamp(-1 + 1e-6, 1 - 1e-6).acos()
-    logits = model.config.scale * torch.where(right, (angle + model.config.margin).cos(), cosine)
-    accuracy = (cosine.argmax(1) == batch.speaker).float().mean()
-    return F.cross_entropy(logits, batch.speaker), len(logits), {"accuracy": accuracy}
-
-
 def eer(scores: np.ndarray, same: np.ndarray) -> float:
     """Equal error rate of a verification trial: scores (N,), and whether both sides are one person (N,)."""
     scores, same = np.asarray(scores, dtype=float), np.asarray(same, dtype=bool)

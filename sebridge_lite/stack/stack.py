@@ -14,8 +14,9 @@ import torch
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.stack.batches import unless_empty
+from sebridge_lite.stack.features import energy_db, f0, log_mel
 from sebridge_lite.stack.protocols import Decoder, Judge, Language, SpeakerEncoder, SpeechTokenizer, TextTokenizer
-from sebridge_lite.stack.tracks import Tracks, energies_of, tracks_of
+from sebridge_lite.stack.tracks import Tracks, measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +86,13 @@ class Stack:
 
     def tracks(self, sounds: Sequence[torch.Tensor]) -> list[Tracks | None]:
         """Mel, pitch and energy of each sound; None where there is no sound."""
-        return tracks_of(sounds, self.sample_rate, self.device)
+        rows = measured((log_mel, f0, energy_db), sounds, self.sample_rate, self.device)
+        return [None if row is None else Tracks(*(track.numpy() for track in row)) for row in rows]
 
     def energies(self, sounds: Sequence[torch.Tensor]) -> list[np.ndarray]:
-        """Energy alone, in dB, at the frames of `tracks`. (T,) each"""
-        return energies_of(sounds, self.sample_rate, self.device)
+        """Energy alone, in dB, at the frames of `tracks`, in a tenth of their time. (T,) each"""
+        rows = measured((energy_db,), sounds, self.sample_rate, self.device)
+        return [np.zeros(0, dtype=np.float32) if row is None else row[0].numpy() for row in rows]
 
     def language(self, lang: str) -> Language:
         if lang not in self.languages:

@@ -12,13 +12,10 @@ from sebridge_lite.stack import flow, speaker
 from sebridge_lite.stack.batches import at_once, cut, in_batches
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import FRAME_RATE, HOP, SAMPLE_RATE, log_mel
-from sebridge_lite.stack.flow import DecodeConfig, Flow
+from sebridge_lite.stack.flow import DecodeConfig
 from sebridge_lite.stack.parts import Parts
 from sebridge_lite.stack.protocols import Syllable
-from sebridge_lite.stack.recogniser import SoundJudge, TokenJudge
-from sebridge_lite.stack.speaker import SpeakerEncoder
 from sebridge_lite.stack.stack import Stack
-from sebridge_lite.stack.tokenizer import Tokenizer
 from sebridge_lite.stack.vocoder import Vocoder
 from sebridge_lite.stack.wordgraph import WordGraph
 from sebridge_lite.studio.lexicon import Word
@@ -37,24 +34,17 @@ class StudioLanguage(Language):
     def lexicon(self) -> Mapping[str, Word]:
         return load_language(self.code).lexicon
 
+    @cached_property
+    def graph(self) -> WordGraph:
+        """What makes words of the units that a judge hears."""
+        tones = tone_language(self.code)
+        return WordGraph({text: word_units(word, tones) for text, word in self.lexicon.items()}, PRIOR)
+
     def syllables(self, words: Sequence[str]) -> list[Syllable]:
         """Segments and tone of each syllable; none when a word is unknown."""
         if not all(word in self.lexicon for word in words):
             return []
         return [(syllable.ipa, syllable.tone) for word in words for syllable in self.lexicon[word].syllables]
-
-
-class Graphs(dict):
-    """A word graph for each language, built when a judge first hears the language. Both judges share them."""
-
-    def __init__(self, languages: Mapping[str, StudioLanguage]):
-        super().__init__()
-        self.languages = languages
-
-    def __missing__(self, lang: str) -> WordGraph:
-        tones, lexicon = tone_language(lang), self.languages[lang].lexicon
-        self[lang] = WordGraph({text: word_units(word, tones) for text, word in lexicon.items()}, PRIOR)
-        return self[lang]
 
 
 @torch.no_grad()
@@ -68,13 +58,23 @@ def mels(sounds: Sequence[torch.Tensor], device: torch.device) -> list[torch.Ten
 
 
 @dataclass(frozen=True, eq=False)
-class StudioTokenizer:
+class Part:
+    """One of `parts`, which is read when it is first used."""
+
     parts: Parts
-    rate = FRAME_RATE // 2
+    name: str
 
     @property
-    def net(self) -> Tokenizer:
-        return self.parts["tokenizer"]
+    def net(self) -> torch.nn.Module:
+        return self.parts[self.name]
+
+    @property
+    def device(self) -> torch.device:
+        return self.parts.device
+
+
+class StudioTokenizer(Part):
+    rate = FRAME_RATE // 2
 
     @property
     def codes(self) -> int:
@@ -83,41 +83,26 @@ class StudioTokenizer:
     @torch.no_grad()
     def encode(self, sounds: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Sound to codes, one every 40 ms."""
-        device = self.parts.device
 
         def encode(mel, lengths, _):
             return cut(self.net.encode(mel, lengths), (lengths + 1) // 2)
 
-        return in_batches(encode, mels(sounds, device), at_once(device), device)
+        return in_batches(encode, mels(sounds, self.device), at_once(self.device), self.device)
 
 
-@dataclass(frozen=True, eq=False)
-class StudioSpeaker:
-    parts: Parts
-
-    @property
-    def net(self) -> SpeakerEncoder:
-        return self.parts["speaker"]
-
+class StudioSpeaker(Part):
     @torch.no_grad()
     def embed(self, sounds: Sequence[torch.Tensor]) -> torch.Tensor:
-        device = self.parts.device
-
         def embed(mel, lengths, _):
             return speaker.embed(self.net, mel, lengths).cpu()
 
-        return torch.stack(in_batches(embed, mels(sounds, device), at_once(device), device))
+        return torch.stack(in_batches(embed, mels(sounds, self.device), at_once(self.device), self.device))
 
 
 @dataclass(frozen=True, eq=False)
-class StudioDecoder:
-    parts: Parts
-    decoding: DecodeConfig = DECODING
+class StudioDecoder(Part):
+    decoding: DecodeConfig
     sample_rate = SAMPLE_RATE
-
-    @property
-    def flow(self) -> Flow:
-        return self.parts["flow"]
 
     @property
     def vocoder(self) -> Vocoder:
@@ -125,50 +110,39 @@ class StudioDecoder:
 
     @torch.no_grad()
     def speak(self, codes: Sequence[torch.Tensor], voices: torch.Tensor, seeds: Sequence[int]) -> list[torch.Tensor]:
-        device = self.parts.device
-
         def decode(batch, lengths, places):
             seeds_here = [seeds[i] for i in places]
-            mel, f0 = flow.decode(self.flow, batch, lengths, voices[places].to(device), self.decoding, seeds_here)
+            mel, f0 = flow.decode(self.net, batch, lengths, voices[places].to(self.device), self.decoding, seeds_here)
             return cut(self.vocoder(mel, 2 * lengths, f0), 2 * HOP * lengths)
 
-        return in_batches(decode, codes, at_once(device) // 2, device)
+        return in_batches(decode, codes, at_once(self.device) // 2, self.device)
 
 
 @dataclass(frozen=True, eq=False)
-class StudioJudge:
-    """A recogniser of phones and tones, and the word graphs that make words of them."""
+class StudioJudge(Part):
+    """A recogniser of phones and tones, of which the word graphs of the languages make words."""
 
-    parts: Parts
-    name: str
     hears: str
-    graphs: Mapping[str, WordGraph]
-
-    @property
-    def net(self) -> TokenJudge | SoundJudge:
-        return self.parts[self.name]
+    languages: Mapping[str, StudioLanguage]
 
     @torch.no_grad()
     def words(self, inputs: Sequence[torch.Tensor], lang: str) -> list[list[str]]:
-        device = self.parts.device
-
         def read(batch, lengths, _):
-            return self.graphs[lang].decode(*self.net(batch, lengths))
+            return self.languages[lang].graph.decode(*self.net(batch, lengths))
 
-        return in_batches(read, inputs if self.hears == "tokens" else mels(inputs, device), device=device)
+        return in_batches(read, inputs if self.hears == "tokens" else mels(inputs, self.device), device=self.device)
 
 
 def studio_stack(parts: Parts, languages: Sequence[str], decoding: DecodeConfig = DECODING) -> Stack:
     """The studio's stack of these networks."""
     known = {lang: StudioLanguage(**vars(language(lang))) for lang in languages}
-    graphs = Graphs(known)
     return Stack(
         text=CharVocab(),
-        tokenizer=StudioTokenizer(parts),
-        decoder=StudioDecoder(parts, decoding),
-        speaker=StudioSpeaker(parts),
-        select_judge=StudioJudge(parts, "select_judge", "tokens", graphs),
-        score_judge=StudioJudge(parts, "score_judge", "sound", graphs),
+        tokenizer=StudioTokenizer(parts, "tokenizer"),
+        decoder=StudioDecoder(parts, "flow", decoding),
+        speaker=StudioSpeaker(parts, "speaker"),
+        select_judge=StudioJudge(parts, "select_judge", "tokens", known),
+        score_judge=StudioJudge(parts, "score_judge", "sound", known),
         languages=known,
         device=parts.device,
     )

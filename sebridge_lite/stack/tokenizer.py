@@ -3,23 +3,22 @@
 What the tokens keep is set by two heads behind the bottleneck: phones and tones (CTC), and prosody relative to the
 speaker. The prosody head is *given* the speaker, so timbre buys it nothing, and the mel is standardised per utterance. CTC
 is on phones, not on letters: spelling would make the tokens orthographic, and one table of phones serves Thai, Lao and the
-backbone's language, whose letters sound otherwise. Tones are units of their own, a set for each language. Left out:
-attention, semantic pretraining, an adversary that reads the tokens for the speaker.
+backbone's language, whose letters sound otherwise. Tones are units of their own, a set for each language. Only training and
+examination read the heads, so how is in `studio.teach`. Left out: attention, semantic pretraining, an adversary that reads the
+tokens for the speaker.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import within
-from sebridge_lite.stack.layers import Block, Halve, check_codes, ctc, masked_mean, standardise, valid
+from sebridge_lite.stack.layers import STEPS, Block, Halve, check_codes, masked_mean, standardise, valid
 from sebridge_lite.studio.units import UNITS
 
-STEPS = 2  # CTC outputs a token: a fast syllable has more units than tokens
 PROSODY = 3  # log F0 relative to the speaker, voicing, energy
 
 
@@ -95,53 +94,3 @@ class Tokenizer(nn.Module):
         """(B, T, 80) at 50 Hz -> codes (B, S) at 25 Hz, S = ceil(T / 2); 0 beyond an utterance's end."""
         values, lengths = self.quantise(mel, lengths)
         return self.fsq.to_codes(values) * valid(lengths, values.shape[1])
-
-    def hidden(self, values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """What both heads read: quantised values with a little context. (B, S, channels) -> (B, S, width)"""
-        mask, x = valid(lengths, values.shape[1]), self.expand(values)
-        for block in self.decoder:
-            x = block(x, mask)
-        return x
-
-    def units(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Log-probabilities of phones and tones. (B, S, width) -> (B, 2 S, units)"""
-        return self.phones(hidden).view(len(hidden), -1, len(UNITS)).float().log_softmax(-1)
-
-    def contours(self, hidden: torch.Tensor, speaker: torch.Tensor) -> torch.Tensor:
-        """Log F0, voicing (a logit) and energy at 50 Hz, given the speaker. (B, S, width), (B, E) -> (B, 2 S, 3)"""
-        given = torch.cat([hidden, speaker[:, None].expand(-1, hidden.shape[1], -1)], -1)
-        return self.prosody(given).view(len(hidden), -1, PROSODY).float()
-
-
-@dataclass(frozen=True, eq=False)
-class TokenizerBatch:
-    mel: torch.Tensor  # (B, T, 80)
-    lengths: torch.Tensor  # (B,)
-    units: torch.Tensor  # (B, U), padded with 0
-    unit_lengths: torch.Tensor  # (B,)
-    pitch: torch.Tensor  # (B, T) log F0 over the speaker's median, in units of 3 semitones; anything where unvoiced
-    voiced: torch.Tensor  # (B, T) bool
-    energy: torch.Tensor  # (B, T) dB over the utterance's mean, in units of 10 dB
-    speaker: torch.Tensor  # (B, E) timbre
-
-
-def tokenizer_loss(model: Tokenizer, batch: TokenizerBatch, prosody: float) -> tuple:
-    """Loss, weight and parts. `prosody` weighs its head beside CTC."""
-    values, lengths = model.quantise(batch.mel, batch.lengths)
-    hidden = model.hidden(values, lengths)
-    heard = ctc(model.units(hidden), STEPS * lengths, batch.units, batch.unit_lengths).mean()
-    pitch, voicing, energy = prosody_losses(model.contours(hidden, batch.speaker), batch)
-    loss = heard + prosody * (pitch + voicing + energy)
-    parts = {"ctc": heard, "pitch": pitch, "voicing": voicing, "energy": energy}
-    return loss, len(batch.mel), parts
-
-
-def prosody_losses(contours: torch.Tensor, batch: TokenizerBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Mean absolute errors of pitch (voiced frames) and energy, cross entropy of voicing."""
-    size = batch.mel.shape[1]
-    pitch, voicing, energy = contours[:, :size].unbind(-1)
-    inside = valid(batch.lengths, size)
-    voiced = batch.voiced & inside
-    pitch_error = (pitch - batch.pitch)[voiced].abs().sum() / voiced.sum().clamp(min=1)
-    voicing_error = F.binary_cross_entropy_with_logits(voicing[inside], batch.voiced[inside].float())
-    return pitch_error, voicing_error, (energy - batch.energy)[inside].abs().mean()

@@ -8,10 +8,10 @@ import torch
 from torchaudio.functional import resample
 
 from sebridge_lite.stack.batches import cut, in_batches, unless_empty
-from sebridge_lite.stack.features import FRAME_RATE, HOP, SAMPLE_RATE, energy_db, f0, log_mel
+from sebridge_lite.stack.features import FRAME_RATE, HOP, SAMPLE_RATE
 from sebridge_lite.stack.speaker import SHORTEST, SILENT
 
-TRACKED = 2_000  # frames at once: pitch takes 20 kB a frame
+TRACKED = 2_000 * HOP  # samples at once: pitch takes 20 kB a frame
 
 
 class Tracks(NamedTuple):
@@ -27,23 +27,11 @@ class Tracks(NamedTuple):
         return len(self.mel) >= SHORTEST and self.mel.max() >= SILENT
 
 
-def _measured(features: Sequence, sounds: Sequence[torch.Tensor], rate: int, device: torch.device) -> list:
-    """A tuple of features for each sound, None where there is no sound."""
+def measured(features: Sequence, sounds: Sequence[torch.Tensor], rate: int, device: torch.device) -> list:
+    """A tuple of features for each sound at `rate` samples a second, None where there is no sound."""
 
     def measure(batch, lengths, _):
         return list(zip(*(cut(feature(batch), lengths // HOP) for feature in features), strict=True))
 
     heard = sounds if rate == SAMPLE_RATE else [resample(sound, rate, SAMPLE_RATE) for sound in sounds]
-    return unless_empty(lambda some: in_batches(measure, [heard[i] for i in some], TRACKED * HOP, device), sounds, None)
-
-
-def tracks_of(sounds: Sequence[torch.Tensor], rate: int, device: torch.device | str = "cpu") -> list[Tracks | None]:
-    """Mel, pitch and energy of each sound at `rate` samples a second; None where there is no sound."""
-    rows = _measured((log_mel, f0, energy_db), sounds, rate, device)
-    return [None if row is None else Tracks(*(track.numpy() for track in row)) for row in rows]
-
-
-def energies_of(sounds: Sequence[torch.Tensor], rate: int, device: torch.device | str = "cpu") -> list[np.ndarray]:
-    """Energy alone (T,), which takes a tenth of the time of pitch."""
-    rows = _measured((energy_db,), sounds, rate, device)
-    return [np.zeros(0, dtype=np.float32) if row is None else row[0].numpy() for row in rows]
+    return unless_empty(lambda some: in_batches(measure, [heard[i] for i in some], TRACKED, device), sounds, None)

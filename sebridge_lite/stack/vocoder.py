@@ -2,7 +2,7 @@
 
 Vocos guesses phases and needs a discriminator to get them right. This one takes them from a source, as the neural
 source-filter models do: the net reads pitch, voicing and two spectra, and shapes a pulse train of that pitch, and noise.
-So it trains on spectral losses in minutes on a CPU. `griffin_lim` needs no training at all. Left out: adversarial losses.
+So it trains on spectral losses in minutes on a CPU. Left out: adversarial losses.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torchaudio.functional import melscale_fbanks
-from torchaudio.transforms import GriffinLim
 
 from sebridge_lite.core.fields import within
-from sebridge_lite.stack.features import HOP, MELS, N_FFT, SAMPLE_RATE, WINDOW, log_mel
+from sebridge_lite.stack.features import HOP, MELS, N_FFT, SAMPLE_RATE
 from sebridge_lite.stack.layers import Block, valid
 
 PARTS = 2  # sound frames in a mel frame: 10 ms, so that pitch moves smoothly
@@ -25,7 +24,6 @@ BINS = FFT // 2 + 1
 NOISE_SIZE = 1 << 16  # samples of the one noise that every utterance breathes
 F0_MEAN, F0_STD = 5.1, 0.35  # of log Hz
 MEL_MEAN, MEL_STD = -5.6, 2.9  # of studio speech
-RESOLUTIONS = (256, 512, 1024)
 
 
 @dataclass(frozen=True)
@@ -94,14 +92,14 @@ class Vocoder(nn.Module):
         return sound * valid(HOP * lengths, sound.shape[1])
 
 
-def _bank() -> torch.Tensor:
+def mel_bank() -> torch.Tensor:
     """The features' mel bands over the bins of their spectrum. (513, 80)"""
     return melscale_fbanks(N_FFT // 2 + 1, 0, SAMPLE_RATE / 2, MELS, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
 
 
 def band_centres() -> torch.Tensor:
     """The middle of each mel band in Hz. (80,)"""
-    bank = _bank()
+    bank = mel_bank()
     return (bank * torch.arange(len(bank))[:, None]).sum(0) / bank.sum(0) * SAMPLE_RATE / N_FFT
 
 
@@ -138,46 +136,3 @@ def _filled(f0: torch.Tensor) -> torch.Tensor:
     last = torch.where(f0 > 0, place, -1).cummax(1).values
     first = (f0 > 0).float().argmax(1, keepdim=True)
     return f0.gather(1, torch.where(last < 0, first, last)).clamp(min=50.0)
-
-
-@dataclass(frozen=True, eq=False)
-class VocoderBatch:
-    """Crops of equal length: no padding."""
-
-    audio: torch.Tensor  # (B, 320 T)
-    mel: torch.Tensor  # (B, T, 80)
-    f0: torch.Tensor  # (B, T) Hz, 0 where unvoiced
-
-
-def vocoder_loss(model: Vocoder, batch: VocoderBatch) -> tuple[torch.Tensor, int, dict]:
-    """Spectra at three resolutions and mel of the sound made with the true pitch; pitch and voicing by themselves."""
-    lengths = torch.full((len(batch.mel),), batch.mel.shape[1], device=batch.mel.device)
-    log_f0, voicing, gains = model.read(batch.mel, lengths)
-    sound = model.sound(batch.f0, gains, lengths)
-    spectral = sum(_spectral_loss(sound, batch.audio, size) for size in RESOLUTIONS) / len(RESOLUTIONS)
-    mel = (log_mel(sound) - batch.mel).abs().mean()
-    voiced = batch.f0 > 0
-    true = (batch.f0.clamp(min=1).log() - F0_MEAN) / F0_STD
-    pitch = ((log_f0 - true).abs() * voiced).sum() / voiced.sum().clamp(min=1)
-    switch = F.binary_cross_entropy_with_logits(voicing, voiced.float())
-    parts = {"spectral": spectral, "mel": mel, "pitch": pitch, "voicing": switch}
-    return spectral + mel + 3 * pitch + switch, len(batch.mel), parts
-
-
-def _spectral_loss(a: torch.Tensor, b: torch.Tensor, size: int) -> torch.Tensor:
-    window = torch.hann_window(size, device=a.device)
-
-    def magnitude(x: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.stft(x.float(), size, size // 4, window=window, return_complex=True)
-        return torch.view_as_real(spectrum).square().sum(-1).clamp(min=1e-7).sqrt()
-
-    a, b = magnitude(a), magnitude(b)
-    return (a.log() - b.log()).abs().mean() + (a - b).norm() / b.norm().clamp(min=1e-3)
-
-
-@torch.no_grad()
-def griffin_lim(mel: torch.Tensor, iterations: int = 32) -> torch.Tensor:
-    """The fallback without any training: mel bands spread back to bins, phases found by iteration. (B, T, 80) -> (B, 320 T)"""
-    bins = (mel.exp().cpu() @ torch.linalg.pinv(_bank())).clamp(min=0)
-    invert = GriffinLim(N_FFT, iterations, WINDOW, HOP, power=1, rand_init=False)
-    return F.pad(invert(bins.transpose(1, 2)), (HOP // 2, HOP // 2)).to(mel.device)

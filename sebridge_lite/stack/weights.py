@@ -21,8 +21,8 @@ MEND = "`dvc pull` fetches trained parts, `dvc repro` rebuilds them"
 
 def _pair(path: Path) -> tuple[Path, Path]:
     """A name may hold dots ("alpha0.8"), so endings are added, not replaced."""
-    stem = path.with_name(path.name.removesuffix(".safetensors"))
-    return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")
+    stem = str(path).removesuffix(".safetensors")
+    return Path(f"{stem}.safetensors"), Path(f"{stem}.json")
 
 
 def _check_finite(tensors: dict[str, torch.Tensor], where: str, mend: str) -> None:
@@ -33,7 +33,7 @@ def _check_finite(tensors: dict[str, torch.Tensor], where: str, mend: str) -> No
 
 def save_model(model: torch.nn.Module, config, path: Path, half: bool = False) -> None:
     """`config` is the frozen dataclass that `type(model)(config)` takes; `half` stores floats as fp16."""
-    weights_file, config_file = _pair(Path(path))
+    weights_file, config_file = _pair(path)
     # Cloned, since safetensors refuses tensors that share memory (tied weights).
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
     _check_finite(tensors, f"{weights_file}: not written", "train again with a lower learning rate")
@@ -47,7 +47,7 @@ def save_model(model: torch.nn.Module, config, path: Path, half: bool = False) -
 
 
 def load_config(config_cls: type, path: Path):
-    file = _pair(Path(path))[1]
+    file = _pair(path)[1]
     try:
         tree = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -57,23 +57,18 @@ def load_config(config_cls: type, path: Path):
     return build(config_cls, tree, str(file))
 
 
-def _load_tensors(file: Path) -> dict[str, torch.Tensor]:
-    if not file.is_file():
-        raise UserError(f"{file}: no such file; {MEND}")
-    try:
-        tensors = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file}: not a whole safetensors file ({error}); {MEND}") from None
-    _check_finite(tensors, str(file), MEND)
-    return tensors
-
-
 def load_model(cls: type, config_cls: type, path: Path) -> torch.nn.Module:
     """`cls(config)` on the CPU, float32, in eval mode."""
-    file, config_file = _pair(Path(path))
-    model, tensors = cls(load_config(config_cls, path)), _load_tensors(file)
+    file, config_file = _pair(path)
+    model = cls(load_config(config_cls, path))
     try:
+        tensors = load_file(file)
+        _check_finite(tensors, str(file), MEND)
         model.load_state_dict(tensors)
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; {MEND}") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file}: not a whole safetensors file ({error}); {MEND}") from None
     except RuntimeError as error:
         why = " ".join(str(error).split())
         raise UserError(f"{file}: of another model than {config_file.name} says; {MEND} ({why})") from None

@@ -10,17 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torchaudio.transforms import GriffinLim
 
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import Recording
 from sebridge_lite.measure.metrics import edit_distance, pooled, word_errors
 from sebridge_lite.stack import features
-from sebridge_lite.stack.batches import in_batches
-from sebridge_lite.stack.recogniser import STEPS, greedy
+from sebridge_lite.stack.batches import cut, in_batches
+from sebridge_lite.stack.layers import STEPS, valid
 from sebridge_lite.stack.speaker import eer
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.studio import mels
-from sebridge_lite.stack.vocoder import griffin_lim
+from sebridge_lite.stack.vocoder import mel_bank
+from sebridge_lite.studio.teach.losses import heads
 from sebridge_lite.studio.teach.material import at_50_hz, render_material
 from sebridge_lite.studio.units import spoken_units
 from sebridge_lite.studio.voices import engines, people
@@ -78,16 +80,24 @@ def pitch(sounds: Sequence[Tensor]) -> list[Tensor]:
     """F0 of each sound in Hz at 50 Hz, 0 where unvoiced."""
 
     def track(batch, lengths, _):
-        return [row[: size // 320] for row, size in zip(features.f0(batch), lengths.tolist(), strict=True)]
+        return cut(features.f0(batch), lengths // features.HOP)
 
     return in_batches(track, sounds, 12_000 * 320)
+
+
+@torch.no_grad()
+def griffin_lim(mel: Tensor, iterations: int = 32) -> Tensor:
+    """The fallback without any training: mel bands spread back to bins, phases found by iteration. (B, T, 80) -> (B, 320 T)"""
+    bins = (mel.exp().cpu() @ torch.linalg.pinv(mel_bank())).clamp(min=0)
+    invert = GriffinLim(features.N_FFT, iterations, features.WINDOW, features.HOP, power=1, rand_init=False)
+    return F.pad(invert(bins.transpose(1, 2)), (features.HOP // 2, features.HOP // 2)).to(mel.device)
 
 
 def griffin_lim_sounds(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
     """Sounds that Griffin-Lim makes of true mels."""
 
     def invert(mel, lengths, _):
-        return [row[: 320 * size] for row, size in zip(griffin_lim(mel), lengths.tolist(), strict=True)]
+        return cut(griffin_lim(mel), features.HOP * lengths)
 
     return in_batches(invert, mels(sounds, stack.device), 6_000)
 
@@ -97,10 +107,9 @@ def vocoded(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
     """Sounds that the trained vocoder makes of true mels."""
 
     def invert(mel, lengths, _):
-        sound = stack.decoder.vocoder(mel.to(stack.device), lengths.to(stack.device)).cpu()
-        return [row[: 320 * size] for row, size in zip(sound, lengths.tolist(), strict=True)]
+        return cut(stack.decoder.vocoder(mel, lengths), features.HOP * lengths)
 
-    return in_batches(invert, mels(sounds, stack.device))
+    return in_batches(invert, mels(sounds, stack.device), device=stack.device)
 
 
 def judge_report(stack: Stack, lang: str, group: Heard) -> tuple[dict[str, tuple[int, int]], list[Tensor]]:
@@ -173,19 +182,27 @@ def speaker_probe(codes: Sequence[Tensor], speakers: Sequence[str], values: Tens
     return float(right), len(names)
 
 
+def greedy(log_probs: Tensor, frames: Tensor) -> list[list[int]]:
+    """The best unit of each frame, repeats merged, blanks dropped. (B, T, V), (B,)"""
+    best = log_probs.argmax(-1)
+    before = F.pad(best[:, :-1], (1, 0), value=0)
+    keep = (best > 0) & (best != before) & valid(frames, best.shape[1])
+    units = best[keep].tolist()
+    ends = keep.sum(1).cumsum(0).tolist()
+    return [units[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
 @torch.no_grad()
 def read_tokens(stack: Stack, group: Heard) -> tuple[list[Tensor], list[list[int]]]:
     """Pitch at 50 Hz relative to the speaker, and phones and tones, as the tokenizer's own heads read them in tokens."""
-    timbres = stack.timbres(group.sounds)
+    timbres, net, device = stack.timbres(group.sounds), stack.tokenizer.net, stack.device
 
-    def heads(mel, lengths, places):
-        values, sizes = stack.tokenizer.net.quantise(mel.to(stack.device), lengths.to(stack.device))
-        hidden = stack.tokenizer.net.hidden(values, sizes)
-        tracks = stack.tokenizer.net.contours(hidden, timbres[places].to(stack.device))[..., 0].exp().cpu()
-        units = greedy(stack.tokenizer.net.units(hidden), STEPS * sizes)
-        return [(track[:size], found) for track, size, found in zip(tracks, lengths.tolist(), units, strict=True)]
+    def read_both(mel, lengths, places):
+        values, sizes = net.quantise(mel, lengths)
+        log_probs, contours = heads(net, values, sizes, timbres[places].to(device))
+        return list(zip(cut(contours[..., 0].exp(), lengths), greedy(log_probs, STEPS * sizes), strict=True))
 
-    read = in_batches(heads, mels(group.sounds, stack.device))
+    read = in_batches(read_both, mels(group.sounds, device), device=device)
     return [track for track, _ in read], [units for _, units in read]
 
 

@@ -17,13 +17,9 @@ from torch.nn.utils.rnn import pad_sequence
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import Recording
 from sebridge_lite.stack.features import energy_db, log_mel
-from sebridge_lite.stack.flow import FlowBatch
-from sebridge_lite.stack.recogniser import JudgeBatch
-from sebridge_lite.stack.speaker import SpeakerBatch
-from sebridge_lite.stack.tokenizer import TokenizerBatch
-from sebridge_lite.stack.vocoder import VocoderBatch
 from sebridge_lite.studio.grammar import LONGEST
 from sebridge_lite.studio.studio import CHUNK, lines_of, record_all
+from sebridge_lite.studio.teach.losses import FlowBatch, JudgeBatch, SpeakerBatch, TokenizerBatch, VocoderBatch
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.units import spoken_units, tone_language
 from sebridge_lite.studio.voices import Voice

@@ -25,18 +25,19 @@ from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.lm import loss as lm_loss
 from sebridge_lite.lm.sft import same_speaker, styled_batch
 from sebridge_lite.lm.train import TrainConfig, train
-from sebridge_lite.stack.batches import in_batches
+from sebridge_lite.stack.batches import cut, in_batches
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import log_mel
-from sebridge_lite.stack.flow import Flow, FlowConfig, decode, flow_loss
+from sebridge_lite.stack.flow import Flow, FlowConfig, decode
 from sebridge_lite.stack.parts import FOLDERS
-from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig, judge_loss
-from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder, speaker_loss
+from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
+from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
 from sebridge_lite.stack.studio import DECODING
-from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig, tokenizer_loss
-from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig, vocoder_loss
+from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
+from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
 from sebridge_lite.stack.weights import load_model, save_model
 from sebridge_lite.studio.teach import material as mat
+from sebridge_lite.studio.teach.losses import flow_loss, judge_loss, speaker_loss, tokenizer_loss, vocoder_loss
 from sebridge_lite.studio.teach.material import Material, features, render_material
 from sebridge_lite.studio.units import UNITS
 from sebridge_lite.studio.voices import engines, people
@@ -151,8 +152,7 @@ def codes_of(tokenizer: Tokenizer, mels: list[Tensor]) -> list[Tensor]:
     """The speech tokens of each utterance."""
 
     def encode(mel, lengths, _):
-        codes = tokenizer.encode(mel.float(), lengths)
-        return [row[: (size + 1) // 2] for row, size in zip(codes, lengths.tolist(), strict=True)]
+        return cut(tokenizer.encode(mel.float(), lengths), (lengths + 1) // 2)
 
     return in_batches(encode, mels)
 
@@ -181,7 +181,7 @@ def resynthesised(m: Material, codes: list[Tensor], timbres: Tensor, flow: Flow,
     def speak(rows, lengths, at):
         mel, f0 = decode(flow, rows, lengths, timbres[[places[i] for i in at]], DECODING, [0] * len(at))
         sound = vocoder(mel, 2 * lengths, f0)
-        return [row[: 2 * size].half() for row, size in zip(log_mel(sound), lengths.tolist(), strict=True)]
+        return cut(log_mel(sound).half(), 2 * lengths)
 
     mels = in_batches(speak, [codes[i] for i in places], 6000)
     return Material([m.utterances[i] for i in places], mels, [], [], [m.units[i] for i in places])

@@ -43,7 +43,7 @@ test: data/text
 	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; set -e; \
 	export SEBRIDGE_HEADLESS=1 OMP_NUM_THREADS=1; \
 	python -m tests.pipeline "$$outputs"; \
-	SEBRIDGE_OUTPUTS="$$outputs" python -m pytest tests notebooks --numprocesses=auto --dist=loadgroup --durations=20 \
+	SEBRIDGE_OUTPUTS="$$outputs" python -m pytest tests notebooks --numprocesses=auto --dist=loadfile --durations=20 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300
 
 lab: data/text

@@ -136,7 +136,7 @@ def test_a_style_of_a_random_speaker_moves_y_expr_alone(make):
 
 
 def test_a_loser_equal_to_its_winner_or_empty_is_dropped(make, codes, monkeypatch):
-    monkeypatch.setattr(pairs, "stable", lambda *_: [[codes[0], codes[1]], *[[codes[4][:0], codes[4]]] * 3])
+    monkeypatch.setattr(pairs, "stable", lambda *_, **__: [[codes[0], codes[1]], *[[codes[4][:0], codes[4]]] * 3])
     assert [t.name for t in make()[0]] == ["u0/1", "u1/1", "u2/1", "u3/1"]
 
 

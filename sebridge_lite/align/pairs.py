@@ -44,21 +44,14 @@ class Triplet(NamedTuple):
     stab: Tensor  # Eq. 7
 
 
-def expressive(
-    model: TextSpeechLM,
-    texts: Sequence[Tensor],
-    prefixes: Sequence[Tensor],
-    sampler: SamplerConfig,
-    samples: int,
-    seeds,
-) -> list[list[Tensor]]:
-    """Eq. 6 (Sec. 3): y_expr ~ pi_SFT(y | x, z_style), the style being a recording's first tokens. `samples` a text."""
-    return generate(model, texts, prefixes, sampler, samples, row_seeds=seeds)
+def expressive(model: TextSpeechLM, texts: Sequence[Tensor], prefixes: Sequence[Tensor], **how) -> list[list[Tensor]]:
+    """Eq. 6 (Sec. 3): y_expr ~ pi_SFT(y | x, z_style), the style being a recording's first tokens. how: see `generate`"""
+    return generate(model, texts, prefixes, **how)
 
 
-def stable(model: TextSpeechLM, texts: Sequence[Tensor], sampler: SamplerConfig, samples: int, seeds):
-    """Eq. 7 (Sec. 3): y_stab ~ pi_SFT(y | x), with no style. `samples` a text."""
-    return generate(model, texts, [text[:0] for text in texts], sampler, samples, row_seeds=seeds)
+def stable(model: TextSpeechLM, texts: Sequence[Tensor], **how) -> list[list[Tensor]]:
+    """Eq. 7 (Sec. 3): y_stab ~ pi_SFT(y | x), with no style. how: see `generate`"""
+    return generate(model, texts, [text[:0] for text in texts], **how)
 
 
 def stability_pairs(triplets: Sequence[Triplet], styled: bool = False) -> list[Pair]:
@@ -119,9 +112,10 @@ def triplets_of(
         )
     texts = [stack.text.encode(utterances[i].text) for i in kept]
     prefixes = [codes[sources[i]][:style_tokens] for i in kept]
-    seeds = [[seed_of(seed, mode, utterances[i].id) for i in kept] for mode in ("expr", "stab")]
-    expr = expressive(model, texts, prefixes, samplers["expr"], samples, seeds[0])
-    stab = stable(model, texts, samplers["stab"], samples, seeds[1])
+    how = {mode: {"sampler": sampler, "candidates": samples} for mode, sampler in samplers.items()}
+    for mode, settings in how.items():
+        settings["row_seeds"] = [seed_of(seed, mode, utterances[i].id) for i in kept]
+    expr, stab = expressive(model, texts, prefixes, **how["expr"]), stable(model, texts, **how["stab"])
     made = [
         Triplet(f"{utterances[i].id}/{sample}", texts[n], prefixes[n], codes[i], expr[n][sample], stab[n][sample])
         for n, i in enumerate(kept)

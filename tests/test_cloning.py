@@ -24,7 +24,7 @@ from sebridge_lite.extras import clone as command
 from sebridge_lite.extras.consent import write_consent
 from sebridge_lite.extras.provenance import read_provenance
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
-from sebridge_lite.measure.cloning import bounds, cloned, gap, over_speakers, own_voice, two_voices, voices_of
+from sebridge_lite.measure.cloning import bounds, cloned, gap, own_voice, two_voices, voices_of
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import people
@@ -125,10 +125,10 @@ def test_intervals_are_over_speakers_so_more_sentences_of_few_people_do_not_narr
     few, many = (
         table(np.repeat(means, n) + 0.01 * rng.normal(size=6 * n), np.repeat(list("abcdef"), n)) for n in (4, 64)
     )
-    one, other = (over_speakers([some], "sim") for some in (few, many))
+    one, other = (gap([some], "sim") for some in (few, many))
     assert other.n == 384 and abs((other.high - other.low) - (one.high - one.low)) < 0.02
     assert gap([many], "sim", [many], "floor").low > 0
-    assert np.isnan(over_speakers([few[few["speaker"] == "a"]], "sim").mean)
+    assert np.isnan(gap([few[few["speaker"] == "a"]], "sim").mean)
 
 
 def test_the_grid_has_both_policies_and_styles_and_a_foreign_voice_for_lao_alone():

@@ -14,7 +14,7 @@ from scipy.optimize import linprog
 
 from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.experiments.corpus import SPEED
-from sebridge_lite.measure.alpha_star import estimate_alpha_star, mixture_entropies
+from sebridge_lite.measure.alpha_star import from_corpus, mixture_entropies
 from sebridge_lite.measure.entropy import token_counts
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.studio.teach.examine_parts import heard
@@ -40,12 +40,12 @@ def mixture_of(real: np.ndarray, syn: np.ndarray, seed: int, replicates: int = R
 
     height: of the peak above the better end. peak: `inside` or `none` where the interval of alpha* says so.
     """
-    curve, star = mixture_entropies(real, syn), estimate_alpha_star((real, syn), seed, replicates)
+    curve, star = mixture_entropies(real, syn), from_corpus(real, syn, seed, replicates)
     ends = (float(curve[0]), float(curve[-1]))
     inside, none = star.low > 0 and star.high < 1, star.high == 0 or star.low == 1
     return {
         "h_real": ends[0], "h_syn": ends[1], "gap": ends[0] - ends[1], "height": float(curve.max()) - max(ends),
-        "alpha_star": star.value, "low": star.low, "high": star.high,
+        "alpha_star": star.mean, "low": star.low, "high": star.high,
         "peak": "inside" if inside else "none" if none else "undecided",
     }  # fmt: skip
 

@@ -4,34 +4,16 @@ From the token counts of two corpora, before anything is trained; or from Hp mea
 ratios by isotonic regression, whose peak is a measured ratio, which `trends.peak_place` reports.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.bootstrap import REPLICATES, Curve, draws, interval_of
 from sebridge_lite.measure.entropy import entropy, mix
+from sebridge_lite.measure.stats import Interval
 
 GRID = np.linspace(0, 1, 101)
 GROUPS = 100  # of the jackknife
 AT_ONCE = 50  # mixtures: 30 MB at 729 codes
-
-
-@dataclass(frozen=True)
-class AlphaStar:
-    """0 or 1 where nothing speaks for a peak inside; an interval that reaches 0 or 1 does not exclude that."""
-
-    value: float
-    low: float
-    high: float
-    method: str  # "corpus" or "curve"
-
-
-def estimate_alpha_star(
-    source: Curve | tuple[np.ndarray, np.ndarray], seed: int = 0, replicates: int = REPLICATES
-) -> AlphaStar:
-    """From measured Hp (a Curve, with its own replicates) or from token counts of real and synthetic speech (a pair)."""
-    return from_curve(source) if isinstance(source, Curve) else from_corpus(*source, seed, replicates)
 
 
 def _mixtures(real: np.ndarray, syn: np.ndarray) -> np.ndarray:
@@ -59,11 +41,11 @@ def mixture_entropies(real: np.ndarray, syn: np.ndarray) -> np.ndarray:
     return plain - sum((len(rows) - 1) * (rows.mean(0) - plain) for rows in fewer)
 
 
-def from_corpus(real: np.ndarray, syn: np.ndarray, seed: int = 0, replicates: int = REPLICATES) -> AlphaStar:
+def from_corpus(real: np.ndarray, syn: np.ndarray, seed: int = 0, replicates: int = REPLICATES) -> Interval:
     """alpha* (Eq. 5) of the two corpora's token unigrams: where their mixture has most entropy, to 0.01.
 
-    real (U, V), syn (U', V): counts an utterance. The interval resamples utterances, in the plug-in's deviations from their
-    own mean.
+    0 or 1 where nothing speaks for a peak inside. real (U, V), syn (U', V): counts an utterance. The interval resamples
+    utterances, in the plug-in's deviations from their own mean.
     """
     real, syn = (np.asarray(counts)[np.sum(counts, axis=1) > 0] for counts in (real, syn))
     if min(len(real), len(syn)) < 2 or real.shape[1] != syn.shape[1]:
@@ -73,10 +55,10 @@ def from_corpus(real: np.ndarray, syn: np.ndarray, seed: int = 0, replicates: in
     drawn, curve = draws(seed, replicates, len(real), len(syn)), mixture_entropies(real, syn)
     spread = _mixtures(*(times @ counts.astype(float) for times, counts in zip(drawn, (real, syn), strict=True)))
     places = GRID[(curve + spread - spread.mean(0)).argmax(1)]
-    return _star(float(GRID[curve.argmax()]), places, "corpus")
+    return interval_of(GRID[curve.argmax()], places, len(real))
 
 
-def from_curve(curve: Curve) -> AlphaStar:
+def from_curve(curve: Curve) -> Interval:
     """The peak of a parabola through measured Hp, each ratio weighing by its certainty; replicates are fitted alike.
 
     0 or 1, the better of them, if it does not bend down or its top lies outside. A parabola is not a mixture's curve: on
@@ -90,9 +72,4 @@ def from_curve(curve: Curve) -> AlphaStar:
     bend, slope, _ = np.polyfit(curve.alphas, np.vstack([curve.values, known]).T, 2, w=weights)
     top = np.clip(-slope / (2 * np.where(bend < 0, bend, -1)), 0, 1)
     places = np.where(bend < 0, top, np.where(bend + slope > 0, 1.0, 0.0))
-    return _star(float(places[0]), places[1:], "curve")
-
-
-def _star(value: float, places: np.ndarray, method: str) -> AlphaStar:
-    found = interval_of(value, places, len(places))
-    return AlphaStar(found.mean, found.low, found.high, method)
+    return curve.effect(places[0], places[1:])

@@ -17,11 +17,11 @@ from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sampling import SamplerConfig, generate
-from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
+from sebridge_lite.measure.bootstrap import paired_difference
 from sebridge_lite.measure.evaluate import RATES, Scores, scores_of
 from sebridge_lite.measure.prosody import ENOUGH, describe
 from sebridge_lite.measure.scoring import References, score, speaker_similarity
-from sebridge_lite.measure.stats import Interval, columns
+from sebridge_lite.measure.stats import UNKNOWN, Interval, columns
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.tracks import Tracks
 
@@ -105,38 +105,23 @@ def cloned(
     return scores_of(table, codes, stack, references, floor, seed)
 
 
-def _columns(tables: Sequence[pd.DataFrame], name: str) -> tuple[np.ndarray, np.ndarray | None]:
-    top, bottom = MEASURES[name]
-    values, weights = (np.array([table.get(column) for table in tables], dtype=float) for column in (top, bottom))
-    return values, weights if bottom else None
-
-
-def gap(
-    tables: Sequence[pd.DataFrame],
-    name: str,
-    others: Sequence[pd.DataFrame] | None = None,
-    other: str = "",
-    seed: int = 0,
-) -> Interval:
+def gap(tables: Sequence[pd.DataFrame], name: str, others: Sequence[pd.DataFrame] = (), other: str = "") -> Interval:
     """A measure of S training seeds with its interval over seeds and speakers; `n` counts texts, as everywhere.
 
     others: minus `other` of these tables, which may be the same ones or another policy's, paired by text.
     """
-    (values, weights), texts = _columns(tables, name), len(tables[0])
-    rest, rest_weights = _columns(others, other) if others else (0 * values, None)
-    if not np.isfinite(values + rest).any() or tables[0]["speaker"].nunique() < 2:
-        return Interval(
-            np.nan, np.nan, np.nan, texts, len(tables)
-        )  # of one speaker alone, whose voice says nothing of others
-    speakers = tables[0]["speaker"]
-    if others:
-        return replace(paired_difference(values, rest, speakers, weights, rest_weights, seed), n=texts)
-    return replace(mean_interval(values, speakers, weights, seed), n=texts)
 
+    def values(of: Sequence[pd.DataFrame], measure: str) -> tuple[np.ndarray, np.ndarray | None]:
+        top, bottom = MEASURES[measure]
+        found, out_of = (np.array([table.get(column) for table in of], dtype=float) for column in (top, bottom))
+        return found, out_of if bottom else None
 
-def over_speakers(tables: Sequence[pd.DataFrame], name: str) -> Interval:
-    """A measure of S training seeds with its interval over seeds and speakers."""
-    return gap(tables, name)
+    one, weights = values(tables, name)
+    rest, rest_weights = values(others, other) if others else (0 * one, weights)
+    texts, speakers = len(tables[0]), tables[0]["speaker"]
+    if not np.isfinite(one + rest).any() or speakers.nunique() < 2:  # one speaker's voice says nothing of others
+        return replace(UNKNOWN, n=texts, seeds=len(tables))
+    return replace(paired_difference(one, rest, speakers, weights, rest_weights), n=texts)
 
 
 def own_voice(stack: Stack, sounds: Sequence[torch.Tensor]) -> np.ndarray:
@@ -157,7 +142,7 @@ def cloning_row(tables: Sequence[pd.DataFrame]) -> dict:
     """A condition of Table 6: its measures, and how far SIM lies above the floor and below the ceiling."""
     row: dict = {}
     for name in CLONED:
-        row |= columns(name, over_speakers(tables, name))
+        row |= columns(name, gap(tables, name))
     for name, limit in (("above_floor", "floor"), ("to_ceiling", "ceiling")):
         row |= columns(name, gap(tables, "sim", tables, limit))
     seconds = float(tables[0]["reference_seconds"].mean())

@@ -17,7 +17,7 @@ from sebridge_lite.measure.entropy import jackknife, token_counts
 from sebridge_lite.measure.evaluate import RATES, Scores
 from sebridge_lite.measure.stats import UNKNOWN, Interval, columns, row_range
 from sebridge_lite.measure.systems import Systems, systems
-from sebridge_lite.measure.trends import association, interior_peak, stands_out, tail, trend
+from sebridge_lite.measure.trends import association, interior_peak, rank, stands_out, tail
 from sebridge_lite.measure.verdicts import (
     CLAIMS,
     NOT_TESTED,
@@ -41,8 +41,8 @@ def scaling_conditions(curves: Mapping[str, Curve]) -> Conditions:
     """The conditions of C1 to C7; curves without the pure synthetic policy cannot be asked C3 to C5."""
     alphas = curves["wer"].alphas
     of = {
-        "last - first": lambda measure: trend(curves[measure]).change,
-        "order of wer over alpha": lambda _: trend(curves["wer"]).rank,
+        "last - first": lambda measure: curves[measure].difference(-1, 0),
+        "order of wer over alpha": lambda _: rank(curves["wer"]),
         "best inside - better end": lambda measure: interior_peak(curves[measure]),
         "80 to 100 % - 40 to 67 %": lambda measure: tail(curves[measure], SURGE, BEFORE, SURGE),
         "100 % - 40 to 50 %": lambda measure: tail(curves[measure], 1.0, BEFORE, ALPHA_STAR + 1e-9),

@@ -26,15 +26,16 @@ def sample_entropy(counts: np.ndarray) -> np.ndarray:
     return np.where(silent, np.nan, prosodic_entropy(counts + silent[:, None]))
 
 
-def usual_entropy(hp: np.ndarray, tokens: np.ndarray, apart: int) -> np.ndarray:
-    """The mean Hp of the samples that are at most `apart` tokens longer or shorter. (N,)"""
+def usual_entropy(hp: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """The mean Hp of the samples that are at most TOKENS_APART longer or shorter. (N,)"""
     order = np.argsort(tokens)
     lengths, total = tokens[order], np.append(0, np.cumsum(hp[order]))
-    first, last = np.searchsorted(lengths, tokens - apart), np.searchsorted(lengths, tokens + apart, side="right")
+    first = np.searchsorted(lengths, tokens - TOKENS_APART)
+    last = np.searchsorted(lengths, tokens + TOKENS_APART, side="right")
     return (total[last] - total[first]) / (last - first)
 
 
-def pairs_of(table: pd.DataFrame, counts: np.ndarray, matched: str, wer_apart: float, tokens_apart: int) -> np.ndarray:
+def pairs_of(table: pd.DataFrame, counts: np.ndarray, matched: str) -> np.ndarray:
     """Rows (high, low) of one text: Hp in the top and in the bottom quartile, equal WER, equal length if asked. (P, 2)
 
     Departure from the paper: quartiles are of Hp about the mean of its text. Over all texts they sort texts by length, and
@@ -45,13 +46,13 @@ def pairs_of(table: pd.DataFrame, counts: np.ndarray, matched: str, wer_apart: f
     rows = table[["id", "tokens"]].assign(row=np.arange(len(table)), wer=table["words_wrong"] / table["words"])
     rows = rows.assign(hp=sample_entropy(counts)).dropna()
     if matched == "wer and length":
-        rows["hp"] -= usual_entropy(rows["hp"].to_numpy(), rows["tokens"].to_numpy(), tokens_apart)
+        rows["hp"] -= usual_entropy(rows["hp"].to_numpy(), rows["tokens"].to_numpy())
     rows["hp"] -= rows.groupby("id")["hp"].transform("mean")
     low, high = rows["hp"].quantile([0.25, 0.75])
     both = rows[rows["hp"] >= high].merge(rows[rows["hp"] <= low], on="id", suffixes=("", "_low"))
-    alike = (both["hp"] > both["hp_low"]) & ((both["wer"] - both["wer_low"]).abs() <= wer_apart)
+    alike = (both["hp"] > both["hp_low"]) & ((both["wer"] - both["wer_low"]).abs() <= WER_APART)
     if matched == "wer and length":
-        alike &= (both["tokens"] - both["tokens_low"]).abs() <= tokens_apart
+        alike &= (both["tokens"] - both["tokens_low"]).abs() <= TOKENS_APART
     return both.loc[alike, ["row", "row_low"]].to_numpy()
 
 
@@ -60,8 +61,6 @@ def proxy(
     counts: Sequence[np.ndarray],
     matched: str,
     metrics: Sequence[str] = METRICS,
-    wer_apart: float = WER_APART,
-    tokens_apart: int = TOKENS_APART,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Table 2: high-Hp against low-Hp samples, from `evaluate`'s table and counts (N, V) of each training seed.
@@ -72,14 +71,13 @@ def proxy(
     """
     found = []
     for table, count in zip(tables, counts, strict=True):
-        pairs = pairs_of(table, count, matched, wer_apart, tokens_apart)
+        pairs = pairs_of(table, count, matched)
         table = table.assign(wer=table["words_wrong"] / table["words"])
         found.append([table.iloc[pairs[:, side]].reset_index(drop=True) for side in (0, 1)])
     high, low = (pd.concat(side, ignore_index=True) for side in zip(*found, strict=True))
     if high["id"].nunique() < 2:
         raise UserError(
-            f"pairs matched by {matched}: in {high['id'].nunique()} text(s) only; generate more samples of each text, or "
-            "allow pairs to lie further apart"
+            f"pairs matched by {matched}: in {high['id'].nunique()} text(s) only; generate more samples of each text"
         )
     rows = pd.DataFrame([_row(name, high, low, len(tables), seed) for name in (*metrics, *BALANCE)])
     for name in ("p_t", "p_wilcoxon"):
@@ -90,10 +88,10 @@ def proxy(
 def _row(name: str, high: pd.DataFrame, low: pd.DataFrame, seeds: int, seed: int) -> dict:
     known = high[name].notna() & low[name].notna()
     a, b, texts = high[name][known].to_numpy(float), low[name][known].to_numpy(float), high["id"][known].to_numpy()
-    row = {"metric": name, "high_hp": np.nan, "low_hp": np.nan, "difference": np.nan, "low": np.nan, "high": np.nan}
-    row |= {"p_t": np.nan, "p_wilcoxon": np.nan, "pairs": len(a), "texts": len(set(texts)), "seeds": seeds}
-    if row["texts"] < 2:
-        return row
-    gap, (p_t, p_wilcoxon) = paired_difference(a, b, texts, seed=seed), paired_tests(a, b, texts)
-    row |= {"high_hp": a.mean(), "low_hp": b.mean(), "difference": gap.mean, "low": gap.low, "high": gap.high}
-    return row | {"p_t": p_t, "p_wilcoxon": p_wilcoxon}
+    found = [np.nan] * 7
+    if len(set(texts)) > 1:
+        gap = paired_difference(a, b, texts, seed=seed)
+        found = [a.mean(), b.mean(), gap.mean, gap.low, gap.high, *paired_tests(a, b, texts)]
+    names = ("high_hp", "low_hp", "difference", "low", "high", "p_t", "p_wilcoxon")
+    row = {"metric": name, **dict(zip(names, found, strict=True))}
+    return row | {"pairs": len(a), "texts": len(set(texts)), "seeds": seeds}

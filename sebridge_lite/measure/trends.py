@@ -5,7 +5,6 @@ as independent, which share their texts; a verdict on other worlds, which needs 
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,22 +22,12 @@ def correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.divide((x * y).sum(-1), size, out=np.zeros(size.shape), where=~(size < 1e-15))
 
 
-def ranks_of(x: np.ndarray) -> np.ndarray:
-    """Ranks along the last axis, equal values sharing theirs."""
+def rank(curve: Curve) -> Interval:
+    """Spearman's correlation with alpha: 1 rises everywhere, -1 falls everywhere."""
     from scipy.stats import rankdata  # half a second, which scoring a policy need not wait
 
-    return rankdata(x, axis=-1)
-
-
-class Trend(NamedTuple):
-    rank: Interval  # Spearman's correlation with alpha: 1 rises everywhere, -1 falls everywhere
-    change: Interval  # last minus first
-
-
-def trend(curve: Curve) -> Trend:
     places = np.arange(len(curve.alphas), dtype=float)
-    rank, spread = (correlation(ranks_of(x), places) for x in (curve.values, curve.spread))
-    return Trend(curve.effect(rank, spread), curve.difference(-1, 0))
+    return curve.effect(*(correlation(rankdata(x, axis=-1), places) for x in (curve.values, curve.spread)))
 
 
 def interior_peak(curve: Curve) -> Interval:
@@ -92,13 +81,11 @@ def stands_out(curve: Curve, i: int, direction: int) -> Interval:
     return curve.effect(value, spread)
 
 
-def association(a: Curve, b: Curve, ranks: bool = False) -> Interval:
-    """Pearson's correlation over the ratios of two curves from the same draws, or Spearman's."""
+def association(a: Curve, b: Curve) -> Interval:
+    """Pearson's correlation over the ratios of two curves from the same draws."""
     if not (np.array_equal(a.alphas, b.alphas) and a.n == b.n and np.array_equal(a.seed_draws, b.seed_draws)):
         raise UserError("curves of other ratios, texts or draws: make both from the same tables with the same seed")
-    pairs = ((a.values, b.values), (a.spread, b.spread))
-    value, spread = (correlation(*((ranks_of(x) for x in pair) if ranks else pair)) for pair in pairs)
-    return a.effect(value, spread)
+    return a.effect(correlation(a.values, b.values), correlation(a.spread, b.spread))
 
 
 def over_alpha(found: Mapping[float, Runs], seed: int) -> tuple[pd.DataFrame, Curve]:

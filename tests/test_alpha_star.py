@@ -83,4 +83,4 @@ def test_bad_input_is_one_clear_line():
     ]:
         with pytest.raises(UserError, match=says) as error:
             call()
-        assert "\n" not in str(error.mean)
+        assert "\n" not in str(error.value)

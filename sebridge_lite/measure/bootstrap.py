@@ -147,8 +147,8 @@ def rate_curve(
     texts, shape = int(index.max()) + 1, (len(tables), len(tables[0]))
     by_seed, by_text = _with_data(seed, replicates, shape[1], texts)
     values = np.array([[table[top] for table in seeds] for seeds in tables], dtype=float)
-    weights = (
-        np.array([[table[bottom] for table in seeds] for seeds in tables], float) if bottom else np.ones_like(values)
+    weights = np.array(
+        [[table[bottom] if bottom else np.ones(len(table)) for table in seeds] for seeds in tables], float
     )
     known = np.isfinite(values)
     sums = [

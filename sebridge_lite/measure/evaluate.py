@@ -6,7 +6,7 @@ utterance's name, so a part of the test set scores as it does within the whole. 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from sebridge_lite.measure.bootstrap import entropy_interval, mean_interval
 from sebridge_lite.measure.entropy import diversity, jackknife, prosodic_entropy, rarefied, token_counts
 from sebridge_lite.measure.metrics import calibrated
 from sebridge_lite.measure.scoring import References, score
-from sebridge_lite.measure.stats import Interval
+from sebridge_lite.measure.stats import UNKNOWN, Interval
 from sebridge_lite.stack.batches import in_batches
 from sebridge_lite.stack.stack import Stack
 
@@ -62,17 +62,13 @@ def rate(tables: Sequence[pd.DataFrame], name: str, seed: int = 0) -> Interval:
     weights = np.ones_like(values) if bottom is None else np.array([table[bottom] for table in tables], dtype=float)
     clusters = tables[0]["id"]
     if not (weights * np.isfinite(values)).any():
-        return _unknown(clusters.nunique(), len(tables))
+        return replace(UNKNOWN, n=clusters.nunique(), seeds=len(tables))
     return mean_interval(values, clusters, weights, seed)
-
-
-def _unknown(texts: int, seeds: int = 1) -> Interval:
-    return Interval(np.nan, np.nan, np.nan, texts, seeds)
 
 
 def entropies(counts: np.ndarray, equal: int, seed: int) -> dict[str, Interval]:
     """Hp plain, with its bias taken off, and of `equal` tokens. counts: (texts, codes)"""
-    found = dict.fromkeys(("hp_raw", "hp", "hp_equal"), _unknown(len(counts)))
+    found = dict.fromkeys(("hp_raw", "hp", "hp_equal"), replace(UNKNOWN, n=len(counts), seeds=1))
     if counts.any():
         found["hp_raw"] = entropy_interval(counts, prosodic_entropy, seed=seed)
     if counts.any(1).sum() > 1:
@@ -163,13 +159,12 @@ def floors(stack: Stack, references: References, *, silence: Sequence[int], seed
     """
     rows, codes = np.arange(len(references.utterances)), stack.tokens(references.sounds)
     noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in references.utterances]
-    scores = {}
-    for name in ("recorded", "resynthesised"):
-        recorded = name == "recorded"
-        sounds = references.sounds if recorded else stack.speak(codes, references.timbres, noises)
-        table = score(stack, references, rows, codes, sounds, references.timbres, silence)
-        scores[name] = scores_of(table, codes, stack, references, None, seed)
-    return scores
+    said = {"recorded": references.sounds, "resynthesised": stack.speak(codes, references.timbres, noises)}
+    tables = {
+        name: score(stack, references, rows, codes, sounds, references.timbres, silence)
+        for name, sounds in said.items()
+    }
+    return {name: scores_of(table, codes, stack, references, None, seed) for name, table in tables.items()}
 
 
 def chances(probs: torch.Tensor, recent: torch.Tensor, sampler: SamplerConfig) -> torch.Tensor:

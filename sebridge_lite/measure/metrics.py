@@ -24,12 +24,11 @@ def edit_distance(references: Sequence, hypotheses: Sequence) -> np.ndarray:
     """Levenshtein distance of B pairs of sequences: of words, characters or tokens. (B,)"""
     from rapidfuzz.distance import Levenshtein  # lazily: a machine that only trains may lack it
 
+    def plain(sequence: Sequence) -> list:
+        return sequence.tolist() if hasattr(sequence, "tolist") else list(sequence)
+
     pairs = zip(references, hypotheses, strict=True)
-    return np.array([Levenshtein.distance(*map(_as_list, pair)) for pair in pairs], dtype=int)
-
-
-def _as_list(sequence: Sequence) -> list:
-    return sequence.tolist() if hasattr(sequence, "tolist") else list(sequence)
+    return np.array([Levenshtein.distance(plain(a), plain(b)) for a, b in pairs], dtype=int)
 
 
 def word_errors(
@@ -116,11 +115,6 @@ def repetition_rate(utterances: Sequence, k: int, silence: Sequence[int] = ()) -
         repeats[row] = np.sum(counted & (changes[k:] == changes[: len(tokens) - k]))
         windows[row] = np.sum(counted)
     return repeats, windows
-
-
-def length_ratio(lengths, expected) -> np.ndarray:
-    """Generated length over the expected one, in any one unit. (B,)"""
-    return np.asarray(lengths) / np.asarray(expected)
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:

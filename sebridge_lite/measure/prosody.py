@@ -53,7 +53,7 @@ def describe(f0: np.ndarray, energy: np.ndarray, syllables: int) -> Prosody:
     rate = syllables * Tracks.rate / (where.stop - where.start)
     voiced = f0 > 0
     if voiced.sum() < ENOUGH:
-        return Prosody(*[float("nan")] * 5, rate)
+        return Prosody(*[np.nan] * 5, rate)
     semitones = 12 * np.log2(f0[voiced])
     return Prosody(*_spread(semitones), *_spread(f0[voiced]), float(energy[voiced].std()), rate)
 
@@ -77,9 +77,8 @@ def time_alignment(reference: np.ndarray, other: np.ndarray) -> np.ndarray:
     total[0, 1:] = along[0]
     for i in range(1, len(a)):
         enter = np.minimum(total[i - 1, 1:], total[i - 1, :-1])
-        total[i, 1:] = along[i] + np.minimum.accumulate(
-            enter - along[i] + cost[i]
-        )  # steps along the row, without a loop
+        # steps along the row, without a loop
+        total[i, 1:] = along[i] + np.minimum.accumulate(enter - along[i] + cost[i])
     return np.array(_cheapest(total[:, 1:].tolist(), len(a) - 1, len(b) - 1)[::-1])
 
 
@@ -101,19 +100,15 @@ def _cheapest(total: list[list[float]], i: int, j: int) -> list[tuple[int, int]]
     return path
 
 
-def _rms(x: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(x**2)))
-
-
 def f0_match(reference: np.ndarray, other: np.ndarray, pairs: np.ndarray) -> Match:
     """F0 (T,) against F0 (U,) on aligned frame pairs (P, 2)."""
     ref, hyp = reference[pairs[:, 0]], other[pairs[:, 1]]
     both = (ref > 0) & (hyp > 0)
     if both.sum() < ENOUGH:
-        return Match(*[float("nan")] * 3)
+        return Match(*[np.nan] * 3)
     ref, hyp = ref[both], hyp[both]
     st_ref, st_hyp = 12 * np.log2(ref), 12 * np.log2(hyp)
     flat = min(st_ref.std(), st_hyp.std()) < 1e-6
-    corr = float("nan") if flat else float(np.corrcoef(st_ref, st_hyp)[0, 1])
+    corr = np.nan if flat else float(np.corrcoef(st_ref, st_hyp)[0, 1])
     apart = st_hyp - st_ref
-    return Match(corr, _rms(apart - np.median(apart)), _rms(hyp - ref))
+    return Match(corr, *(float(np.sqrt(np.mean(x**2))) for x in (apart - np.median(apart), hyp - ref)))

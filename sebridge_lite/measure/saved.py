@@ -26,7 +26,8 @@ def plain(summary: dict[str, Interval]) -> dict:
 def save_scores(folder: Path, scores: Scores, **about) -> None:
     """`about`: what else is known of the run, beside the summary."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = [f"{name}/{sample}" for name, sample in zip(scores.table["id"], samples_of(scores.table), strict=True)]
+    samples = scores.table["sample"] if "sample" in scores.table else [0] * len(scores.table)
+    names = [f"{name}/{sample}" for name, sample in zip(scores.table["id"], samples, strict=True)]
     write_codes(folder / "codes.safetensors", names, scores.codes)
     with replacing(folder / "scores.csv") as temporary:
         scores.table.to_csv(temporary, index=False, float_format="%.6g")
@@ -34,10 +35,6 @@ def save_scores(folder: Path, scores: Scores, **about) -> None:
     report = {**about, "texts": first.n, **plain(scores.summary)}
     with replacing(folder / "summary.json") as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-
-
-def samples_of(table: pd.DataFrame) -> list[int]:
-    return table["sample"].tolist() if "sample" in table else [0] * len(table)
 
 
 def load_scores(folder: Path, codes: int) -> tuple[Scores, dict]:
@@ -51,14 +48,7 @@ def load_scores(folder: Path, codes: int) -> tuple[Scores, dict]:
     if "heard" in table:
         table["heard"] = table["heard"].fillna("")
     rows = list(read_codes(folder / "codes.safetensors").values())
+    numbers = {name: math.nan if value is None else value for name, value in report.items()}
     known = [name for name in report if f"{name}_low" in report]
-    unknown = float("nan")
-    summary = {
-        name: Interval(
-            *(unknown if report[name + end] is None else report[name + end] for end in ENDS),
-            report["texts"],
-            1,
-        )
-        for name in known
-    }
+    summary = {name: Interval(*(numbers[name + end] for end in ENDS), report["texts"], 1) for name in known}
     return Scores(table, token_counts(rows, codes), rows, summary), report

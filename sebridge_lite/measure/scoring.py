@@ -16,7 +16,6 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.measure.metrics import (
     character_errors,
-    length_ratio,
     repetition_rate,
     similarity,
     tone_errors,
@@ -129,7 +128,7 @@ def score(
         "id": [references.utterances[row].id for row in rows],
         "seconds": [len(sound) / stack.sample_rate for sound in sounds],
         "tokens": tokens,
-        "length_ratio": length_ratio(tokens, references.tokens[rows]),
+        "length_ratio": tokens / references.tokens[rows],
         **errors(references, rows, heard),
         "repeats": repeats,
         "windows": windows,

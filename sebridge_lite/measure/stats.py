@@ -52,9 +52,7 @@ def _missing(value) -> bool:
 def by_cluster(arms: list[tuple], clusters=None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Each arm's (values, weights) as sums by cluster; what is NaN in one arm is left out of all. 2 x (S, C) an arm"""
     arms = [(np.atleast_2d(np.asarray(v, dtype=float)), w) for v, w in arms]
-    arms = [
-        (v, np.ones_like(v) if w is None else np.broadcast_to(np.asarray(w, dtype=float), v.shape)) for v, w in arms
-    ]
+    arms = [(v, np.broadcast_to(np.asarray(1.0 if w is None else w, dtype=float), v.shape)) for v, w in arms]
     shapes = {v.shape for v, _ in arms}
     if len(shapes) > 1 or (clusters is not None and len(clusters) != arms[0][0].shape[1]):
         raise UserError(f"values of shapes {sorted(shapes)} do not pair up: give one value a seed and text to each arm")
@@ -72,11 +70,9 @@ def share_interval(count: int, n: int) -> Interval:
     """A share of n independent trials with Wilson's (1927) interval, which stays within 0 and 1 and has a width at both ends."""
     if not 0 <= count <= n or n < 1:
         raise UserError(f"{count} of {n} is no share: give a count from 0 to n, and one trial at least")
-    from statsmodels.stats.proportion import (
-        proportion_confint,
-    )  # a second, which few who import this module need to wait
+    from statsmodels.stats import proportion  # a second, which few who import this module need to wait
 
-    low, high = proportion_confint(count, n, method="wilson")
+    low, high = proportion.proportion_confint(count, n, method="wilson")
     return Interval(count / n, float(low), float(high), n, 1)
 
 

@@ -5,7 +5,6 @@ may link files), which is why `own_data.py` checks them before a stranger's fold
 """
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -160,8 +159,7 @@ def resample(samples: np.ndarray, rate: int, to: int = RATE) -> np.ndarray:
         return samples.astype(np.float32, copy=False)
     from scipy.signal import resample_poly  # half a second, which nobody need wait who has 16 kHz
 
-    divisor = math.gcd(to, rate)
-    return resample_poly(samples, to // divisor, rate // divisor).astype(np.float32)
+    return resample_poly(samples, to, rate).astype(np.float32)
 
 
 def load_audio(utterance: Utterance, folder: Path, rate: int = RATE) -> np.ndarray:

@@ -29,7 +29,7 @@ def data(*parts: str) -> Path:
 
 def outputs() -> Path:
     """The folder that holds `artifacts/` and `results/`."""
-    return Path(os.environ["SEBRIDGE_OUTPUTS"]) if os.environ.get("SEBRIDGE_OUTPUTS") else root()
+    return Path(os.environ.get("SEBRIDGE_OUTPUTS") or root())
 
 
 def artifacts(*parts: str) -> Path:

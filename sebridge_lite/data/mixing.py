@@ -38,8 +38,6 @@ def mix(real: Sequence[Utterance], synthetic: Sequence[Utterance], alpha: float,
     A mix of larger alpha holds the mix of every smaller one. At alpha = 1 there is no real speech, as in the last row of
     Table 1.
     """
-    if not 0 <= alpha <= 1:
-        raise UserError(f"alpha: {alpha} is not in [0, 1]")
     ordered = balanced_order(synthetic, seed)
     if alpha == 1:
         return ordered
@@ -56,8 +54,6 @@ def alpha_of(utterances: Sequence[Utterance]) -> float:
 
 def substitute(real: Sequence[Utterance], synthetic: Sequence[Utterance], alpha: float, seed: int) -> list[Utterance]:
     """A mix of as many seconds as `real` has: real speech gives way to synthetic speech (ours)."""
-    if not 0 <= alpha <= 1:
-        raise UserError(f"alpha: {alpha} is not in [0, 1]")
     total = seconds_of(real)
     shuffled = [real[i] for i in rng_of(seed, "substitute").permutation(len(real))]
     why = f"alpha {alpha} needs {total * alpha / 60:.1f} min of synthetic speech in place of real"

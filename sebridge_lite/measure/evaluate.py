@@ -85,7 +85,8 @@ def scores_of(
     summary = {name: rate([table], name, seed) for name, (column, _) in RATES.items() if column in table}
     if floor is not None:
         wer = summary["wer"]
-        summary["wer_cal"] = Interval(*(float(calibrated(x, floor)) for x in (wer.mean, wer.low, wer.high)), texts, 1)
+        ends = (float(calibrated(value, floor)) for value in (wer.mean, wer.low, wer.high))
+        summary["wer_cal"] = Interval(*ends, texts, 1)
     # Samples of one text share its words, so texts are the clusters. Half of what the recordings hold is a number of tokens
     # that depends on the test set alone, and that any system that speaks has.
     by_text = counts.reshape(texts, -1, counts.shape[1]).sum(1)
@@ -160,11 +161,11 @@ def floors(stack: Stack, references: References, *, silence: Sequence[int], seed
     rows, codes = np.arange(len(references.utterances)), stack.tokens(references.sounds)
     noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in references.utterances]
     said = {"recorded": references.sounds, "resynthesised": stack.speak(codes, references.timbres, noises)}
-    tables = {
-        name: score(stack, references, rows, codes, sounds, references.timbres, silence)
-        for name, sounds in said.items()
-    }
-    return {name: scores_of(table, codes, stack, references, None, seed) for name, table in tables.items()}
+    scores = {}
+    for name, sounds in said.items():
+        table = score(stack, references, rows, codes, sounds, references.timbres, silence)
+        scores[name] = scores_of(table, codes, stack, references, None, seed)
+    return scores
 
 
 def chances(probs: torch.Tensor, recent: torch.Tensor, sampler: SamplerConfig) -> torch.Tensor:

@@ -75,10 +75,8 @@ def proxy(
         table = table.assign(wer=table["words_wrong"] / table["words"])
         found.append([table.iloc[pairs[:, side]].reset_index(drop=True) for side in (0, 1)])
     high, low = (pd.concat(side, ignore_index=True) for side in zip(*found, strict=True))
-    if high["id"].nunique() < 2:
-        raise UserError(
-            f"pairs matched by {matched}: in {high['id'].nunique()} text(s) only; generate more samples of each text"
-        )
+    if (texts := high["id"].nunique()) < 2:
+        raise UserError(f"pairs matched by {matched}: in {texts} text(s) only; generate more samples of each text")
     rows = pd.DataFrame([_row(name, high, low, len(tables), seed) for name in (*metrics, *BALANCE)])
     for name in ("p_t", "p_wilcoxon"):
         rows[name] = np.concatenate([holm(rows[name][: len(metrics)]), holm(rows[name][len(metrics) :])])

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from sebridge_lite.core.errors import UserError
 
@@ -34,19 +35,15 @@ def value_range(mean, low, high, unit: str = "", spec: str = ".3g", by: float = 
 
     spec: of each number, such as `.1f` or `+.2f`; by: what all three are multiplied with (100 for per cent).
     """
-    if _missing(mean):
+    if pd.isna(mean):
         return "-"
     text = f"{by * mean:{spec}}{unit and ' ' + unit}"
-    return text if _missing(low) or _missing(high) else f"{text} ({by * low:{spec}} to {by * high:{spec}})"
+    return text if pd.isna(low) or pd.isna(high) else f"{text} ({by * low:{spec}} to {by * high:{spec}})"
 
 
 def row_range(row: Mapping, name: str, unit: str = "", spec: str = ".3g", by: float = 1.0) -> str:
     """`value_range` of a measure in a row of our tables; `-` where the row lacks it."""
     return value_range(*(row.get(name + end) for end in ENDS), unit, spec, by)
-
-
-def _missing(value) -> bool:
-    return value is None or math.isnan(value)
 
 
 def by_cluster(arms: list[tuple], clusters=None) -> list[tuple[np.ndarray, np.ndarray]]:

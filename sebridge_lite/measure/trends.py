@@ -66,9 +66,8 @@ def tail(curve: Curve, start: float, low: float, high: float) -> Interval:
     """Mean of the ratios from `start` on, minus the mean of those from `low` to below `high`."""
     late, early = curve.alphas >= start, (curve.alphas >= low) & (curve.alphas < high)
     if not (late.any() and early.any()):
-        raise UserError(
-            f"no ratio from {start:g} on, or none in [{low:g}, {high:g}): choose among {curve.alphas.tolist()}"
-        )
+        known = curve.alphas.tolist()
+        raise UserError(f"no ratio from {start:g} on, or none in [{low:g}, {high:g}): choose among {known}")
     value, spread = (x[..., late].mean(-1) - x[..., early].mean(-1) for x in (curve.values, curve.spread))
     return curve.effect(value, spread)
 
@@ -106,8 +105,7 @@ def peak_row(hp: Curve, predicted: Mapping) -> dict:
     height, place = interior_peak(hp), peak_place(hp)
     row = {"peak": "inside" if height.low > 0 else "none" if height.high < 0 else "undecided"}
     row |= columns("height", height) | columns("observed", place)
-    for name, of in (("predicted", "alpha_star"), ("predicted_low", "low"), ("predicted_high", "high")):
-        row[name] = predicted[of]
+    row |= {f"predicted{end}": predicted[of] for end, of in zip(ENDS, ("alpha_star", "low", "high"), strict=True)}
     return row | {f"predicted_{name}": predicted[name] for name in ("peak", "height")} | {"gap": predicted["gap"]}
 
 

@@ -60,7 +60,7 @@ def test_every_command_leads_to_a_function_that_is_there():
 def test_the_command_of_every_stage_of_the_pipeline_is_known():
     dvc = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     commands = [re.sub(r"\$\{item\.seed\}", "0", stage["cmd"]).split()[1:] for stage in dvc.values()]
-    assert all(cli.parser().parse_args(command).function for command in commands)
+    assert all(cli.parser().parse_args(command).command for command in commands)
 
 
 @pytest.mark.parametrize("seed", ["-1", "1.5", str(2**31 + 1)])

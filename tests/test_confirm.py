@@ -59,7 +59,7 @@ def asked(stack, monkeypatch, tmp_path):
         "load_bench": bench_of,
         "tdsc_bench": bench_of,
         "aligned_policy": lambda *_: model,
-        "last_policy": lambda *_: Path("nowhere"),
+        "iterations": lambda *_: [Path("nowhere")],
         "choice_of": lambda name: {"temperature": 0.7 if name == "dgsa" else 1.0},
         "hottest": lambda bench: 1.2,
         "score_policy": scored,

@@ -19,7 +19,7 @@ from sebridge_lite.core.params import load_params
 from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments import critique, critique_scores
 from sebridge_lite.experiments.bench import Bench
-from sebridge_lite.experiments.critique import candidates_of, last_policy, loop_texts, system_folder, train_critique
+from sebridge_lite.experiments.critique import candidates_of, iterations, loop_texts, system_folder, train_critique
 from sebridge_lite.experiments.critique_scores import curve_of, history, score_critique
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.stack.characters import CharVocab
@@ -133,7 +133,7 @@ def test_each_iteration_is_kept_with_candidates_verdicts_and_scores_of_unfiltere
     assert rows["said"].map(lambda text: split_of(text.replace(" ", ""))).eq("loop").all()
     assert rows["wrong"].tolist() == [int(codes[name].sum()) % 5 for name in rows["name"]]  # the judge that selects
     folders = [system_folder("sft", 0) / "k0", *(system_folder("tdsc", 0) / f"k{k}" for k in (1, 2))]
-    assert len({weights_of(folder) for folder in folders}) == 3 and last_policy("tdsc", 0) == folders[-1]
+    assert len({weights_of(folder) for folder in folders}) == 3 and iterations("tdsc", 0)[-1] == folders[-1]
     for folder in folders:
         json.loads((folder / "about.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     curve, first = curve_of(bench, "tdsc", 0), bench.utterances("test")[: TDSC.curve_texts]
@@ -205,7 +205,7 @@ def test_a_full_disk_is_named_and_loses_no_training(monkeypatch):
 
 def test_when_the_judge_rejects_all_the_loop_ends_with_a_line_and_the_start(bench, capsys):
     assert [summary["k"] for _, summary in scored(bench, "tdsc", with_tdsc(max_wer=0.0))] == [0]
-    assert last_policy("tdsc", 0) == system_folder("sft", 0) / "k0"
+    assert iterations("tdsc", 0)[-1] == system_folder("sft", 0) / "k0"
     line = capsys.readouterr().err
     assert "tdsc-s0 k1: none of 30 candidates accepted (rejected for wer 100%" in line and "tdsc.max_wer" in line
 
@@ -263,7 +263,7 @@ def test_the_oracle_alone_asks_the_judge_that_scores(bench, monkeypatch):
 def test_best_of_n_is_chosen_by_the_selecting_judge_from_the_start(bench):
     (start, _), (best, about) = scored(bench, "best-of-12")
     assert (about["variant"], about["k"]) == ("best-of-12", 1) and not system_folder("best-of-12", 0).exists()
-    assert last_policy("best-of-12", 0) == system_folder("sft", 0) / "k0"
+    assert iterations("best-of-12", 0)[-1] == system_folder("sft", 0) / "k0"
     errors = [[int(row.sum()) % 5 for row in scores.codes] for scores in (best, start)]
     assert all(a <= b for a, b in zip(*errors, strict=True)) and errors[0] != errors[1]  # its sample is among them
 
@@ -272,7 +272,7 @@ def test_readers_make_nothing_and_name_the_stage_that_does(bench):
     for read, stage in (
         (lambda: history(bench, "tdsc", 3), "score_critique"),
         (lambda: candidates_of("tdsc", 3, 1), "critique"),
-        (lambda: last_policy("tdsc", 3), "critique"),
+        (lambda: iterations("tdsc", 3)[-1], "critique"),
         (lambda: train_critique(PARAMS, "tdsc", 3), "critique_start"),
     ):
         with pytest.raises(UserError, match=f"`dvc repro {stage}`"):

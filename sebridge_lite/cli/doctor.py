@@ -12,7 +12,6 @@ from sebridge_lite.core.memory import memory_gib
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments.account import PACKAGES, parts_code, version
 
-OPTIONAL = {"nbval": "needed by `make test`", "ruff": "needed by `make test`"}
 INSTALL = "pip install -c constraints.txt -e '.[test]', or `make .venv/.installed`"
 
 
@@ -42,13 +41,12 @@ def project_problems() -> list[str]:
         root = paths.root()
     except UserError as error:
         return [str(error)]
-    problems = []
+    here = (root / "data" / "text").is_dir()
+    problems = [] if here else ["data/text is not here: fetch the embedded data with `dvc pull data.dvc`"]
     try:
         load_params(root / "params.yaml")
     except UserError as error:
         problems.append(str(error))
-    if not (root / "data" / "text").is_dir():
-        problems.append("data/text is not here: fetch the embedded data with `dvc pull data.dvc`")
     return problems
 
 
@@ -56,14 +54,11 @@ def examine() -> tuple[list[str], list[str]]:
     """(lines to print, problems found)."""
     problems = []
     lines = [f"python {platform.python_version()} on {platform.system()} {platform.machine()}"]
-    for package in PACKAGES:
-        found = version(package)
-        lines.append(f"{package} {found or 'missing'}")
-        if found is None:
-            problems.append(f"{package} is missing: {INSTALL}")
-    lines += [f"{name} {version(name) or f'missing ({why})'}" for name, why in OPTIONAL.items()]
-    problems += broken_imports() if version("torch") else []
+    lines += [f"{name} {version(name) or 'missing'}" for name in PACKAGES]
+    problems += [f"{name} is missing: {INSTALL}" for name in PACKAGES if version(name) is None]
+    lines += [f"{name} {version(name) or 'missing (needed by `make test`)'}" for name in ("nbval", "ruff")]
     if version("torch"):
+        problems += broken_imports()
         lines.append(f"device {device()}")
     disk = shutil.disk_usage(Path.cwd()).free / 2**30
     lines.append(f"cores {os.cpu_count()}, memory {memory_gib():.1f} GiB, free disk {disk:.1f} GiB")

@@ -25,7 +25,10 @@ def seed(text: str) -> int:
 
 
 def call(options) -> None:
-    """Calls the function of a command with those options that it takes, and prints the lines that it gives back."""
+    """Runs a stage, or the function of a command with those options that it takes, and prints the lines that it gives back."""
+    if not options.does:
+        run_command(options.command, getattr(options, "name", None), getattr(options, "seed", None))
+        return
     module, function = options.does.split(":")
     function = getattr(import_module(f"sebridge_lite.{module}"), function)
     given = {"params": active_params} | {name: lambda value=value: value for name, value in vars(options).items()}
@@ -33,35 +36,26 @@ def call(options) -> None:
     print("\n".join([found] if isinstance(found, str) else map(str, found or ())))
 
 
-def stage(options) -> None:
-    """Runs a stage of the pipeline."""
-    run_command(options.command, getattr(options, "name", None), getattr(options, "seed", None))
-
-
 def parser() -> argparse.ArgumentParser:
     """All commands with their options."""
-    top = argparse.ArgumentParser(
-        prog="sebridge",
-        description="SE-Bridge Lite: the paper you can run.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    what, style = "SE-Bridge Lite: the paper you can run.", argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(prog="sebridge", description=what, formatter_class=style)
     top.add_argument("--version", action="version", version=f"sebridge_lite {__version__}")
     commands, examples = top.add_subparsers(dest="command", required=True, metavar="COMMAND"), []
 
     def command(example: str, what: str, does: str | None = None) -> argparse.ArgumentParser:
         examples.append(f"sebridge {example}")
         sub = commands.add_parser(example.split()[0], help=what, description=what, epilog=f"example: {examples[-1]}")
-        sub.set_defaults(function=call if does else stage, does=does)
+        sub.set_defaults(does=does)
         return sub
 
     def seeded(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--seed", metavar="N", type=seed, default=0, help="of training and sampling (default 0)")
 
     def needs(sub: argparse.ArgumentParser, kind: type, **named: str) -> None:
+        metavar = "FILE" if kind is Path else "TEXT"
         for name, what in named.items():
-            sub.add_argument(
-                f"--{name}", metavar="FILE" if kind is Path else "TEXT", type=kind, required=True, help=what
-            )
+            sub.add_argument(f"--{name}", metavar=metavar, type=kind, required=True, help=what)
 
     def may(sub: argparse.ArgumentParser, **named: str) -> None:
         for name, what in named.items():
@@ -73,7 +67,8 @@ def parser() -> argparse.ArgumentParser:
     may(sub, force="replace your own edits (kept in params.yaml.old)")
     for name, about in STAGES.items():
         if " " not in name:
-            sub = command(" ".join([name, *about.example.split()]), about.what)
+            example = f"{name} {about.example} {'--seed 0' if about.seeded else ''}"
+            sub = command(" ".join(example.split()), about.what)
             if about.takes:
                 sub.add_argument("name", metavar="NAME", help=about.takes)
             if about.seeded:
@@ -87,17 +82,13 @@ def parser() -> argparse.ArgumentParser:
     may(sub, publish="also into results/ itself, which git keeps (lite, full)")
     sub = command("site", "The listening page, in one file, from what the stages have made.", "report.site:run_site")
     may(sub, publish="also as results/site.html, which git keeps (lite, full)")
-    sub = command(
-        "report --check", "One page with all that came out; needs the claims of a run.", "report.report:run_report"
-    )
-    may(sub, check="write nothing: make every printed figure again and compare",
-        publish="results/report.html of the evidence that git keeps",
-        readme="the README's tables, from the evidence that git keeps")  # fmt: skip
-    what = "The executed notebooks as static pages in results/notebooks/, which git keeps (lite, full)."
-    command("pages", what, "report.pages:run_pages")
+    sub = command("report --check", "One page of all that came out; needs the claims.", "report.report:run_report")
+    may(sub, check="write nothing: make every printed figure again and compare")
+    may(sub, publish="results/report.html of the evidence that git keeps")
+    may(sub, readme="the README's tables, from the evidence that git keeps")
+    command("pages", "The executed notebooks as pages in results/notebooks/ (lite, full).", "report.pages:run_pages")
     command("notebooks", "Execute the committed notebooks again, in place (smoke).", "report.pages:execute_all")
-    what = "Write the code-only copies of the notebooks that stages depend on."
-    command("code", what, "experiments.code:write_code_copies")
+    command("code", "Write the code of the notebooks, for stages to depend on.", "experiments.code:write_code_copies")
     sub = command("listen --show", "Show the listening page, to this machine alone.", "extras.listen:listen")
     sub.add_argument("--port", metavar="N", type=int, default=0, help="default: a free one")
     may(sub, show="in the browser")
@@ -110,12 +101,10 @@ def parser() -> argparse.ArgumentParser:
     sub = command("check-data data/real --lang th", what, "cli.voices:check_data")
     sub.add_argument("folder", metavar="DIR", type=Path)
     sub.add_argument("--lang", metavar="CODE", help="language of the texts, to check their script: th, lo, or another")
-    sub.add_argument(
-        "--json", metavar="FILE", dest="json_file", type=Path, help="write the card and the problems to FILE"
-    )
+    sub.add_argument("--json", metavar="FILE", dest="json_file", type=Path, help="for the card and the problems")
     may(sub, skip_bad="list bad rows and exit 0 all the same")
     what = "Any folder of audio with a manifest.csv, by the same judge."
-    sub = command("score-folder exports/azure --lang th", what, "cli.voices:score_folder")
+    sub = command("score-folder exports/azure --lang th", what, "experiments.systems:score_folder")
     sub.add_argument("folder", metavar="DIR", type=Path, help="with manifest.csv: file,text[,speaker]")
     sub.add_argument("--lang", metavar="CODE", required=True, help="language of the texts")
     sub.add_argument("--name", metavar="NAME", help="of the system (default: the folder's)")
@@ -123,9 +112,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command(example, "A text in somebody's voice, with their consent; marked.", "extras.clone:clone")
     needs(sub, str, text="in the script of one of the languages")
     needs(sub, Path, reference="a recording of the voice", consent="its consent record", out="WAV")
-    sub.add_argument(
-        "--plain", dest="style", action="store_false", help="the voice alone, without the reference's style"
-    )
+    sub.add_argument("--plain", dest="style", action="store_false", help="the voice, without the reference's style")
     seeded(sub)
     what = "Did sebridge_lite make this sound? Its mark, and what the file says."
     sub = command("detect a.mp3", what, "cli.voices:detect")
@@ -153,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit code of a command."""
     options = parser().parse_args(arguments)
     try:
-        options.function(options)
+        call(options)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
     except (UserError, OSError, KeyboardInterrupt) as error:

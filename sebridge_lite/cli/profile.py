@@ -3,7 +3,6 @@
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import PROFILES, load_params
-from sebridge_lite.core.paths import replacing
 
 
 def switch_profile(name: str, force: bool = False) -> str:
@@ -13,17 +12,13 @@ def switch_profile(name: str, force: bool = False) -> str:
     if name not in PROFILES or not source.is_file():
         raise UserError(f"no profile '{name}'; profiles: {', '.join(PROFILES)}")
     load_params(source)
-    text = source.read_bytes()
-    kept = ""
-    if active.is_file() and active.read_bytes() != text:
-        stock = [path.read_bytes() for path in (root / "params").glob("*.yaml")]
-        if active.read_bytes() not in stock:
-            if not force:
-                raise UserError(
-                    f"{active.name}: holds edits of yours; `sebridge profile {name} --force` keeps them in {active.name}.old"
-                )
-            active.replace(active.with_suffix(".yaml.old"))
-            kept = f" (your edits are in {active.name}.old)"
-    with replacing(active) as temporary:
-        temporary.write_bytes(text)
+    stock, kept = [path.read_bytes() for path in (root / "params").glob("*.yaml")], ""
+    if active.is_file() and active.read_bytes() not in stock:
+        if not force:
+            how = f"`sebridge profile {name} --force` keeps them in {active.name}.old"
+            raise UserError(f"{active.name}: holds edits of yours; {how}")
+        active.replace(active.with_suffix(".yaml.old"))
+        kept = f" (your edits are in {active.name}.old)"
+    with paths.replacing(active) as temporary:
+        temporary.write_bytes(source.read_bytes())
     return f"active profile: {name}{kept}"

@@ -16,11 +16,14 @@ class Stage(NamedTuple):
 
     does: str
     folder: str
-    what: str
+    what: str = ""
     takes: str = ""  # what its name stands for
-    example: str = ""
-    seeded: bool = False
+    example: str = ""  # of a name
     called: str = ""  # in dvc.yaml, where that is not the command
+
+    @property
+    def seeded(self) -> bool:
+        return "{seed}" in self.folder
 
 
 ARM = "DESIGN-ALPHA; designs: additive, kept, substitution, upsampled, tagged"
@@ -32,18 +35,16 @@ STAGES = {
     "encode": Stage("encode:run_encode", "artifacts/tokens/train", "The speech as speech tokens."),
     "floors": Stage("floors:run_floors", "artifacts/floors", "What the judge that scores makes of recordings."),
     "sft": Stage("sft:train_sft", "artifacts/sft/s{seed}/{name}", "Fine-tune the backbone on one mix of speech.", ARM,
-                 "additive-0.80 --seed 0", True),
-    "pairs": Stage("pairs:make_pairs", "artifacts/pairs/s{seed}", "Preference pairs from the SFT policy.", "", "--seed 0", True),
-    "align": Stage("align:train_method", "artifacts/align/s{seed}/{name}", "Train one method of Tables 3 and 7.", METHOD,
-                   "dgsa --seed 0", True),
+                 "additive-0.80"),
+    "pairs": Stage("pairs:make_pairs", "artifacts/pairs/s{seed}", "Preference pairs from the SFT policy."),
+    "align": Stage("align:train_method", "artifacts/align/s{seed}/{name}", "Train one method of Tables 3 and 7.", METHOD, "dgsa"),
     "choose": Stage("choose:choose_all", "artifacts/choice", "Choose each method's steps and temperature on dev."),
     "critique": Stage("critique:train_critique", "artifacts/critique/s{seed}/{name}",
-                      "Train one method of Tables 4 and 8, or sft, their start.", METHOD, "tdsc --seed 0", True),
-    "critique sft": Stage("critique:train_start", "artifacts/critique/s{seed}/sft", "", seeded=True, called="critique_start"),
-    "score sft": Stage("score:score_sft", "artifacts/scores/sft/s{seed}", "", seeded=True, called="score_sft"),
-    "score align": Stage("choose:score_align", "artifacts/scores/align/s{seed}", "", seeded=True, called="score_align"),
-    "score critique": Stage("critique_scores:score_critique", "artifacts/scores/critique/s{seed}", "", seeded=True,
-                            called="score_critique"),
+                      "Train one method of Tables 4 and 8, or sft, their start.", METHOD, "tdsc"),
+    "critique sft": Stage("critique:train_start", "artifacts/critique/s{seed}/sft", called="critique_start"),
+    "score sft": Stage("score:score_sft", "artifacts/scores/sft/s{seed}"),
+    "score align": Stage("choose:score_align", "artifacts/scores/align/s{seed}"),
+    "score critique": Stage("critique_scores:score_critique", "artifacts/scores/critique/s{seed}"),
     "worlds": Stage("worlds:run_worlds", "artifacts/worlds/{name}", "Policies of a world with other engines or texts.",
                     "studio, flat, lively, one or narrow", "flat"),
     "systems": Stage("systems:run_systems", "artifacts/systems", "Every system of Table 5 that runs here.",
@@ -57,18 +58,19 @@ def run_command(command: str, name: str | None, seed: int | None) -> None:
     """Runs a stage, writes its account and prints a line."""
     from sebridge_lite.experiments.account import NAME, accounted
 
-    whole = f"{command} {name}"  # what needs no name for its function
-    stage, params = STAGES.get(whole) or STAGES[command], active_params()
+    whole = f"{command} {name}" in STAGES  # such a function needs no name
+    key, params = f"{command} {name}" if whole else command, active_params()
+    stage = STAGES[key]
     if stage.takes == METHOD:
         from sebridge_lite.align.methods import method_of
 
         method_of(command, name)  # a wrong name is an error before any work
     module, function = stage.does.split(":")
-    given = [value for value in (None if whole in STAGES else name, seed) if value is not None]
-    folder = paths.outputs() / stage.folder.format(name=name, seed=seed)
-    cell = "-".join(str(value) for value in (stage.called or command, *given) if value is not None)
+    given = [value for value in (None if whole else name, seed) if value is not None]
+    folder, called = paths.outputs() / stage.folder.format(name=name, seed=seed), stage.called or key.replace(" ", "_")
+    cell = "-".join([called, *map(str, given)])
     apart = paths.artifacts("accounts", f"{cell}.json")
-    with accounted(stage.called or command, folder / NAME if "results/" in stage.folder else apart, params) as account:
+    with accounted(called, folder / NAME if "results/" in stage.folder else apart, params) as account:
         found = getattr(import_module(f"sebridge_lite.experiments.{module}"), function)(params, *given)
     told = found.items() if isinstance(found, dict) else ()
     facts = "".join(f", {key} {value:.3g}" for key, value in told if isinstance(value, Real))

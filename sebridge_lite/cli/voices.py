@@ -14,10 +14,10 @@ from sebridge_lite.data.own_data import check_folder
 def check_data(folder: Path, lang: str | None, json_file: Path | None, skip_bad: bool) -> str:
     """The card of a folder of recordings and every problem in it."""
     good, problems, card = check_folder(folder, lang)
-    report = "\n".join([format_card(card), *map(str, problems)])
+    found = {"card": card, "problems": list(map(str, problems))}
+    report = "\n".join([format_card(card), *found["problems"]])
     if json_file:
         with paths.replacing(json_file) as temporary:
-            found = {"card": card, "problems": list(map(str, problems))}
             temporary.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
     if good and (skip_bad or not problems):
         return report
@@ -54,10 +54,3 @@ def consent(who: str, purpose: str, until: str, reference: Path, out: Path) -> s
 
     made = write_consent(out, who, purpose, until, reference)
     return f"{out}: {made.who} agreed, until {made.until}, to {reference} (sha256 {made.reference[:12]})"
-
-
-def score_folder(params: Params, folder: Path, lang: str, name: str | None) -> list[str]:
-    """What the judge makes of somebody's audio, by default under the folder's name."""
-    from sebridge_lite.experiments import systems
-
-    return systems.score_folder(params, folder, lang, name or folder.resolve().name)

@@ -22,12 +22,13 @@ from sebridge_lite.core.memory import memory_gib, peak_memory_gib
 from sebridge_lite.core.params import Params
 
 NAME = "account.json"
-PACKAGES = ("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "peft", "soundfile", "papermill", "dvc",
-            "jupyterlab", "ipywidgets", "seaborn", "pythainlp", "laonlp")  # fmt: skip
+PACKAGES = (
+    *("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "peft", "soundfile", "papermill", "dvc"),
+    *("jupyterlab", "ipywidgets", "seaborn", "pythainlp", "laonlp"),
+)
 
 
 def version(package: str) -> str | None:
-    """The installed version of a package, or None."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -54,12 +55,14 @@ def machine() -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()}), {memory_gib():.0f} GiB{gpu}"
 
 
+def today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
 def here(params: Params) -> dict:
     """Whose it is what is made now: profile, commit, date, machine, seed."""
-    date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return {
-        "profile": params.profile, "commit": commit(), "date": date, "machine": machine(), "seed": params.seed,
-    }  # fmt: skip
+    found = {"profile": params.profile, "commit": commit(), "date": today(), "machine": machine()}
+    return found | {"seed": params.seed}
 
 
 @contextmanager
@@ -71,19 +74,18 @@ def accounted(stage: str, path: Path, params: Params) -> Iterator[dict]:
     account, begun = {"stage": stage, **here(params)}, time.perf_counter()
     yield account
     account["seconds"] = round(time.perf_counter() - begun, 1)
-    account["peak_gib"] = round(
-        max(peak_memory_gib(), peak_memory_gib(children=True)), 2
-    )  # a pool may have done the work
+    most = max(peak_memory_gib(), peak_memory_gib(children=True))  # a pool may have done the work
+    account["peak_gib"] = round(most, 2)
     with paths.replacing(path) as temporary:
         temporary.write_text(json.dumps(account) + "\n", encoding="utf-8")
 
 
 def accounts(stages: Collection[str]) -> dict[str, dict]:
     """Of those stages that have finished: who made each, the seconds of all its cells together, its peak memory."""
-    cells = paths.artifacts("accounts").glob("*.json")
+    files = [*paths.artifacts("accounts").glob("*.json"), *(paths.results(stage, NAME) for stage in stages)]
     found: dict[str, dict] = {}
-    for path in sorted([*cells, *(paths.results(stage, NAME) for stage in stages)]):
-        account = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"stage": ""}
+    for path in sorted(file for file in files if file.is_file()):
+        account = json.loads(path.read_text(encoding="utf-8"))
         if (stage := account.pop("stage")) in stages:
             before = found.get(stage, {"seconds": 0, "peak_gib": 0})
             account["seconds"] = round(account["seconds"] + before["seconds"], 1)

@@ -5,7 +5,6 @@ was. Which N is used, and at which temperature, `experiments.choose` decides on 
 """
 
 import importlib
-import json
 import shutil
 import sys
 import time
@@ -21,7 +20,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.paths import working
-from sebridge_lite.experiments.bench import Bench, load_bench
+from sebridge_lite.experiments.bench import Bench, load_bench, write_json
 from sebridge_lite.experiments.sft import arm_of, sft_policy
 from sebridge_lite.lm.lm import TextSpeechLM
 
@@ -36,25 +35,19 @@ def train_method(params: Params, name: str, seed: int) -> dict:
     """What is known of the training of a method, which leaves its policies."""
     method, out, begun = method_of("align", name), align_folder(name, seed), time.perf_counter()
     if not method.by:
-        raise UserError(
-            f"method '{name}': nothing to train, it is only decoded (`sebridge choose`, `sebridge score align`)"
-        )
+        raise UserError(f"method '{name}': nothing to train; `sebridge choose` and `sebridge score align` decode it")
     arm, bench = arm_for(method, params.align), load_bench(params)
     triplets, _ = load_triplets(pairs_folder(arm, method.pairs, seed), bench.stack.text.encode)
     model, module = sft_policy(bench, arm, seed), importlib.import_module(f"sebridge_lite.align.{method.by}")
     with working(out) as work, paths.replacing(out) as temporary:
         done, counts = module.train(model, triplets, Run(method, params, arm_of(arm).alpha, seed, work))
-        about = counts | {
-            "loss": round(done.loss, 4),
-            "epochs": round(done.epochs, 2),
-            "winner_change": _winner_change(work, params.align.most_fall, f"{name} s{seed}"),
-            "seconds_all": round(time.perf_counter() - begun, 1),
-        }
-        temporary.mkdir(parents=True)
+        change = _winner_change(work, params.align.most_fall, f"{name} s{seed}")
+        about = counts | {"loss": round(done.loss, 4), "epochs": round(done.epochs, 2), "winner_change": change}
+        about["seconds_all"] = round(time.perf_counter() - begun, 1)
         for step in params.align.steps:
             shutil.copytree(work / f"step-{step}", temporary / f"step-{step}")
         shutil.copy(work / "loss.csv", temporary)
-        (temporary / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        write_json(temporary / "about.json", about)
     return about
 
 

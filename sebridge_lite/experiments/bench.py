@@ -16,11 +16,12 @@ from torch import Tensor
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
+from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.codes import codes_for, read_codes
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.sets import PLACES, load_set, set_folder
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, load_backbone
-from sebridge_lite.lm.sampling import SamplerConfig
+from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.studio import load_stack
 from sebridge_lite.stack.weights import load_model
@@ -30,11 +31,21 @@ if TYPE_CHECKING:
     from sebridge_lite.measure.scoring import References
 
 
+def made(path: Path, stage: str) -> Path:
+    """A file or folder that `stage` has written."""
+    if not path.exists():
+        raise UserError(f"{path}: not there; `dvc repro {stage}` makes it")
+    return path
+
+
 def read_json(path: Path, stage: str) -> dict:
     """A JSON file that `stage` has written."""
-    if not path.is_file():
-        raise UserError(f"{path}: not there; `dvc repro {stage}` makes it")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(made(path, stage).read_text(encoding="utf-8"))
+
+
+def write_json(path: Path, about: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
 @dataclass(eq=False)
@@ -43,9 +54,7 @@ class Bench:
 
     params: Params
     lang: str
-    sets: dict[str, tuple[list[Utterance], Path]] = field(
-        default_factory=dict
-    )  # name: utterances, folder of their sound
+    sets: dict[str, tuple[list[Utterance], Path]] = field(default_factory=dict)  # utterances, folder of their sound
     tracked: dict[tuple, "References"] = field(default_factory=dict)
 
     @cached_property
@@ -59,7 +68,6 @@ class Bench:
         return self.sets[name][0]
 
     def folder(self, name: str) -> Path:
-        """Where the sound of a set lies."""
         self.utterances(name)
         return self.sets[name][1]
 
@@ -103,7 +111,6 @@ class Bench:
         return other
 
     def backbone(self) -> TextSpeechLM:
-        """The text-speech LM before any fine-tuning."""
         return load_backbone()
 
     def sampler(self, seed: int, temperature: float | None = None) -> SamplerConfig:
@@ -112,19 +119,27 @@ class Bench:
         heat = score.temperature if temperature is None else temperature
         return SamplerConfig(heat, score.top_p, 0, p.window, p.tau, p.min_ratio, p.max_ratio, seed)
 
+    def sampled(
+        self, model: TextSpeechLM, said: Sequence[Utterance], seed: int, heat: float | None = None, count: int = 1
+    ) -> list[list[Tensor]]:
+        """`count` samples of each text, without style; the first is what `evaluate` samples."""
+        texts = [self.stack.text.encode(utterance.text) for utterance in said]
+        seeds = [seed_of(seed, "tokens", utterance.id) for utterance in said]
+        return generate(model, texts, [text[:0] for text in texts], self.sampler(seed, heat), count, row_seeds=seeds)
+
+    def judging(self, seed: int) -> dict:
+        """What all scoring is told beside speech: which tokens are pauses, a seed, the judge's floor."""
+        return {"silence": self.silence, "seed": seed, "floor": self.floor}
+
     def policy(self, folder: Path, stage: str) -> TextSpeechLM:
         """The weights that a stage has left in `folder`."""
-        if not folder.is_dir():
-            raise UserError(f"{folder}: no policy; `dvc repro {stage}` trains it")
-        return load_model(TextSpeechLM, LMConfig, folder / "model").to(self.stack.device)
+        return load_model(TextSpeechLM, LMConfig, made(folder, stage) / "model").to(self.stack.device)
 
     def scores(self, folder: Path, stage: str) -> "tuple[Scores, dict]":
         """What a stage has measured of a policy, and all that it wrote down of it."""
         from sebridge_lite.measure.saved import load_scores
 
-        if not folder.is_dir():
-            raise UserError(f"{folder}: no scores; `dvc repro {stage}` makes them")
-        return load_scores(folder, self.stack.codes)
+        return load_scores(made(folder, stage), self.stack.codes)
 
 
 def load_bench(params: Params, lang: str | None = None) -> Bench:

@@ -6,6 +6,7 @@ summary.json.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.core.workers import in_pool
+from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.choose import aligned_policy, choice_of
 from sebridge_lite.experiments.critique import iterations
@@ -59,16 +61,15 @@ def policy_of(bench: Bench, name: str, seed: int) -> tuple[TextSpeechLM, float]:
     return aligned_policy(bench, name, seed), choice_of(name)["temperature"]
 
 
+def said(bench: Bench) -> list[Utterance]:
+    return bench.utterances("test")[: bench.params.systems.texts]
+
+
 def voices(bench: Bench, clone: Clone) -> Voices:
     """The reference of each text that is cloned, from the test recordings of the clone's language of reference."""
     home = bench if clone.voice == bench.lang else load_bench(bench.params, clone.voice)
     pool = home.utterances("test")
-    texts = bench.utterances("test")[: bench.params.systems.texts]
-    return voices_of(bench.stack, texts, pool, bench.stack.load(pool, home.folder("test")), clone.seconds)
-
-
-def clone_folder(lang: str, clone: Clone, seed: int) -> Path:
-    return paths.artifacts("cloning", lang, f"s{seed}", clone.name)
+    return voices_of(bench.stack, said(bench), pool, bench.stack.load(pool, home.folder("test")), clone.seconds)
 
 
 cached_bench = lru_cache(maxsize=1)(load_bench)  # one process scores many conditions against the same recordings
@@ -78,60 +79,48 @@ def _clone(job: tuple[Params, str, Clone, int, Path]) -> None:
     params, lang, clone, seed, out = job
     bench = cached_bench(params, lang)
     model, heat = policy_of(bench, clone.policy, seed)
-    scores = cloned(
-        model,
-        bench.stack,
-        bench.references("test", params.systems.texts),
-        voices(bench, clone),
-        bench.sampler(seed, heat),
-        style=params.sft.style_tokens if clone.style else 0,
-        silence=bench.silence,
-        seed=seed,
-        floor=bench.floor,
-    )
-    save_scores(out, scores, seed=seed, **clone._asdict())
+    references, sampler = bench.references("test", params.systems.texts), bench.sampler(seed, heat)
+    how = bench.judging(seed) | {"style": params.sft.style_tokens if clone.style else 0}
+    scores = cloned(model, bench.stack, references, voices(bench, clone), sampler, **how)
+    save_scores(out / lang / f"s{seed}" / clone.name, scores, seed=seed, **clone._asdict())
 
 
 def run_cloning(params: Params) -> int:
     """How many cells there are, each scored."""
     with paths.replacing(paths.artifacts("cloning")) as out:
-        jobs = [
-            (params, lang, clone, seed, out / lang / f"s{seed}" / clone.name)
-            for lang in languages(params)
-            for clone in grid(lang, params)
-            for seed in params.cells.seeds
+        cells = [
+            (lang, *cell) for lang in languages(params) for cell in product(grid(lang, params), params.cells.seeds)
         ]
+        jobs = [(params, *cell, out) for cell in cells]
         in_pool(_clone, jobs, "cloning")
     return len(jobs)
 
 
 def clones(bench: Bench, clone: Clone, seed: int) -> Scores:
-    """The scores of a condition."""
-    return bench.scores(clone_folder(bench.lang, clone, seed), "cloning")[0]
+    return bench.scores(paths.artifacts("cloning", bench.lang, f"s{seed}", clone.name), "cloning")[0]
 
 
 def sounds_of(bench: Bench, clone: Clone, seed: int) -> list[torch.Tensor]:
     """A condition by ear: what was scored, decoded again."""
-    texts = bench.utterances("test")[: bench.params.systems.texts]
-    noises = [seed_of(seed, "sound", text.id, 0) for text in texts]
+    noises = [seed_of(seed, "sound", text.id, 0) for text in said(bench)]
     return bench.stack.speak(clones(bench, clone, seed).codes, voices(bench, clone).timbres, noises)
 
 
 def standard(bench: Bench, tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     """A system's standard speech of the same texts, with their speakers: what cloning is compared with."""
-    speakers = [text.speaker for text in bench.utterances("test")[: bench.params.systems.texts]]
+    speakers = [text.speaker for text in said(bench)]
     return [table[: len(speakers)].assign(speaker=speakers) for table in tables]
 
 
 def halves_of_people(bench: Bench, seconds: float) -> tuple[np.ndarray, np.ndarray]:
     """Likeness of the halves of references of one person, and of such as join two people's. (U,), (U,)"""
     alone = voices(bench, Clone("", True, seconds, bench.lang)).sounds
-    names = [text.speaker for text in bench.utterances("test")[: bench.params.systems.texts]]
+    names = [text.speaker for text in said(bench)]
     joined = []
     for i, (sound, name) in enumerate(zip(alone, names, strict=True)):
-        places = [*range(i, len(names)), *range(i)]
-        other = next((alone[place] for place in places if names[place] != name), None)
-        if other is not None:
+        others = [place for place in (*range(i, len(names)), *range(i)) if names[place] != name]
+        if others:
+            other = alone[others[0]]
             half = min(len(sound), len(other)) // 2
             joined.append(torch.cat([sound[:half], other[-half:]]))
     return two_voices(bench.stack, alone), two_voices(bench.stack, joined) if joined else np.zeros(0)

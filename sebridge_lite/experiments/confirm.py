@@ -10,7 +10,6 @@ results/confirm/           confirm_systems.csv (a row a system) and confirm.csv 
 """
 
 import sys
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,24 +25,24 @@ from sebridge_lite.data.manifest import read_manifest
 from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.bench import Bench, load_bench
 from sebridge_lite.experiments.choose import aligned_policy, choice_of, scored
-from sebridge_lite.experiments.critique import START, last_policy, tdsc_bench
-from sebridge_lite.experiments.critique_scores import best_of_candidates, curve_of, history
-from sebridge_lite.experiments.score import score_policy
+from sebridge_lite.experiments.corpus import read_aloud
+from sebridge_lite.experiments.critique import START, iterations, tdsc_bench
+from sebridge_lite.experiments.critique_scores import curve_of, history
+from sebridge_lite.experiments.score import score_best, score_policy
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.measure.effects import alignment_conditions, lesser_gain, rungs_of, tdsc_conditions, with_relative
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.saved import save_scores
 from sebridge_lite.measure.systems import as_table, first, systems
 from sebridge_lite.measure.verdicts import as_conditions
-from sebridge_lite.studio.studio import lines_of, record_all
-from sebridge_lite.studio.texts import load_language, sentences
+from sebridge_lite.studio.studio import record_all
 from sebridge_lite.studio.voices import people
 
 ASKED = {"align": ("D1", "D2", "D3", "D9"), "critique": ("T1", "T3", "T4", "T5", "T8", "T13")}
 
 
 class Cell(NamedTuple):
-    """A system that speaks the fresh texts; `label` is its name in the tables."""
+    """A system that speaks the fresh texts, called `label` in the tables."""
 
     label: str
     name: str
@@ -53,11 +52,10 @@ class Cell(NamedTuple):
 
 def record_fresh(params: Params, lang: str, folder: Path) -> None:
     """Records sentences after those of the test set, by the same people, whom nothing was trained on."""
-    corpus = params.corpus
-    said = islice(sentences(load_language(lang, corpus.zipf), "test", params.seed), corpus.test_texts, None)
-    lines = lines_of("confirm", lang, said, people("unseen", corpus.unseen_people), params.seed)
-    some = list(islice(lines, params.confirm.texts))
-    write_set(folder, "test", record_all(progress(some, f"{lang} fresh texts"), params.seed))
+    p, seed = params.corpus, params.seed
+    part = p.test_texts, p.test_texts + params.confirm.texts
+    some = list(read_aloud("confirm", "test", people("unseen", p.unseen_people), lang, p, seed, part=part))
+    write_set(folder, "test", record_all(progress(some, f"{lang} fresh texts"), seed))
 
 
 def hottest(bench: Bench) -> float:
@@ -79,9 +77,8 @@ def cells_of(study: str, params: Params) -> list[Cell]:
     p, seeds = params.confirm, params.cells.seeds
     if study == "align":
         if styled := [name for name in p.align if method_of("align", name).decoded == "styled"]:
-            raise UserError(
-                f"params.yaml: confirm.align: {styled[0]} needs tokens of recordings, and fresh ones have none"
-            )
+            what = "needs tokens of recordings, and fresh ones have none"
+            raise UserError(f"params.yaml: confirm.align: {styled[0]} {what}")
         heats = [(name, name, choice_of(name)["temperature"]) for name in p.align]
     else:
         heats = [(name, name, params.score.temperature) for name in p.tdsc]
@@ -98,9 +95,9 @@ def _ask(job: tuple[Params, str, str, Cell, Path]) -> Scores:
     if study == "align":
         scores = scored(bench, aligned_policy(bench, cell.name, seed), cell.name, seed, cell.heat)
     else:
-        model = bench.policy(last_policy(cell.name, seed), "critique")
+        model = bench.policy(iterations(cell.name, seed)[-1], "critique")
         if method_of("critique", cell.name).decoded == "best":
-            scores = best_of_candidates(bench, model, seed)
+            scores = score_best(bench, model, seed, params.tdsc.candidates)
         else:
             scores = score_policy(bench, model, seed, temperature=cell.heat)
     save_scores(out / lang / study / f"s{seed}" / cell.label.replace(" ", "_"), scores, temperature=cell.heat)
@@ -110,9 +107,8 @@ def _ask(job: tuple[Params, str, str, Cell, Path]) -> Scores:
 def ask(params: Params, study: str, lang: str, out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The systems of a study on fresh texts, and the conditions of its claims."""
     cells, rows = cells_of(study, params), {}
-    for cell, scores in zip(
-        cells, in_pool(_ask, [(params, study, lang, c, out) for c in cells], "confirm"), strict=True
-    ):
+    jobs = [(params, study, lang, cell, out) for cell in cells]
+    for cell, scores in zip(cells, in_pool(_ask, jobs, "confirm"), strict=True):
         rows.setdefault(cell.label, []).append(scores)
     found, names = systems(rows, load_bench(params, lang).floor), list(rows)
     if study == "align":

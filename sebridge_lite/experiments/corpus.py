@@ -5,10 +5,10 @@ artifacts/corpus/{train,dev,test}/LANG/SET-000.wav, .f0.npy   many utterances in
 artifacts/corpus/train/dropped.json                           what the filter of synthetic speech refused, by language
 """
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from sebridge_lite.core import paths
@@ -41,26 +41,25 @@ def noisy(lines: Iterable[Line], grammar: Grammar, share: float, split: str, see
         yield line
 
 
+def read_aloud(
+    name: str, split: str, voices: list, lang: str, p: CorpusParams, seed: int, vocabulary=1.0, slips=0.0, part=()
+) -> Iterator[Line]:
+    """Sentences of a split as `voices` read them in turn: all, or a part, as (from, to)."""
+    said = islice(sentences(load_language(lang, p.zipf), split, seed, vocabulary), *(part or (None,)))
+    return lines_of(name, lang, said, voices, seed, slips)
+
+
 def studio_real(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
     """Sentences as studio people read them, with slips and with wrong transcripts."""
-    grammar = load_language(lang, p.zipf)
-    said = sentences(grammar, "real", seed, p.real_vocabulary)
-    lines = lines_of("real", lang, said, people("train", p.people), seed, p.slip_rate)
-    return record_all(noisy(lines, grammar, p.transcript_noise, "real", seed), seed, pool)
-
-
-def studio_synthetic(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
-    """Sentences as studio engines read them."""
-    vocabulary = p.real_vocabulary if p.shared_domain else 1.0
-    said = sentences(load_language(lang, p.zipf), "synthetic", seed, vocabulary)
-    return record_all(lines_of("synthetic", lang, said, engines("main", p.engines), seed), seed, pool)
+    lines = read_aloud("real", "real", people("train", p.people), lang, p, seed, p.real_vocabulary, p.slip_rate)
+    return record_all(noisy(lines, load_language(lang, p.zipf), p.transcript_noise, "real", seed), seed, pool)
 
 
 def studio_held_out(split: str, count: int, lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
     """Dev and test sentences, read by people who are in no training set; without slips, for they are the reference."""
-    said = itertools.islice(sentences(load_language(lang, p.zipf), split, seed), count)
     voices = people("unseen" if split == "test" else "dev", p.unseen_people)
-    return record_all(progress(lines_of(split, lang, said, voices, seed), f"{lang} {split}", total=count), seed, pool)
+    lines = read_aloud(split, split, voices, lang, p, seed, part=(0, count))
+    return record_all(progress(lines, f"{lang} {split}", total=count), seed, pool)
 
 
 def synthetic_recordings(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
@@ -70,7 +69,9 @@ def synthetic_recordings(lang: str, p: CorpusParams, seed: int, pool=None) -> It
     if p.synthetic_source == "espeak-ng":
         said = sentences(load_language(lang, p.zipf), "synthetic", seed)
         return espeak_recordings((tuple(word.text for word in words) for words in said), lang)
-    return studio_synthetic(lang, p, seed, pool)
+    vocabulary = p.real_vocabulary if p.shared_domain else 1.0
+    lines = read_aloud("synthetic", "synthetic", engines("main", p.engines), lang, p, seed, vocabulary)
+    return record_all(lines, seed, pool)
 
 
 def own_sets(folder: Path, lang: str, skip_bad: bool) -> dict[str, list[Recording]]:
@@ -81,9 +82,8 @@ def own_sets(folder: Path, lang: str, skip_bad: bool) -> dict[str, list[Recordin
         sets[split if split in sets else "real"].append(recording)
     for name, found in sets.items():
         if not found:
-            raise UserError(
-                f"{folder}: none of its texts falls into the {name} set; add recordings (dev takes 5 % of them)"
-            )
+            what = f"none of its texts falls into the {name} set; add recordings (dev takes 5 % of them)"
+            raise UserError(f"{folder}: {what}")
     return sets
 
 

@@ -10,7 +10,6 @@ accepted is left out. Each says so on stderr.
 
 import importlib
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -30,7 +29,7 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.paths import working
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.codes import read_codes, write_codes
-from sebridge_lite.experiments.bench import Bench, load_bench, read_json
+from sebridge_lite.experiments.bench import Bench, load_bench, made, read_json, write_json
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.entropy import diversity
@@ -55,10 +54,6 @@ def tdsc_bench(params: Params) -> Bench:
 
 def system_folder(name: str, seed: int) -> Path:
     return paths.artifacts("critique", f"s{seed}", name)
-
-
-def write_json(path: Path, about: dict) -> None:
-    path.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
 def copy_history(source: Path, target: Path) -> None:
@@ -101,21 +96,10 @@ def scorer_listens(bench: Bench, seed: int, rows: Sequence[Tensor]) -> list[list
 
 
 def loop_of(bench: Bench, name: str, seed: int, work: Path) -> Loop:
-    """The loop of a method on a bench."""
     params, stack, method = bench.params, bench.stack, method_of("critique", name)
-    select, score = partial(stack.read, lang=bench.lang), partial(scorer_listens, bench, seed)
-    return Loop(
-        name=name,
-        seed=seed,
-        p=settings_of(method, params.tdsc),
-        sft=params.sft,
-        sampling=params.sampling,
-        encode=stack.text.encode,
-        listen=score if method.judge == "score" else select,
-        length=length_of(bench),
-        synthetic=synthetic_speech(bench),
-        work=work,
-    )
+    listen = partial(scorer_listens, bench, seed) if method.judge == "score" else partial(stack.read, lang=bench.lang)
+    settings, speech = (settings_of(method, params.tdsc), params.sft, params.sampling), synthetic_speech(bench)
+    return Loop(name, seed, *settings, stack.text.encode, listen, length_of(bench), speech, work)
 
 
 def watched(loop: Loop, k: int, spoken: Candidates, plain: Params) -> dict:
@@ -126,18 +110,14 @@ def watched(loop: Loop, k: int, spoken: Candidates, plain: Params) -> dict:
     table, why = spoken.table, decide(spoken.table, plain.tdsc)
     of_plain = table[table["temperature"] == loop.p.plain].groupby("text")
     apart = diversity([[spoken.codes[i] for i in rows.index] for _, rows in of_plain])
-    return {
-        "texts": len(spoken.texts),
-        "candidates": len(table),
-        "temperatures": list(temperatures(k, loop.p)),
-        "pass_rate": round(float(1 - why.any(axis=1).mean()), 4),
-        **{f"rejected_{reason}": round(float(share), 4) for reason, share in why.mean().items()},
-        "learnt": len(spoken.accepted),
-        "pairs": len(spoken.pairs),
-        "again": round(float(table["again"].mean()), 4),
-        "candidates_apart": round(float(np.nanmean(apart)), 4) if np.isfinite(apart).any() else None,
-        **{name: round(value, 4) for name, value in dropped(table, spoken.accepted, spoken.texts).items()},
-    }
+    about = {"texts": len(spoken.texts), "candidates": len(table), "temperatures": list(temperatures(k, loop.p))}
+    about["pass_rate"] = round(float(1 - why.any(axis=1).mean()), 4)
+    about |= {f"rejected_{reason}": round(float(share), 4) for reason, share in why.mean().items()}
+    about |= {"learnt": len(spoken.accepted), "pairs": len(spoken.pairs)}
+    about["again"] = round(float(table["again"].mean()), 4)
+    about["candidates_apart"] = round(float(np.nanmean(apart)), 4) if np.isfinite(apart).any() else None
+    missing = dropped(table, spoken.accepted, spoken.texts)
+    return about | {name: round(value, 4) for name, value in missing.items()}
 
 
 def verdicts(spoken: Candidates) -> pd.DataFrame:
@@ -175,11 +155,10 @@ def train_start(params: Params, seed: int) -> dict:
     model = bench.backbone()
     with working(out) as work, paths.replacing(out) as temporary:
         done = fine_tune(model, examples, speakers, settings, seed, work, "start")
-        folder = temporary / "k0"
-        save_model(model, model.config, folder / "model", half=True)
-        copy_history(work / "loss.csv", folder / "sft.csv")
+        save_model(model, model.config, temporary / "k0" / "model", half=True)
+        copy_history(work / "loss.csv", temporary / "k0" / "sft.csv")
         about = {"k": 0, "sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2)}
-        write_json(folder / "about.json", about)
+        write_json(temporary / "k0" / "about.json", about)
     return about
 
 
@@ -194,7 +173,6 @@ def train_critique(params: Params, name: str, seed: int) -> int:
         texts = partial(loop_texts, bench, seed, loop.p.texts)
         learn = importlib.import_module(f"sebridge_lite.align.{method.by}").learn
         last = tdsc(loop, start, texts, partial(keep, bench, loop, temporary), learn)
-        temporary.mkdir(parents=True, exist_ok=True)
         write_json(temporary / "about.json", {"method": name, "seed": seed, "k": last})
     return last
 
@@ -207,16 +185,9 @@ def iterations(name: str, seed: int) -> list[Path]:
     return [start / "k0", *(out / f"k{k}" for k in range(1, last + 1))]
 
 
-def last_policy(name: str, seed: int) -> Path:
-    """The folder of a system's policy after its last iteration."""
-    return iterations(name, seed)[-1]
-
-
 def candidates_of(name: str, seed: int, k: int) -> tuple[pd.DataFrame, dict[str, Tensor]]:
     """All candidates of an iteration: a row each with the judge's decision, and their codes by name."""
-    folder = system_folder(name, seed) / f"k{k}"
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no candidates; `dvc repro critique` makes them")
+    folder = made(system_folder(name, seed) / f"k{k}", "critique")
     rows = pd.read_json(folder / "verdicts.jsonl", lines=True, dtype={"said": str, "read": str})
     return rows, read_codes(folder / "candidates.safetensors")
 

@@ -11,21 +11,17 @@ The paper's final figures equal those of its filtered set (Table 4 against Table
 from functools import partial
 from pathlib import Path
 
-from sebridge_lite.align.baselines import best_of
 from sebridge_lite.align.critic import judged
 from sebridge_lite.align.methods import METHODS, method_of
 from sebridge_lite.align.tdsc import decide
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.core.workers import in_pool
-from sebridge_lite.experiments.bench import Bench, read_json
-from sebridge_lite.experiments.critique import START, iterations, length_of, tdsc_bench, write_json
-from sebridge_lite.experiments.score import score_policy
-from sebridge_lite.lm.lm import TextSpeechLM
-from sebridge_lite.lm.sampling import generate
+from sebridge_lite.experiments.bench import Bench, read_json, write_json
+from sebridge_lite.experiments.critique import START, iterations, length_of, tdsc_bench
+from sebridge_lite.experiments.score import score_best, score_policy
 from sebridge_lite.measure.entropy import jackknife
-from sebridge_lite.measure.evaluate import Scores, rate, scores_of_codes
+from sebridge_lite.measure.evaluate import Scores, rate
 from sebridge_lite.measure.saved import plain, save_scores
 from sebridge_lite.measure.systems import first
 
@@ -59,44 +55,27 @@ def filtered(bench: Bench, scores: Scores) -> dict:
     return about
 
 
-def best_of_candidates(bench: Bench, policy: TextSpeechLM, seed: int) -> Scores:
-    """Scores of what the judge that *selects* reads with the fewest errors, of each text's candidates.
-
-    There is no `h_cond`: what was chosen among is no longer drawn from the policy.
-    """
-    stack, references, candidates = bench.stack, bench.references("test"), bench.params.tdsc.candidates
-    ids = [stack.text.encode(utterance.text) for utterance in references.utterances]
-    seeds = [seed_of(seed, "tokens", utterance.id) for utterance in references.utterances]
-    groups = generate(policy, ids, [text[:0] for text in ids], bench.sampler(seed), candidates, row_seeds=seeds)
-    codes = best_of(stack, groups, [utterance.words for utterance in references.utterances], bench.lang)
-    return scores_of_codes(stack, references, codes, silence=bench.silence, seed=seed, floor=bench.floor)
-
-
 def _score(job: tuple[Params, str, int]) -> None:
     params, name, seed = job
     bench, about = tdsc_bench(params), {"variant": name, "seed": seed}
-    policies = [bench.policy(folder, "critique") for folder in iterations(name, seed)]
-    last = len(policies) - 1
+    folders = iterations(name, seed)
+    policies, last = [bench.policy(folder, "critique") for folder in folders], len(folders) - 1
     with paths.replacing(scores_folder(name, seed)) as out:
-        for k, policy in enumerate(policies):
-            if k == 0 and name != START:
-                continue
-            scores = score_policy(bench, policy, seed)
-            known = read_json(iterations(name, seed)[k] / "about.json", "critique") | filtered(bench, scores)
+        for k in range(0 if name == START else 1, len(folders)):
+            scores = score_policy(bench, policies[k], seed)
+            known = read_json(folders[k] / "about.json", "critique") | filtered(bench, scores)
             save_scores(out / f"k{k}", scores, **about, **known)
         if method_of("critique", name).decoded == "best":
             last = 1
-            save_scores(out / "k1", best_of_candidates(bench, policies[0], seed), **about, k=1)
+            save_scores(out / "k1", score_best(bench, policies[0], seed, params.tdsc.candidates), **about, k=1)
         for heat in params.tdsc.temperatures if name in DRAWN else ():
             if heat != params.score.temperature:  # at which it is scored anyway
                 scores = score_policy(bench, policies[-1], seed, texts=params.tdsc.curve_texts, temperature=heat)
                 save_scores(out / f"T{heat:.2f}", scores, **about, k=last, temperature=heat)
-        out.mkdir(parents=True, exist_ok=True)
         write_json(out / "about.json", about | {"k": last})
 
 
 def score_critique(params: Params, seed: int) -> None:
-    """Scores every system of a seed on the test set."""
     in_pool(_score, [(params, name, seed) for name in systems_of(params)], f"critique s{seed}")
 
 
@@ -110,9 +89,8 @@ def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:
 
 def curve_of(bench: Bench, name: str, seed: int) -> dict[float, Scores]:
     """Scores of a system's last policy on the first texts of the test set, by temperature."""
-    p, heats = bench.params.tdsc, bench.params.tdsc.temperatures
-    curve = {}
-    for heat in sorted(heats):
+    p, curve = bench.params.tdsc, {}
+    for heat in sorted(p.temperatures):
         if heat == bench.params.score.temperature:
             (curve[heat],) = first({name: [history(bench, name, seed)[-1][0]]}, p.curve_texts)[name]
         else:

@@ -13,7 +13,6 @@ AT_ONCE = 512  # utterances whose sound is in memory
 
 
 def encode_set(bench: Bench, name: str, out: Path) -> None:
-    """Writes the tokens of a set."""
     utterances, folder, codes = bench.utterances(name), bench.folder(name), []
     with progress(None, f"tokens of {bench.lang} {name}", "utterance", len(utterances)) as bar:
         for first in range(0, len(utterances), AT_ONCE):
@@ -25,7 +24,6 @@ def encode_set(bench: Bench, name: str, out: Path) -> None:
 
 
 def run_encode(params: Params) -> None:
-    """Writes the tokens of the whole corpus."""
     for place in dict.fromkeys(PLACES.values()):
         with paths.replacing(paths.artifacts("tokens", place)) as temporary:
             for lang in languages(params):

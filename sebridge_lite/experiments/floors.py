@@ -13,6 +13,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import crew, in_pool, workers
 from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.data.mixing import seconds_of
 from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.corpus import SPEED
@@ -31,7 +32,7 @@ def engines_say(test: Sequence[Utterance], lang: str, params: Params, folder: Pa
     lexicon = load_language(lang).lexicon
     said = ([lexicon[word] for word in utterance.words] for utterance in test)
     lines = lines_of("engine-test", lang, said, engines("main", params.corpus.engines), params.seed)
-    with crew(workers(sum(utterance.seconds for utterance in test) / SPEED)) as pool:
+    with crew(workers(seconds_of(test) / SPEED)) as pool:
         return write_set(folder, "engine-test", record_all(lines, params.seed, pool))
 
 

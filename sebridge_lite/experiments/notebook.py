@@ -3,11 +3,9 @@
 Everything lands in `results/STAGE/`, written to a temporary name first.
 """
 
-import datetime
 import json
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,7 @@ import pandas as pd
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params, load_params
-from sebridge_lite.experiments.account import commit
+from sebridge_lite.experiments.account import commit, today
 
 CLIP_SECONDS = 2.0  # a committed notebook stays small
 DPI = 80
@@ -78,8 +76,7 @@ class Stage:
 
     def metrics(self, values: Mapping) -> None:
         """Writes metrics.json: the given numbers with profile, seed and date."""
-        date = datetime.datetime.now(datetime.UTC).date().isoformat()
-        report = {"profile": self.profile, "seed": self.seed, "date": date, **values}
+        report = {"profile": self.profile, "seed": self.seed, "date": today(), **values}
         with paths.replacing(self.folder / "metrics.json") as temporary:
             temporary.write_text(json.dumps(report, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -92,5 +89,5 @@ def params_of(profile: str) -> Params:
 
 def read_metrics(stage: str) -> dict | None:
     """A stage's metrics of the last run, or None before it ran."""
-    path: Path = paths.results(stage, "metrics.json")
+    path = paths.results(stage, "metrics.json")
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

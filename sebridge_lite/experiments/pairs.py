@@ -24,18 +24,9 @@ def _make(job: tuple[Params, str, str, int]) -> int:
         "expr": replace(sampler, temperature=p.expr_temperature, top_p=p.expr_top_p),
         "stab": replace(sampler, temperature=p.stab_temperature, top_p=p.stab_top_p),
     }
-    triplets, sources = triplets_of(
-        sft_policy(bench, arm, seed),
-        stack,
-        real,
-        bench.tokens("real"),
-        samplers,
-        samples=p.samples,
-        most=p.real_error,
-        style_tokens=params.sft.style_tokens,
-        seed=seed,
-        same=kind != "random-speaker",
-    )
+    policy, codes, same = sft_policy(bench, arm, seed), bench.tokens("real"), kind != "random-speaker"
+    how = {"samples": p.samples, "most": p.real_error, "style_tokens": params.sft.style_tokens, "same": same}
+    triplets, sources = triplets_of(policy, stack, real, codes, samplers, seed=seed, **how)
     said = spoken_by(triplets, real)
     if kind == "codec":
         triplets = through_codec(stack, triplets, said, folder, seed)

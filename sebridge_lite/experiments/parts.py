@@ -5,7 +5,6 @@ results/parts/metrics.json, cards.md                               what they are
 results/codebook/metrics.json                                      the same of a tokenizer with the paper's number of codes
 """
 
-import datetime
 import json
 import shutil
 import time
@@ -17,6 +16,7 @@ from sebridge_lite.core.device import pick_device
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.paths import working
+from sebridge_lite.experiments.account import today
 from sebridge_lite.stack.parts import FOLDERS, Parts, load_part
 from sebridge_lite.stack.studio import studio_stack
 from sebridge_lite.studio.teach.examine_parts import BY_PEOPLE, examine, held_out, token_probes
@@ -40,22 +40,15 @@ CARDS = {  # role of each part, and the measures that its card names
 
 def cards(folder: Path, report: dict) -> str:
     """A model card a part: what it is, what it learnt from, how big, how good, where it ends."""
-    code = report.get("code", UNKNOWN)
-    lines = [
-        "# Cards of the parts",
-        "",
-        f"Made by `sebridge parts`, code {code}; every number is in `metrics.json`.",
-        "",
-    ]
+    made = f"Made by `sebridge parts`, code {report.get('code', UNKNOWN)}; every number is in `metrics.json`."
+    lines = ["# Cards of the parts", "", made, ""]
     for name, (role, scores) in CARDS.items():
         file = folder / FOLDERS[name] / f"{name}.safetensors"
         config = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
         seconds, steps, memory = (report[f"{what}_{name}"] for what in ("seconds", "steps", "peak_memory_gib"))
-        lines += [f"## {name}", "", f"{role}.", ""]
-        lines += [f"- settings: `{json.dumps(config)}`", f"- size: {file.stat().st_size / 1e6:.2f} MB (fp16)"]
-        lines += [
-            f"- trained in {seconds:.0f} s ({steps:.0f} steps, peak memory {memory:.1f} GiB), seed {report['seed']}"
-        ]
+        cost = f"({steps:.0f} steps, peak memory {memory:.1f} GiB), seed {report['seed']}"
+        lines += [f"## {name}", "", f"{role}.", "", f"- settings: `{json.dumps(config)}`"]
+        lines += [f"- size: {file.stat().st_size / 1e6:.2f} MB (fp16)", f"- trained in {seconds:.0f} s {cost}"]
         lines += [f"- {score}: {report[score]:.3f}" for score in scores.split()]
         lines += ["- limits: knows studio speech and nothing else; train it on real recordings before it hears any", ""]
     return "\n".join(lines)
@@ -63,10 +56,8 @@ def cards(folder: Path, report: dict) -> str:
 
 def report_of(numbers: dict, seed: int) -> dict:
     """The numbers as metrics.json holds them, with seed, date and the hash of the code."""
-    date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return {name: round(float(value), 5) for name, value in numbers.items()} | {
-        "seed": seed, "date": date, "code": code_hash(*PARTS_CODE),
-    }  # fmt: skip
+    rounded = {name: round(float(value), 5) for name, value in numbers.items()}
+    return rounded | {"seed": seed, "date": today(), "code": code_hash(*PARTS_CODE)}
 
 
 def write_results(stage: str, report: dict, **texts: str) -> None:
@@ -88,8 +79,9 @@ def run_parts(params: Params) -> dict:
                 shutil.copytree(work / place, temporary)
     trained = time.perf_counter()
     parts = Parts(pick_device("auto"))
-    parts.update((name, load_part(name, paths.artifacts(place, name)).to(parts.device))
-                 for name, place in FOLDERS.items() if name != "backbone")  # fmt: skip
+    for name, place in FOLDERS.items():
+        if name != "backbone":
+            parts[name] = load_part(name, paths.artifacts(place, name)).to(parts.device)
     numbers = examine(studio_stack(parts, LANGS), LANGS, params.pretrain.seed)
     files = [file for place in set(FOLDERS.values()) for file in paths.artifacts(place).iterdir()]
     numbers["pretrained_bytes"] = sum(file.stat().st_size for file in files)

@@ -41,23 +41,15 @@ def mixture_of(real: np.ndarray, syn: np.ndarray, seed: int, replicates: int = R
     height: of the peak above the better end. peak: `inside` or `none` where the interval of alpha* says so.
     """
     curve, star = mixture_entropies(real, syn), from_corpus(real, syn, seed, replicates)
-    ends = (float(curve[0]), float(curve[-1]))
+    first, last, top = float(curve[0]), float(curve[-1]), float(curve.max())
     inside, none = star.low > 0 and star.high < 1, star.high == 0 or star.low == 1
-    return {
-        "h_real": ends[0], "h_syn": ends[1], "gap": ends[0] - ends[1], "height": float(curve.max()) - max(ends),
-        "alpha_star": star.mean, "low": star.low, "high": star.high,
-        "peak": "inside" if inside else "none" if none else "undecided",
-    }  # fmt: skip
+    found = {"h_real": first, "h_syn": last, "gap": first - last, "height": top - max(first, last)}
+    found |= {"alpha_star": star.mean, "low": star.low, "high": star.high}
+    return found | {"peak": "inside" if inside else "none" if none else "undecided"}
 
 
 def phase_diagram(
-    stack: Stack,
-    lang: str,
-    speakers: Sequence[Voice],
-    ranges: Sequence[float],
-    counts: Sequence[int],
-    recordings: int,
-    seed: int,
+    stack: Stack, lang: str, speakers: list[Voice], ranges: list[float], counts: list[int], recordings: int, seed: int
 ) -> pd.DataFrame:
     """Columns of `mixture_of`, a row for each pitch range of the engines (a share of the speakers') and number of engines."""
     natural, cells = natural_range(speakers), list(product(ranges, counts))

@@ -58,9 +58,8 @@ def failed_cell(notebook: Path) -> str:
     for index, cell in enumerate(nbformat.read(notebook, as_version=4).cells):
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
-                return (
-                    f"cell {index}: {output['ename']}: {output['evalue'].splitlines()[0] if output['evalue'] else ''}"
-                )
+                why = output["evalue"].splitlines() or [""]
+                return f"cell {index}: {output['ename']}: {why[0]}"
     return "before its first cell"
 
 
@@ -95,24 +94,16 @@ def execute(notebook: Path, out: Path, given: dict) -> None:
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ["SEBRIDGE_HEADLESS"] = "1"  # the kernel inherits it
-    failed = out.with_suffix(".failed.ipynb")
+    failed, quiet = out.with_suffix(".failed.ipynb"), ["--IPKernelApp.log_level=40"]
+    how = {"kernel_name": "python3", "progress_bar": sys.stderr.isatty(), "extra_arguments": quiet}
     with paths.replacing(out) as temporary:
         try:
-            papermill.execute_notebook(
-                str(notebook),
-                str(temporary),
-                given,
-                kernel_name="python3",
-                progress_bar=sys.stderr.isatty(),
-                cwd=str(Path.cwd()),
-                extra_arguments=["--IPKernelApp.log_level=40"],
-            )
+            papermill.execute_notebook(str(notebook), str(temporary), given, **how, cwd=str(Path.cwd()))
         except PapermillExecutionError:
             temporary.replace(failed)
             raise UserError(f"{notebook.name}: {failed_cell(failed)} (traceback in {failed})") from None
         except DeadKernelError:
             temporary.replace(failed)
-            raise UserError(
-                f"{notebook.name}: its kernel died, often for want of memory (outputs in {failed})"
-            ) from None
+            why = f"its kernel died, often for want of memory (outputs in {failed})"
+            raise UserError(f"{notebook.name}: {why}") from None
     failed.unlink(missing_ok=True)

@@ -10,12 +10,11 @@ An arm is a design and its alpha, such as `additive-0.80`:
 artifacts/sft/sSEED/ARM/ gets model, loss.csv and about.json.
 """
 
-import json
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-from torch import Tensor
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
@@ -23,7 +22,7 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.paths import working
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, upsampled
-from sebridge_lite.experiments.bench import Bench, load_bench
+from sebridge_lite.experiments.bench import Bench, load_bench, write_json
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.stack.weights import save_model
@@ -44,14 +43,10 @@ class Arm(NamedTuple):
 
 def arm_of(name: str) -> Arm:
     """The design and the alpha that a name such as additive-0.80 stands for."""
-    design, _, alpha = name.partition("-")
-    try:
-        arm = Arm(design, float(alpha))
-    except ValueError:
-        arm = Arm("", 2.0)
-    if arm.design not in DESIGNS or not 0 <= arm.alpha <= 1 or name != f"{design}-{arm.alpha:.2f}":
+    found = re.fullmatch(rf"({'|'.join(DESIGNS)})-(0\.\d\d|1\.00)", name, re.ASCII)
+    if not found:
         raise UserError(f"arm '{name}': not DESIGN-ALPHA, as in additive-0.80; designs: {', '.join(DESIGNS)}")
-    return arm
+    return Arm(found[1], float(found[2]))
 
 
 def mixed(arm: Arm, real: Sequence[Utterance], synthetic: Sequence[Utterance], seed: int) -> list[Utterance]:
@@ -71,11 +66,6 @@ def texts_for(arm: Arm, utterances: Sequence[Utterance]) -> list[str]:
     return [(SYNTHETIC if utterance.kind == "engine" else REAL) + utterance.text for utterance in utterances]
 
 
-def examples_of(bench: Bench, texts: Sequence[str], codes: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    """(text, speech tokens) of each utterance, as ids."""
-    return [(bench.stack.text.encode(text), row) for text, row in zip(texts, codes, strict=True)]
-
-
 def policy_folder(arm: str, seed: int) -> Path:
     return paths.artifacts("sft", f"s{seed}", arm)
 
@@ -83,29 +73,20 @@ def policy_folder(arm: str, seed: int) -> Path:
 def train_sft(params: Params, name: str, seed: int) -> dict:
     """What is known of a policy's training, which leaves its weights; a killed run goes on where it was."""
     arm, out, bench = arm_of(name), policy_folder(name, seed), load_bench(params)
-    real, synthetic = bench.utterances("real"), bench.utterances("synthetic")
-    utterances = mixed(arm, real, synthetic, seed)
-    examples = examples_of(bench, texts_for(arm, utterances), bench.tokens_of(utterances))
+    utterances = mixed(arm, bench.utterances("real"), bench.utterances("synthetic"), seed)
+    texts = [bench.stack.text.encode(text) for text in texts_for(arm, utterances)]
+    examples = list(zip(texts, bench.tokens_of(utterances), strict=True))
     model = bench.backbone()
     with working(out) as work, paths.replacing(out) as temporary:
         trained = fine_tune(model, examples, [u.speaker for u in utterances], params.sft, seed, work, name)
-        about = {
-            "arm": name,
-            "alpha": arm.alpha,
-            "alpha_measured": round(alpha_of(utterances), 4),
-            "seed": seed,
-            "minutes": round(seconds_of(utterances) / 60, 2),
-            "steps": trained.steps,
-            "epochs": round(trained.epochs, 2),
-            "loss": round(trained.loss, 4),
-        }
-        temporary.mkdir(parents=True)
+        about = {"arm": name, "alpha": arm.alpha, "alpha_measured": round(alpha_of(utterances), 4), "seed": seed}
+        about |= {"minutes": round(seconds_of(utterances) / 60, 2), "steps": trained.steps}
+        about |= {"epochs": round(trained.epochs, 2), "loss": round(trained.loss, 4)}
         save_model(model, model.config, temporary / "model", half=True)
-        (temporary / "loss.csv").write_bytes((work / "loss.csv").read_bytes())
-        (temporary / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        shutil.copy(work / "loss.csv", temporary)
+        write_json(temporary / "about.json", about)
     return about
 
 
 def sft_policy(bench: Bench, name: str, seed: int) -> TextSpeechLM:
-    """A trained policy."""
     return bench.policy(policy_folder(name, seed), "sft")

@@ -8,7 +8,6 @@ Each gets scores.csv, codes.safetensors and summary.json. What would compare a r
 length) is not in their tables. Left out: CosyVoice2 and the others of Table 5, whose code or service is not a package.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,15 +23,23 @@ from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import RATE, Utterance, resample, show
 from sebridge_lite.data.own_data import good_rows
 from sebridge_lite.data.recordings import Recording, to_int16, write_set
-from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json
+from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json, write_json
 from sebridge_lite.measure.evaluate import Scores, scores_of
 from sebridge_lite.measure.saved import save_scores
 from sebridge_lite.measure.scoring import load_references, score
 from sebridge_lite.studio.texts import load_language
 
 PAIRS = {"dgsa": ("sft", "dgsa"), "tdsc": ("start", "tdsc")}  # by role: what a method starts from, and the method
-AGAINST_ITSELF = ("sim", "length_ratio", "f0_corr", "f0_rmse_st", "f0_rmse_hz")
+AGAINST_ITSELF = ["sim", "length_ratio", "f0_corr", "f0_rmse_st", "f0_rmse_hz"]
 MMS = {"th": "facebook/mms-tts-tha", "lo": "facebook/mms-tts-lao"}
+PRINTED = {
+    "wer": "word error",
+    "wer_cal": "calibrated by the judge's floor",
+    "cer": "character error",
+    "hp": "Hp, bits",
+    "rep": "repetition",
+    "f0_std": "F0 std, semitones",
+}
 EXPORT = "`sebridge score-folder` takes its audio"
 NOT_RUN = {"open": f"its weights are not here; {EXPORT}", "commercial": f"a paid service; {EXPORT}"}
 
@@ -44,8 +51,7 @@ def pairs_of(lang: str, params: Params) -> list[tuple[str, str]]:
 
 def named(scores: Scores, ids: Sequence[str]) -> Scores:
     """The same rows under other names, without what compares them with themselves: to be paired with other systems."""
-    kept = scores.table.drop(columns=[name for name in AGAINST_ITSELF if name in scores.table])
-    return replace(scores, table=kept.assign(id=list(ids)))
+    return replace(scores, table=scores.table.drop(columns=AGAINST_ITSELF, errors="ignore").assign(id=list(ids)))
 
 
 def load_mms(lang: str) -> tuple:
@@ -86,7 +92,7 @@ def score_recordings(bench: Bench, recordings: Sequence[Utterance], folder: Path
     stack, references = bench.stack, load_references(bench.stack, recordings, folder, bench.lang)
     rows, codes = np.arange(len(recordings)), bench.stack.tokens(references.sounds)
     table = score(stack, references, rows, codes, references.sounds, references.timbres, bench.silence)
-    kept = table.drop(columns=[name for name in AGAINST_ITSELF if name in table])
+    kept = table.drop(columns=AGAINST_ITSELF, errors="ignore")
     return scores_of(kept, codes, stack, references, bench.floor, bench.params.seed)
 
 
@@ -110,8 +116,7 @@ def run_systems(params: Params) -> dict[str, dict[str, str]]:
                 said = write_set(folder / name, "audio", recordings)
                 scores = named(score_recordings(bench, said, folder / name), [text.id for text in test])
                 save_scores(folder / name, scores, name=name)
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "why.json").write_text(json.dumps(why[lang], indent=1) + "\n", encoding="utf-8")
+            write_json(folder / "why.json", why[lang])
     return why
 
 
@@ -126,17 +131,15 @@ def outside(bench: Bench) -> tuple[dict[str, Scores], dict[str, Scores], dict[st
     return paired, apart, why
 
 
-def score_folder(params: Params, folder: Path, lang: str, name: str) -> list[str]:
-    """Lines on a folder of audio with a `manifest.csv`, which is now kept as a system beside the others."""
+def score_folder(params: Params, folder: Path, lang: str, name: str | None) -> list[str]:
+    """Lines on a folder of audio with a `manifest.csv`, which is now kept as a system called after it, or `name`."""
+    name = name or folder.resolve().name
     if not name or name in MADE_HERE or Path(name).name != name or name.startswith("."):
         raise UserError(f"name {show(name)}: choose another one with --name, a plain word such as azure")
     bench = load_bench(params, lang)
     test = {text.text: text for text in bench.utterances("test")}
-    cut = language(lang).segment
-    rows = [
-        replace(row, words=test[row.text].words if row.text in test else cut(row.text))
-        for row in good_rows(folder, lang)
-    ]
+    rows, cut = good_rows(folder, lang), language(lang).segment
+    rows = [replace(row, words=test[row.text].words if row.text in test else cut(row.text)) for row in rows]
     places = {text.id: place for place, text in enumerate(test.values())}
     ids = {row.id: test[row.text].id if row.text in test else f"own-{row.id}" for row in rows}
     rows = sorted(rows, key=lambda row: places.get(ids[row.id], len(places)))  # as every system has them
@@ -148,13 +151,5 @@ def score_folder(params: Params, folder: Path, lang: str, name: str) -> list[str
         f"{name}: {len(rows)} recordings, {sum(row.text in test for row in rows)} of the {len(test)} test texts; "
         f"{sum(word not in lexicon for word in words)} of {len(words)} words are unknown to the judge and count as wrong"
     ]
-    units = {
-        "wer": "word error",
-        "wer_cal": "calibrated by the judge's floor",
-        "cer": "character error",
-        "hp": "Hp, bits",
-        "rep": "repetition",
-        "f0_std": "F0 std, semitones",
-    }
-    shown = ((what, scores.summary[measure]) for measure, what in units.items())
+    shown = ((what, scores.summary[measure]) for measure, what in PRINTED.items())
     return lines + [f"{what}: {value.mean:.3f} ({value.low:.3f} to {value.high:.3f})" for what, value in shown]

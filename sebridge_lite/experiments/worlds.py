@@ -12,7 +12,7 @@ artifacts/worlds/KIND/ALPHA-sSEED/          tokens that a policy said, a file a 
 Nothing is decoded, so word error is the selecting judge's, of tokens. Left out: worlds whose people differ.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
@@ -25,20 +25,16 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.paths import working
 from sebridge_lite.core.progress import progress
-from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.data.codes import codes_for, read_codes, write_codes
 from sebridge_lite.data.manifest import Utterance, read_manifest, write_manifest
 from sebridge_lite.data.mixing import mix, seconds_of
 from sebridge_lite.data.recordings import Recording, take_seconds
-from sebridge_lite.experiments.bench import Bench, load_bench
-from sebridge_lite.experiments.corpus import SPEED, studio_real
+from sebridge_lite.experiments.bench import Bench, load_bench, made
+from sebridge_lite.experiments.corpus import SPEED, read_aloud, studio_real
 from sebridge_lite.experiments.encode import AT_ONCE
 from sebridge_lite.experiments.phase import mixture_of, natural_range, with_range
 from sebridge_lite.experiments.score import sft_scores
-from sebridge_lite.experiments.sft import examples_of
-from sebridge_lite.lm.lm import TextSpeechLM
-from sebridge_lite.lm.sampling import generate
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.entropy import jackknife, token_counts
 from sebridge_lite.measure.evaluate import Scores, rate
@@ -46,9 +42,9 @@ from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.measure.trends import over_alpha, peak_row
 from sebridge_lite.stack.batches import unless_empty
 from sebridge_lite.stack.stack import Stack
-from sebridge_lite.studio.studio import Line, lines_of, record_all
+from sebridge_lite.studio.studio import Line, record_all
 from sebridge_lite.studio.teach.examine_parts import heard
-from sebridge_lite.studio.texts import load_language, sentences
+from sebridge_lite.studio.texts import load_language
 from sebridge_lite.studio.voices import Voice, engines, people
 
 
@@ -67,25 +63,19 @@ def stand_ins(kind: str, params: Params) -> dict[str, Voice]:
     return {voice.id: with_range(voice, wide) for voice in voices}
 
 
-def said_again(utterances: Sequence[Utterance], lang: str, voices: Mapping[str, Voice]) -> Iterator[Line]:
-    """The same sentences in the same order, by `voices[speaker]`."""
-    lexicon = load_language(lang).lexicon
-    for u in utterances:
-        yield Line(u.id, tuple(lexicon[word] for word in u.words), u.words, voices[u.speaker], lang, 0.0)
-
-
 def recordings(kind: str, bench: Bench, pool) -> dict[str, Iterable[Recording]]:
     """The sets in which a world differs from the corpus; `narrow` also gets a test set of its texts."""
-    lang, params = bench.lang, bench.params
-    seed, corpus, p = params.seed, params.corpus, params.worlds
+    lang, seed, corpus, p = bench.lang, bench.params.seed, bench.params.corpus, bench.params.worlds
     if kind != "narrow":
-        again = said_again(bench.utterances("synthetic"), lang, stand_ins(kind, params))
-        lines = progress(again, f"{kind} synthetic", "utterance", len(bench.utterances("synthetic")))
-        return {"synthetic": record_all(lines, seed, pool)}
+        lexicon, voices = load_language(lang).lexicon, stand_ins(kind, bench.params)
+        said = bench.utterances("synthetic")
+        words = ((u, tuple(lexicon[word] for word in u.words)) for u in said)
+        again = (Line(u.id, spoken, u.words, voices[u.speaker], lang, 0.0) for u, spoken in words)
+        return {"synthetic": record_all(progress(again, f"{kind} synthetic", "utterance", len(said)), seed, pool)}
     # Without the crew, which would ask for sentences ahead: these are found by trying, one in several hundred.
     real = studio_real(lang, replace(corpus, real_vocabulary=p.narrow), seed)
-    said = islice(sentences(load_language(lang, corpus.zipf), "test", seed, p.narrow), corpus.test_texts)
-    lines = lines_of("narrow", lang, said, people("unseen", corpus.unseen_people), seed)
+    voices, part = people("unseen", corpus.unseen_people), (0, corpus.test_texts)
+    lines = read_aloud("narrow", "test", voices, lang, corpus, seed, p.narrow, part=part)
     test = record_all(progress(lines, "narrow test", "utterance", corpus.test_texts), seed)
     return {"real": take_seconds(real, corpus.real_minutes * 60, "narrow real"), "narrow": test}
 
@@ -109,23 +99,6 @@ def tests_of(kind: str, bench: Bench, narrow: Sequence[Utterance] = ()) -> dict[
     return {"whole": bench.utterances("test")} | ({"narrow": list(narrow)} if kind == "narrow" else {})
 
 
-def spoken(model: TextSpeechLM, bench: Bench, texts: Sequence[Utterance], seed: int) -> list[Tensor]:
-    """The tokens that `evaluate` would sample."""
-    encoded_texts = [bench.stack.text.encode(utterance.text) for utterance in texts]
-    seeds = [seed_of(seed, "tokens", utterance.id) for utterance in texts]
-    nothing = [text[:0] for text in encoded_texts]
-    return [row for (row,) in generate(model, encoded_texts, nothing, bench.sampler(seed), row_seeds=seeds)]
-
-
-def render(kind: str, bench: Bench, folder: Path) -> None:
-    """Writes the speech in which a world differs from the corpus."""
-    seconds = 0.0 if kind == "narrow" else seconds_of(bench.utterances("synthetic"))
-    folder.mkdir(parents=True)
-    with crew(workers(seconds / SPEED)) as pool:
-        for name, said in recordings(kind, bench, pool).items():
-            encoded(bench.stack, said, folder, name)
-
-
 def speech_of(kind: str, bench: Bench, folder: Path) -> dict[str, tuple[list[Utterance], list[Tensor]]]:
     """Utterances and tokens of the real and the synthetic speech of a world, and of its texts where it has some."""
     speech = {name: (bench.utterances(name), bench.tokens(name)) for name in ("real", "synthetic")}
@@ -144,7 +117,10 @@ def run_worlds(params: Params, kind: str) -> None:
         return
     with working(out) as work, paths.replacing(out) as temporary:
         if kind != "studio":
-            render(kind, bench, temporary / "speech")
+            (temporary / "speech").mkdir(parents=True)
+            with crew(workers(seconds_of(bench.utterances("synthetic")) / SPEED) if kind != "narrow" else 1) as pool:
+                for name, recorded in recordings(kind, bench, pool).items():
+                    encoded(bench.stack, recorded, temporary / "speech", name)
         speech = speech_of(kind, bench, temporary / "speech")
         tokens = {u.id: row for name in speech for u, row in zip(*speech[name], strict=True)}
         tests = tests_of(kind, bench, speech.get("narrow", ((), ()))[0])
@@ -154,10 +130,10 @@ def run_worlds(params: Params, kind: str) -> None:
                 said = {"whole": _of_the_study(bench, alpha, seed)}
             else:
                 utterances = mix(speech["real"][0], speech["synthetic"][0], alpha, seed)
-                examples = examples_of(bench, [u.text for u in utterances], [tokens[u.id] for u in utterances])
+                examples = [(bench.stack.text.encode(u.text), tokens[u.id]) for u in utterances]
                 model, sft = bench.backbone(), replace(params.sft, steps=p.steps)
                 fine_tune(model, examples, [u.speaker for u in utterances], sft, seed, work / name, f"{kind} {name}")
-                said = {domain: spoken(model, bench, texts, seed) for domain, texts in tests.items()}
+                said = {domain: [row for (row,) in bench.sampled(model, tests[domain], seed)] for domain in tests}
             for domain, rows in said.items():
                 write_codes(temporary / name / f"{domain}.safetensors", [u.id for u in tests[domain]], rows)
 
@@ -178,25 +154,19 @@ def as_read(bench: Bench, codes: list[Tensor], texts: Sequence[Utterance], seed:
     return Scores(table, counts, codes, {"hp": jackknife(counts), "wer_tokens": rate([table], "wer", seed)})
 
 
-def _read_cell(bench: Bench, folder: Path, domain: str, texts: Sequence[Utterance], seed: int) -> Scores:
-    return as_read(bench, list(read_codes(folder / f"{domain}.safetensors").values()), texts, seed)
-
-
 def worlds(bench: Bench) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A row a world, domain and alpha; and a row a world and domain: whether and where Hp peaks."""
     params, p, curves, peaks = bench.params, bench.params.worlds, [], []
     for kind in kinds_of(params):
-        folder = worlds_folder(kind)
-        if not folder.is_dir():
-            raise UserError(f"{folder}: not there; `dvc repro worlds` makes it")
+        folder = made(worlds_folder(kind), "worlds")
         speech = speech_of(kind, bench, folder / "speech")
         corpora = [token_counts(speech[name][1], bench.stack.codes) for name in ("real", "synthetic")]
         predicted = mixture_of(*corpora, params.seed)
         for domain, texts in tests_of(kind, bench, speech.get("narrow", ((), ()))[0]).items():
-            scores = {
-                alpha: [_read_cell(bench, folder / f"{alpha:.2f}-s{seed}", domain, texts, seed) for seed in p.seeds]
-                for alpha in p.alphas
-            }
+            scores: dict[float, list[Scores]] = {alpha: [] for alpha in p.alphas}
+            for alpha, seed in product(p.alphas, p.seeds):
+                codes = read_codes(folder / f"{alpha:.2f}-s{seed}" / f"{domain}.safetensors")
+                scores[alpha].append(as_read(bench, list(codes.values()), texts, seed))
             name = {"world": kind, "domain": domain}
             table, hp = over_alpha(scores, params.seed)
             curves.append(table.assign(**name)[[*name, *table.columns]])

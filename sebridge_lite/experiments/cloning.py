@@ -88,9 +88,8 @@ def _clone(job: tuple[Params, str, Clone, int, Path]) -> None:
 def run_cloning(params: Params) -> int:
     """How many cells there are, each scored."""
     with paths.replacing(paths.artifacts("cloning")) as out:
-        cells = [
-            (lang, *cell) for lang in languages(params) for cell in product(grid(lang, params), params.cells.seeds)
-        ]
+        clones_of = {lang: grid(lang, params) for lang in languages(params)}
+        cells = [(lang, *cell) for lang in clones_of for cell in product(clones_of[lang], params.cells.seeds)]
         jobs = [(params, *cell, out) for cell in cells]
         in_pool(_clone, jobs, "cloning")
     return len(jobs)

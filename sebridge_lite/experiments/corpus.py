@@ -21,7 +21,7 @@ from sebridge_lite.data.engines import engine_folders, espeak_recordings, folder
 from sebridge_lite.data.filters import Filter, filtered, letter_seconds
 from sebridge_lite.data.recordings import Recording, take_seconds, write_set
 from sebridge_lite.data.sets import PLACES
-from sebridge_lite.studio.grammar import Grammar
+from sebridge_lite.studio.lexicon import Word
 from sebridge_lite.studio.studio import Line, lines_of, mishear, record_all
 from sebridge_lite.studio.texts import load_language, sentences, split_of
 from sebridge_lite.studio.voices import engines, people
@@ -29,14 +29,13 @@ from sebridge_lite.studio.voices import engines, people
 SPEED = 100.0  # times real time, a core, at the least
 
 
-def noisy(lines: Iterable[Line], grammar: Grammar, share: float, split: str, seed: int) -> Iterator[Line]:
+def noisy(lines: Iterable[Line], words: list[Word], share: float, seed: int) -> Iterator[Line]:
     """A few transcripts that do not say what was said, as in crowd-sourced recordings; the split stays the same."""
-    words = list(grammar.lexicon.values())
     for line in lines:
         rng = rng_of(seed, line.id, "transcript")
         if rng.random() < share:
             wrong = [mishear(list(line.words), words, rng) for _ in range(32)]
-            kept = [text for text in wrong if split_of("".join(text)) == split]
+            kept = [text for text in wrong if split_of("".join(text)) == "real"]
             line = replace(line, text=kept[0]) if kept else line
         yield line
 
@@ -52,7 +51,8 @@ def read_aloud(
 def studio_real(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
     """Sentences as studio people read them, with slips and with wrong transcripts."""
     lines = read_aloud("real", "real", people("train", p.people), lang, p, seed, p.real_vocabulary, p.slip_rate)
-    return record_all(noisy(lines, load_language(lang, p.zipf), p.transcript_noise, "real", seed), seed, pool)
+    words = list(load_language(lang).lexicon.values())
+    return record_all(noisy(lines, words, p.transcript_noise, seed), seed, pool)
 
 
 def studio_held_out(split: str, count: int, lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:

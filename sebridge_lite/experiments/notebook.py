@@ -15,12 +15,9 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params, load_params
 from sebridge_lite.experiments.account import commit, today
 
-CLIP_SECONDS = 2.0  # a committed notebook stays small
-DPI = 80
 
-
-def clip(samples: np.ndarray, rate: int = 16_000, seconds: float = CLIP_SECONDS):
-    """A player for the first seconds of int16 or float samples, embedded in the notebook."""
+def clip(samples: np.ndarray, rate: int = 16_000, seconds: float = 2.0):
+    """A player for the first seconds of int16 or float samples, embedded in the notebook, which stays small."""
     from IPython.display import Audio
 
     if not len(samples):
@@ -53,9 +50,6 @@ class Stage:
         self.name, self.profile, self.seed = name, profile, seed
         self.folder = paths.results(name)
 
-    def provenance(self) -> str:
-        return f"stage {self.name} · profile {self.profile} · seed {self.seed} · commit {commit()}"
-
     def figure(self, name: str, figure) -> None:
         """Saves a figure as PNG with its provenance beneath."""
         bottom = 0.18 / figure.get_figheight()  # inches of room for the line
@@ -64,9 +58,10 @@ class Stage:
         figure.set_layout_engine("none")  # all has its place
         for legend in figure.legends:  # one outside of all panels would stand on the line
             legend.set_bbox_to_anchor((0, bottom, 1, 1 - bottom))
-        figure.text(0.995, 0.002, self.provenance(), ha="right", va="bottom", fontsize=8, color="0.45")
+        made = f"stage {self.name} · profile {self.profile} · seed {self.seed} · commit {commit()}"
+        figure.text(0.995, 0.002, made, ha="right", va="bottom", fontsize=8, color="0.45")
         with paths.replacing(self.folder / f"{name}.png") as temporary:
-            figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": None})
+            figure.savefig(temporary, dpi=80, format="png", metadata={"Software": None})
 
     def table(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
         """Saves a table as CSV and gives it back for showing."""

@@ -101,12 +101,8 @@ def run_systems(params: Params) -> dict[str, dict[str, str]]:
     why: dict[str, dict[str, str]] = {}
     with paths.replacing(paths.artifacts("systems")) as out:
         for lang in languages(params):
-            bench, folder, why[lang] = (
-                load_bench(params, lang),
-                out / lang,
-                {"CosyVoice2": f"it is no package; {EXPORT}"},
-            )
-            test = bench.utterances("test")
+            bench, folder = load_bench(params, lang), out / lang
+            why[lang], test = {"CosyVoice2": f"it is no package; {EXPORT}"}, bench.utterances("test")
             for name, make in MADE_HERE.items():
                 try:
                     recordings = list(make(test, lang, params.seed))

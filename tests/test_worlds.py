@@ -78,7 +78,7 @@ def world(bench, project, monkeypatch):
     monkeypatch.setattr(W, "load_bench", lambda params: bench)
 
     def run(kind):
-        W.run_worlds(PARAMS, kind)
+        W.run_worlds(dataclasses.replace(PARAMS, cells=dataclasses.replace(PARAMS.cells, worlds=(kind,))), kind)
         return W.speech_of(kind, bench, W.worlds_folder(kind) / "speech")
 
     return run

@@ -129,7 +129,7 @@ def outside(bench: Bench) -> tuple[dict[str, Scores], dict[str, Scores], dict[st
 
 def score_folder(params: Params, folder: Path, lang: str, name: str | None) -> list[str]:
     """Lines on a folder of audio with a `manifest.csv`, which is now kept as a system called after it, or `name`."""
-    name = name or folder.resolve().name
+    name = folder.resolve().name if name is None else name
     if not name or name in MADE_HERE or Path(name).name != name or name.startswith("."):
         raise UserError(f"name {show(name)}: choose another one with --name, a plain word such as azure")
     bench = load_bench(params, lang)

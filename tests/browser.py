@@ -3,7 +3,6 @@
 Driven by the DevTools protocol over the websocket client that Jupyter brings. Left out: more than one tab.
 """
 
-import base64
 import json
 import shutil
 import subprocess
@@ -18,11 +17,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-she
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this system: apt-get install chromium")
 # Only our own pages are opened, so the sandbox, which a container may forbid, can go.
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--mute-audio", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-breakpad",
-    "--remote-debugging-port=0",
-)  # fmt: skip
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --mute-audio --no-first-run
+    --disable-background-networking --disable-component-update --disable-sync --disable-breakpad
+    --remote-debugging-port=0"""
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 PATIENCE = 30.0  # seconds, of a machine that is busy with something else
 
@@ -35,7 +32,7 @@ class Browser:
 
     def __enter__(self):
         profile = self.folder / "chromium"
-        command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        command = [CHROMIUM, *FLAGS.split(), f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             port = soon(lambda: (profile / "DevToolsActivePort").read_text().split()[0], "Chromium to start")
@@ -110,9 +107,6 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-
-    def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
 
 def soon(found, what: str):

@@ -68,24 +68,6 @@ def test_sft_steps_have_the_same_loss_and_gradients(load, tmp_path):
         assert apart["gradient"] < 1e-4
 
 
-def test_sft_arms_take_the_same_number_of_updates_over_all_examples(load):
-    bench = load("sft_step", EXAMPLES=30, LONGEST=14)
-    setting = bench.make_setting(torch.device("cpu"))
-    assert math.ceil(bench.EXAMPLES / setting.rows) == setting.sft.steps
-
-
-def test_parity_sees_what_is_scored(load, tmp_path):
-    bench = load("sft_step", EXAMPLES=6, LONGEST=12, COMPARED=6)
-    setting = bench.make_setting(torch.device("cpu"))
-    model = bench.TextSpeechLM(bench.CONFIG)
-    trainer = bench.make_trainer(model, setting, True, str(tmp_path))
-    trainer.data_collator = lambda rows: bench.padded(
-        [{**row, "labels": row["input_ids"].clamp(max=700)} for row in rows]
-    )
-    apart = bench.disagreement(model, trainer, setting)
-    assert not bench.agree({"broken": apart}, setting.device)
-
-
 def test_growth_has_every_step_at_every_size(load, tmp_path, monkeypatch):
     steps = ("encode", "SFT epoch", "candidates", "scoring")
     bench = load("growth", SIZES=(1, 2), SENTENCES=2, TEXTS=dict.fromkeys(steps, 2))
@@ -121,13 +103,6 @@ def test_ratios_are_taken_within_a_repeat(load):
     assert found["to"] == {"c": 6}
 
 
-def test_arms_take_turns_and_the_first_ones_do_not_count(load):
-    said = []
-    arms = {name: lambda own=name: said.append(own) or len(said) for name in "ab"}
-    assert load("_common").in_turn(arms, 2, warm=1) == {"a": [3, 5], "b": [4, 6]}
-    assert said == list("ababab")
-
-
 GOOD = """
 import json, sys
 file, repeats = sys.argv[sys.argv.index("--json") + 1], int(sys.argv[-1])
@@ -155,27 +130,6 @@ def test_a_failing_benchmark_is_named_and_loses_no_other(load, tmp_path, capfd):
     assert (found["name"], found["ratio"], found["repeats"]) == ("good", 0.33333, 4)
     assert report["failed"] == ["bad", "silent"]
     assert "benchmark bad: failed (exit code 3)" in capfd.readouterr().err
-
-
-def test_other_results_stay_if_they_are_of_this_machine(load, tmp_path, monkeypatch):
-    bench, file = load("bench"), tmp_path / "bench.json"
-    one, other = scripts_in(tmp_path, good=GOOD, other=GOOD.replace('"good"', '"other"'))
-    bench.run_all([one], file, repeats=1)
-    assert [r["name"] for r in bench.run_all([other], file, repeats=2)["benchmarks"]] == ["good", "other"]
-    assert [r["repeats"] for r in bench.run_all([one], file, repeats=3)["benchmarks"]] == [2, 3]
-    monkeypatch.setattr(bench, "machine", lambda: "another")
-    assert [r["name"] for r in bench.run_all([other], file, repeats=1)["benchmarks"]] == ["other"]
-
-
-def test_every_benchmark_is_in_the_list(load):
-    own = {path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py")}
-    assert own - {"bench"} == set(load("bench").BENCHMARKS)
-
-
-def test_no_benchmark_without_repeats(load, capsys):
-    with pytest.raises(SystemExit):
-        load("render").main(["--repeats", "0"])
-    assert "not a whole number above 0" in capsys.readouterr().err
 
 
 def test_the_readme_quotes_the_committed_run(load):

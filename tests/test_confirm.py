@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
-from tiny import CODES, tiny_stack
+from tiny import ROOT, tiny_config, tiny_lm, tiny_stack
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
@@ -16,10 +15,8 @@ from sebridge_lite.core.study_params import ConfirmParams
 from sebridge_lite.experiments import confirm
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.score import score_policy
-from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.studio.texts import load_language, sentences, text_of
 
-ROOT = Path(__file__).parents[1]
 SMOKE = load_params(ROOT / "params" / "smoke.yaml")
 PARAMS = replace(
     SMOKE,
@@ -38,8 +35,7 @@ def stack():
 @pytest.fixture(autouse=True)
 def asked(stack, monkeypatch, tmp_path):
     """Policies that lie nowhere and choices that nobody made; gives what was scored: language, temperature, texts."""
-    torch.manual_seed(1)
-    model = TextSpeechLM(LMConfig(stack.text.size, CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).eval()
+    model = tiny_lm(tiny_config(stack.text.size))
     heard = []
 
     def bench_of(params, lang="lo"):
@@ -105,13 +101,3 @@ def test_your_recordings_have_no_further_texts_and_say_so(tmp_path, capsys):
     assert "th has your recordings and no further texts" in capsys.readouterr().err
     for name in ("confirm", "confirm_systems"):
         assert pd.read_csv(tmp_path / "results" / "confirm" / f"{name}.csv").empty
-
-
-def test_the_hottest_is_where_the_lesser_gain_of_words_and_bits_is_largest(monkeypatch):
-    gains = {0.8: 0.5, 1.0: 2.0, 1.2: -1.0}
-    monkeypatch.undo()
-    monkeypatch.setattr(confirm, "curve_of", lambda *_: gains)
-    monkeypatch.setattr(confirm, "history", lambda *_: [(None, {})])
-    monkeypatch.setattr(confirm, "first", lambda starts, texts: starts)
-    monkeypatch.setattr(confirm, "lesser_gain", lambda curves, start, texts, params: curves[0])
-    assert confirm.hottest(Bench(PARAMS, "lo")) == 1.0

@@ -11,16 +11,15 @@ from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.data.engines import engine_folders, espeak_recordings
 from sebridge_lite.data.filters import Filter, filtered, stuck_share
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance, load_audio
-from sebridge_lite.data.mixing import alpha_of, balanced_order, mix, seconds_of
+from sebridge_lite.data.mixing import alpha_of, mix, seconds_of
 from sebridge_lite.data.recordings import Recording, load_f0
 from sebridge_lite.data.sets import PLACES, load_set
 from sebridge_lite.experiments.corpus import run_import
 from sebridge_lite.studio.backbone import backbone_grammar
-from sebridge_lite.studio.texts import SPLITS, load_language, sentences, split_of, text_of
+from sebridge_lite.studio.texts import SPLITS, load_language, sentences, text_of
 
 ROOT = Path(__file__).parents[1]
 SMOKE = load_params(ROOT / "params" / "smoke.yaml")
@@ -30,10 +29,8 @@ def with_corpus(**changes):
     return dataclasses.replace(SMOKE, corpus=dataclasses.replace(SMOKE.corpus, **changes))
 
 
-SMALL = {
-    "real_minutes": 0.5, "synthetic_minutes": 2.5, "second_synthetic_minutes": 0.3, "dev_texts": 6, "test_texts": 6,
-    "transcript_noise": 0.5, "slip_rate": 0.1,
-}  # fmt: skip
+MINUTES = {"real_minutes": 0.2, "synthetic_minutes": 1.0, "second_synthetic_minutes": 0.2}
+SMALL = MINUTES | {"dev_texts": 3, "test_texts": 3, "transcript_noise": 0.5, "slip_rate": 0.1}
 TINY = with_corpus(**SMALL)
 
 
@@ -76,25 +73,11 @@ def hashes(folder: Path) -> dict[str, str]:
 def test_splits_are_disjoint_whatever_the_seed(lang):
     grammar = load_language(lang)
     found = {
-        split: {text_of(words) for seed in (0, 1) for words in islice(sentences(grammar, split, seed), 60)}
+        split: {text_of(words) for seed in (0, 1) for words in islice(sentences(grammar, split, seed), 25)}
         for split in SPLITS
     }
-    assert all(len(texts) > 60 for texts in found.values())
+    assert all(len(texts) > 25 for texts in found.values())
     assert sum(map(len, found.values())) == len(set().union(*found.values()))
-
-
-def test_split_shares_are_as_written():
-    counts = dict.fromkeys(SPLITS, 0)
-    for number in range(20_000):
-        counts[split_of(f"text {number}")] += 1
-    assert sum(SPLITS.values()) == pytest.approx(1)
-    assert all(counts[split] / 20_000 == pytest.approx(share, abs=0.015) for split, share in SPLITS.items())
-
-
-def test_a_narrow_vocabulary_keeps_to_the_frequent_words():
-    grammar = load_language("th")
-    said = [word.rank for words in islice(sentences(grammar, "real", 0, vocabulary=0.5), 200) for word in words]
-    assert max(said) <= 0.5 * len(grammar.lexicon)
 
 
 def test_the_backbone_language_is_the_same_in_both_scripts():
@@ -110,11 +93,11 @@ def test_the_backbone_language_is_the_same_in_both_scripts():
 
 def test_two_processes_write_the_same_bytes_and_more_test_texts_leave_all_else_alone(corpus, tmp_path, monkeypatch):
     monkeypatch.setenv("SEBRIDGE_WORKERS", "2")
-    again = made(tmp_path, with_corpus(**SMALL | {"test_texts": 9}))
+    again = made(tmp_path, with_corpus(**SMALL | {"test_texts": 5}))
     for place in ("train", "dev"):
         assert hashes(again / place) == hashes(corpus / place)
     ours, more = (sets_of(folder, "th")["test"] for folder in (corpus, again))
-    assert more[:6] == ours and len(more) == 9
+    assert more[:3] == ours and len(more) == 5
 
 
 @pytest.mark.parametrize("lang", ["th", "lo"])
@@ -125,7 +108,7 @@ def test_no_text_and_no_reader_of_dev_or_test_is_in_any_other_set(corpus, lang):
 
 
 def test_minutes_are_what_was_asked_for_to_the_last_utterance(corpus):
-    for lang, name, minutes in (("th", "real", 0.5), ("th", "synthetic", 2.5), ("lo", "synthetic", 0.3)):
+    for lang, name, minutes in (("th", "real", 0.2), ("th", "synthetic", 1.0), ("lo", "synthetic", 0.2)):
         rows = sets_of(corpus, lang)[name]
         assert seconds_of(rows[:-1]) < 60 * minutes <= seconds_of(rows)
     assert sets_of(corpus, "lo")["real"] == []
@@ -145,22 +128,6 @@ def test_slips_and_wrong_transcripts_are_in_real_training_speech_only(corpus):
     for name, rows in sets_of(corpus, "th").items():
         wrong, slips = any(tuple(u.truth["words"]) != u.words for u in rows), any(u.truth["slips"] for u in rows)
         assert wrong == slips == (name == "real")
-
-
-def test_an_import_that_fails_leaves_the_old_corpus(tmp_path):
-    old = tmp_path / "artifacts" / "corpus" / "old"
-    old.parent.mkdir(parents=True)
-    old.write_text("kept")
-    with pytest.raises(UserError, match="in a row fail the duration filter"):
-        made(tmp_path, with_corpus(**SMALL | {"duration_ratio": (10.0, 20.0)}))
-    assert [path.name for path in old.parents[1].iterdir()] == ["corpus"]
-    assert old.read_text() == "kept"
-
-
-def test_a_corpus_that_is_not_there_names_the_stage_that_makes_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
-    with pytest.raises(UserError, match="`dvc repro import` makes it"):
-        load_set("real", "th")
 
 
 # Mixing
@@ -195,22 +162,11 @@ def test_a_mix_of_larger_alpha_holds_every_smaller_one(lengths, one, other):
     assert large[: len(small)] == small
 
 
-def test_alpha_counts_seconds_not_utterances():
-    assert alpha_of([*toy("people", [1.0, 1.0]), *toy("engine", [6.0])]) == 0.75
-
-
 def test_too_little_synthetic_speech_says_how_much_is_missing():
     with pytest.raises(
         UserError, match=r"alpha 0.9 needs 9.0 min of synthetic speech beside 1.0 min of real, but there are 1.0"
     ):
         mix(toy("people", [60.0]), toy("engine", [60.0]), 0.9, 0)
-
-
-def test_every_beginning_of_the_order_is_balanced_over_engines():
-    ordered = balanced_order(toy("engine", [2.0] * 90, 3), 0)
-    for end in (9, 30, 60):
-        counts = [sum(u.engine == engine for u in ordered[:end]) for engine in ("e0", "e1", "e2")]
-        assert max(counts) - min(counts) <= 1
 
 
 # Filters
@@ -254,18 +210,18 @@ def own_folder(folder: Path, texts: list[str], rate: int = 22050) -> Path:
 
 def test_your_own_recordings_become_the_sets_of_a_corpus(tmp_path, monkeypatch):
     grammar = load_language("th")
-    counts = {"real": 30, "dev": 3, "test": 3}
+    counts = {"real": 15, "dev": 3, "test": 3}
     texts = [text_of(words) for split, count in counts.items() for words in islice(sentences(grammar, split, 0), count)]
     home = tmp_path / "data"
     own_folder(home / "real", texts)
     for engine in ("one", "two"):
-        own_folder(home / "synthetic" / engine, texts[:20])
+        own_folder(home / "synthetic" / engine, texts[:8])
     monkeypatch.setattr("sebridge_lite.core.paths.data", lambda *parts: home.joinpath(*parts))
     own = with_corpus(
         real_source="folder",
         synthetic_source="folder",
-        real_minutes=0.5,
-        synthetic_minutes=0.5,
+        real_minutes=0.2,
+        synthetic_minutes=0.2,
         duration_ratio=(0.1, 10.0),
     )
     corpus = made(tmp_path, dataclasses.replace(own, roles=dataclasses.replace(own.roles, tdsc="none")))
@@ -277,14 +233,3 @@ def test_your_own_recordings_become_the_sets_of_a_corpus(tmp_path, monkeypatch):
     assert utterance.words == language("th").segment(utterance.text)
     assert len(load_audio(utterance, corpus / "train" / "th")) == utterance.frames == 19200
     assert alpha_of(mix(sets["real"], sets["synthetic"], 0.5, 0)) == pytest.approx(0.5, abs=0.05)
-
-
-def test_no_engine_folders_is_one_line(tmp_path):
-    with pytest.raises(UserError, match="no engine folders"):
-        next(engine_folders(tmp_path / "synthetic", "th"))
-
-
-def test_espeak_that_is_not_installed_is_one_line(monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="espeak-ng is not installed"):
-        next(espeak_recordings([("hello",)], "en"))

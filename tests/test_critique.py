@@ -1,51 +1,39 @@
 """The stages of TDSC with tiny random parts: what they write, that a killed one goes on, and what ends a loop."""
 
 import copy
-import itertools
 import json
 import math
 import zlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny import CODES, tiny_stack
+from tiny import CODES, ROOT, recorded, tiny_config, tiny_lm, tiny_stack
 
 from sebridge_lite.align import baselines, critic, tdsc
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments import critique, critique_scores
 from sebridge_lite.experiments.bench import Bench
-from sebridge_lite.experiments.critique import candidates_of, iterations, loop_texts, system_folder, train_critique
+from sebridge_lite.experiments.critique import candidates_of, iterations, system_folder, train_critique
 from sebridge_lite.experiments.critique_scores import curve_of, history, score_critique
-from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.stack import Stack
-from sebridge_lite.studio.studio import lines_of, record_all
-from sebridge_lite.studio.texts import load_language, sentences, split_of
+from sebridge_lite.studio.texts import split_of
 from sebridge_lite.studio.voices import engines, people
 
-ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params" / "smoke.yaml")
 # Random judges read nonsense, so errors below are made up by `set_up`: as many wrong words as the tokens' sum says.
-TDSC = replace(
-    PARAMS.tdsc, start_steps=2, iterations=2, texts=5, candidates=6, max_wer=0.5, max_rep=1.1, shortest=0.0, longest=100.0,
-    apart=0.0, near=50, steps=2, dpo_steps=2, dpo_warmup=0, temperatures=(0.8, 1.0), curve_texts=2,
-)  # fmt: skip
+LOOP = {"start_steps": 2, "iterations": 2, "texts": 5, "candidates": 6, "steps": 2, "dpo_steps": 2, "dpo_warmup": 0}
+FILTERS = {"max_wer": 0.5, "max_rep": 1.1, "shortest": 0.0, "longest": 100.0, "apart": 0.0, "near": 50}
+TDSC = replace(PARAMS.tdsc, **LOOP, **FILTERS, temperatures=(0.8, 1.0), curve_texts=2)
 PARAMS = replace(
     PARAMS,
     tdsc=TDSC,
     sampling=replace(PARAMS.sampling, min_ratio=0.3, max_ratio=0.6),
     cells=replace(PARAMS.cells, critique=("tdsc",), oracle=(), critique_decoded=("best-of-12",)),
 )
-
-
-def recorded(folder, name, split, voices, count):
-    said = itertools.islice(sentences(load_language("lo"), split, 0), count)
-    return write_set(folder, name, record_all(lines_of(name, "lo", said, voices, 0), 0)), folder
 
 
 class TinyBench(Bench):
@@ -57,12 +45,10 @@ class TinyBench(Bench):
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
+    said = {"synthetic": (engines("main", 1), 6), "test": (people("unseen", 1), 3)}
+    sets = {name: (recorded(folder, "lo", name, *how), folder) for name, how in said.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        sets = {
-            "synthetic": recorded(folder, "synthetic", "synthetic", engines("main", 1), 6),
-            "test": recorded(folder, "test", "test", people("unseen", 1), 3),
-        }
         bench = TinyBench(PARAMS, "lo", sets)
         bench.__dict__ |= {"stack": tiny_stack(["lo"]), "silence": [], "floor": 0.1}
     return bench
@@ -76,8 +62,7 @@ def made_up(read):
 @pytest.fixture(autouse=True)
 def start(monkeypatch, tmp_path, bench):
     """Outputs of their own, a tiny backbone, and a judge that finds as many wrong words as the tokens' sum says."""
-    torch.manual_seed(1)
-    backbone = TextSpeechLM(LMConfig(CharVocab().size, CODES, 16, 1, 2, 1, 16, 400, 1e4, 2.5)).eval()
+    backbone = tiny_lm(tiny_config(CharVocab().size))
 
     def bench_of(params):
         other = TinyBench(params, "lo", bench.sets, bench.tracked)
@@ -221,12 +206,6 @@ def test_without_a_loser_it_goes_on_without_dpo_and_without_texts_that_have_no_w
     monkeypatch.setattr(critic, "word_errors", hard)
     assert train_critique(with_tdsc(iterations=1), "tdsc", 0) == 1
     assert "tdsc-s0 k1: 80% of 5 texts have no accepted candidate; it goes on with" in capsys.readouterr().err
-
-
-def test_iterations_take_different_texts_of_the_loops_own_split(bench):
-    texts = [{sentence.text for sentence in loop_texts(bench, 0, 5, k)} for k in (1, 2)]
-    assert [len(some) for some in texts] == [5, 5] and not texts[0] & texts[1]
-    assert {split_of(text) for some in texts for text in some} == {"loop"}
 
 
 def test_self_training_learns_whatever_it_says_and_the_judge_changes_nothing(monkeypatch):

@@ -85,10 +85,6 @@ def test_mel_finds_a_tone_in_its_band_and_silence_on_the_floor():
     assert torch.all(features.log_mel(torch.zeros(1, SR)) == np.float32(np.log(features.MEL_FLOOR)))
 
 
-def test_every_mel_band_hears_something():
-    assert features.log_mel(torch.randn(1, SR)).min() > np.log(features.MEL_FLOOR) + 1
-
-
 def test_a_doubled_signal_is_6_db_and_ln_2_louder_and_keeps_its_pitch(studio):
     quiet = studio[0][:2] / 4
     energy = features.energy_db(quiet)
@@ -105,15 +101,6 @@ def test_energy_of_a_sine_by_hand():
     sine = 0.1 * torch.sin(2 * torch.pi * 400 * torch.arange(SR) / SR)[None]
     assert features.energy_db(sine)[0, 5:-5].numpy() == pytest.approx(-23.01, abs=0.01)
     assert torch.all(features.energy_db(torch.zeros(1, SR)) == features.DB_FLOOR)
-
-
-def test_gradients_flow_through_the_mel_and_autocast_does_not_blur_it():
-    audio = (0.1 * torch.randn(1, 10 * HOP)).requires_grad_()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        mel = features.log_mel(audio)
-    assert mel.dtype == torch.float32 and torch.equal(mel, features.log_mel(audio))
-    mel.sum().backward()
-    assert torch.isfinite(audio.grad).all() and (audio.grad != 0).float().mean() > 0.9
 
 
 @pytest.mark.parametrize(("low", "high"), [(70, 140), (140, 70), (110, 330), (450, 180), (480, 480), (65, 65)])
@@ -149,13 +136,6 @@ def test_noise_and_silence_have_no_pitch():
     generator = torch.Generator().manual_seed(0)
     assert torch.all(features.f0(torch.zeros(2, SR)) == 0)
     assert (features.f0(0.1 * torch.randn(4, SR, generator=generator)) > 0).float().mean() < 0.1
-
-
-def test_pauses_within_a_voice_are_unvoiced():
-    sound = voice(np.full(SR, 150.0))
-    sound[SR // 3 : 2 * SR // 3] *= 0.001
-    found = features.f0(torch.from_numpy(sound)[None])[0].numpy()
-    assert np.all(found[19:31] == 0) and np.all(found[2:14] > 0) and np.all(found[36:48] > 0)
 
 
 @pytest.mark.parametrize("audio", [torch.zeros(1, HOP - 1), torch.zeros(SR)])

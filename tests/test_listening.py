@@ -56,17 +56,6 @@ def test_nothing_that_raters_get_names_a_system(folder):
     assert not [sound for sound in bare if b"dgsa" in sound or b"additive" in sound]
 
 
-def test_the_seed_makes_the_test_and_names_and_places_say_nothing(tmp_path):
-    first, again, other = (make(tmp_path / name, 8, 2, seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
-    assert first == again
-    assert (tmp_path / "a" / "page.html").read_bytes() == (tmp_path / "b" / "page.html").read_bytes()
-    clips = [{clip for trial in test["trials"] for clip in trial["clips"]} for test in (first, other)]
-    assert not clips[0] & clips[1]
-    key = read(tmp_path / "a", "key.json")
-    pairs = [[key["clips"][c] for c in t["clips"]] for t in first["trials"] if t["task"] == "nmos"]
-    assert pairs != sorted(pairs)
-
-
 def test_all_clips_have_one_level(folder):
     levels = []
     for path in (folder / "clips").iterdir():
@@ -142,24 +131,6 @@ def test_a_bad_rating_gives_one_line_with_file_and_row(folder, tmp_path, change,
     assert part in str(caught.value) and "bad.jsonl:2: " in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_other_bad_input_gives_one_line_each(folder, tmp_path):
-    path = tmp_path / "some.jsonl"
-    for text in ('{"test": \n', "[" * 100_000):
-        path.write_text(text)
-        with pytest.raises(UserError, match=r"some\.jsonl:1: damaged, not JSON; delete this line"):
-            read_ratings(folder, [path])
-    write_ratings(path, [answered(folder, score=score) for score in (3, 4)])
-    with pytest.raises(UserError, match=r"jsonl:2: me answered this trial otherwise in .*jsonl:1"):
-        read_ratings(folder, [path])
-    write_ratings(path, [answered(folder, "ab")])
-    with pytest.raises(UserError, match="score 3 is not from 1 to 2"):
-        read_ratings(folder, [path])
-    with pytest.raises(UserError, match="no ratings in it"):
-        read_ratings(folder, [])
-    with pytest.raises(UserError, match=r"none\.jsonl: No such file"):
-        read_ratings(folder, [tmp_path / "none.jsonl"])
-
-
 def test_a_rater_without_gold_answers_is_named_and_left_out_and_a_file_given_twice_counts_once(folder, tmp_path):
     gold, path = read(folder, "key.json")["gold"], tmp_path / "some.jsonl"
     rows = simulate(folder, QUALITY, 3, 0)
@@ -232,39 +203,6 @@ def test_the_page_is_taken_by_keyboard_and_resumed_and_its_ratings_are_read(page
     assert len(ratings) + len(gold) == count
     assert set(ratings.loc[ratings["task"] != "ab", "score"]) == {2}
     assert not ratings["simulated"].any()
-
-
-@needs_chromium
-def test_order_is_task_by_task_shuffled_by_rater_and_sides_are_balanced(page, folder):
-    page.open(folder / "page.html")
-    heard = page.run("Array.from({length: 40}, (_, n) => orderOf('r' + n).map(one => [one.id, one.task, one.clips]))")
-    orders = [[trial for trial, *_ in order] for order in heard]
-    assert len({tuple(order) for order in orders}) == 40 and all(set(order) == set(orders[0]) for order in orders)
-    tasks = [task for _, task, _ in heard[0]]
-    assert tasks == sorted(tasks, key=list(TASKS).index)
-    clips = {trial["id"]: trial["clips"] for trial in read(folder, "test.json")["trials"]}
-    turned = [said != clips[trial] for order in heard for trial, task, said in order if task == "ab"]
-    assert 0.42 < np.mean(turned) < 0.58
-    assert len({order.index(orders[0][0]) for order in orders}) > 10
-
-
-@needs_chromium
-def test_the_page_fits_a_phone_in_light_and_dark_and_loads_nothing(page):
-    for dark in (False, True):
-        page.viewport(360, dark=dark)
-        page.open(page.folder / "test" / "page.html")
-        begin(page, f"dark-{dark}")
-        assert page.run("document.documentElement.scrollWidth <= innerWidth")
-        colours = page.run(
-            "[getComputedStyle(document.body).color, matchMedia('(prefers-color-scheme: dark)').matches]"
-        )
-        assert colours == (["rgb(255, 255, 255)", True] if dark else ["rgb(0, 0, 0)", False])
-        page.screenshot(page.folder / f"dark-{dark}.png")
-    assert page.errors == []
-    assert {address.partition(":")[0] for address in page.requests} <= {"file", "data", "blob"}
-    assert {address for address in page.requests if address.startswith("file")} == {
-        (page.folder / "test" / "page.html").as_uri()
-    }
 
 
 @needs_chromium

@@ -82,17 +82,6 @@ def test_pauses_are_loops_unless_silence_is_named():
     assert [x[0] for x in metrics.repetition_rate([tokens], k=4, silence=[0])] == [1, 4]
 
 
-def test_pooled_rate_is_weighted_by_length_and_undefined_on_nothing():
-    assert metrics.pooled(np.array([1, 0]), np.array([1, 3])) == 0.25
-    assert np.isnan(metrics.pooled(np.array([0]), np.array([0])))
-
-
-def test_similarity_is_the_cosine_and_ignores_loudness():
-    a, b = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 5.0], [2.0, 4.0]])
-    assert metrics.similarity(a, b) == pytest.approx([np.sqrt(0.5), 0, 1])
-    assert metrics.similarity(7 * a, b) == pytest.approx(metrics.similarity(a, b))
-
-
 @pytest.mark.parametrize(
     ("call", "says"),
     [

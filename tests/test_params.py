@@ -71,7 +71,7 @@ def test_every_line_says_where_its_number_comes_from(name):
         ("real_source", "cloud", ["corpus.real_source", "'cloud'", "studio, folder"]),
         ("zipf", None, ["corpus.zipf", "None", "[0, 3]"]),
     ],
-)  # fmt: skip
+)
 def test_a_bad_value_names_file_key_value_and_what_is_allowed(key, value, parts):
     message = complaint(changed(key, value))
     assert all(part in message for part in ["params.yaml", *parts]), message
@@ -85,10 +85,6 @@ def test_a_missing_key_is_named_with_what_it_allows():
     tree = copy.deepcopy(LITE)
     del tree["corpus"]["slip_rate"]
     assert "corpus.slip_rate: missing; a number in [0, 1]" in complaint(tree)
-
-
-def test_a_section_that_is_no_mapping_is_named():
-    assert "params.yaml: corpus: [] is not a section" in complaint({**LITE, "corpus": []})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from sebridge_lite.stack.recogniser import (
 )
 from sebridge_lite.stack.wordgraph import WordGraph
 from sebridge_lite.studio.teach.examine_parts import greedy
-from sebridge_lite.studio.teach.losses import JudgeBatch, judge_loss, spoilt, stretches
+from sebridge_lite.studio.teach.losses import JudgeBatch, judge_loss, spoilt
 
 TOKENS = TokenJudgeConfig(codes=30, symbols=5, embedding=16, hidden=16, dropout=0.0, noise=0.0)
 SOUND = SoundJudgeConfig(symbols=5, width=16, blocks=2, hidden=8, dropout=0.0, time_mask=0, band_mask=0)
@@ -76,15 +77,6 @@ def test_units_too_many_for_their_sound_are_counted_and_not_infinite():
     assert parts["too_short"] == 1
 
 
-def test_the_two_judges_share_no_kind_of_input():
-    codes, lengths = inputs(TOKENS, 20)
-    mel, _ = inputs(SOUND, 20)
-    with pytest.raises((RuntimeError, IndexError)):
-        judge(SOUND)(codes, lengths)
-    with pytest.raises(UserError, match="whole numbers"):
-        judge(TOKENS)(mel, lengths)
-
-
 def test_tokens_out_of_the_vocabulary_are_named_and_padding_may_hold_anything():
     codes, lengths = inputs(TOKENS, 20, 10)
     codes[1, 10:] = 10_000
@@ -103,19 +95,6 @@ def test_token_noise_strikes_in_training_only():
     assert not torch.equal(spoilt(judge(noisy), codes, lengths)[0], plain)
 
 
-def test_hiding_covers_at_most_the_stretches_asked_for():
-    torch.manual_seed(0)
-    mel = torch.ones(50, 30, 80)
-    hidden = stretches(mel, torch.full((50,), 30), time=4, bands=8)
-    assert hidden.all(2).sum(1).max() == 4
-    assert hidden.all(1).sum(1).max() == 8
-
-
-def test_silence_and_a_single_frame_are_heard_without_nan():
-    for mel in (torch.full((1, 30, 80), -11.5), torch.zeros(1, 1, 80)):
-        assert judge(SOUND)(mel, torch.tensor([mel.shape[1]]))[0].isfinite().all()
-
-
 def test_greedy_merges_repeats_and_a_blank_keeps_them_apart():
     table = log_probs(0, 1, 1, 0, 1, 2, 2, 3, 0)
     assert greedy(table, torch.tensor([9])) == [[1, 1, 2, 3]]
@@ -126,17 +105,12 @@ def test_greedy_merges_repeats_and_a_blank_keeps_them_apart():
 LEXICON = {"ab": [1, 2], "a": [1], "cc": [3, 3], "b": [2], "abc": [1, 2, 3]}
 
 
-def brute_force(table: torch.Tensor, lexicon: dict, prior: float, longest: int = 4) -> tuple[float, list[str]]:
-    """The best of all word sequences by the Viterbi CTC score of their units. table: (T, V)"""
-    frequency = {
-        w: -prior * math.log((i + 1) * sum(1 / r for r in range(1, len(lexicon) + 1))) for i, w in enumerate(lexicon)
-    }
-    best = (-math.inf, [])
-    for count in range(1, longest + 1):
-        for words in itertools.product(lexicon, repeat=count):
-            score = viterbi(table, [u for w in words for u in lexicon[w]]) + sum(frequency[w] for w in words)
-            best = max(best, (score, list(words)))
-    return best
+def score(table: torch.Tensor, words: Sequence[str], lexicon: dict, prior: float = 0.5) -> float:
+    """Of a word sequence: the Viterbi CTC score of its units, and how frequent its words are. table: (T, V)"""
+    total = sum(1 / rank for rank in range(1, len(lexicon) + 1))
+    ranks = {word: rank for rank, word in enumerate(lexicon, start=1)}
+    units = [unit for word in words for unit in lexicon[word]]
+    return viterbi(table, units) - sum(prior * math.log(ranks[word] * total) for word in words)
 
 
 def viterbi(table: torch.Tensor, units: list[int]) -> float:
@@ -153,16 +127,15 @@ def viterbi(table: torch.Tensor, units: list[int]) -> float:
     return max(scores[-2:])
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_word_graph_finds_the_best_of_all_word_sequences(seed):
     """No lexicon word here ends with the unit another begins with, as in ours, where a tone always stands between."""
     lexicon = {"at": [1, 4], "abt": [1, 2, 4], "bbt": [2, 2, 4], "ct": [3, 4], "cat": [3, 1, 4]}
     table = (2 * torch.randn(1, 9, 5, generator=torch.Generator().manual_seed(seed))).log_softmax(-1)
     words = WordGraph(lexicon, prior=0.5).decode(table, torch.tensor([9]))[0]
-    units = [unit for word in words for unit in lexicon[word]]
-    frequency = {w: -0.5 * math.log((i + 1) * sum(1 / r for r in range(1, 6))) for i, w in enumerate(lexicon)}
-    found = viterbi(table[0], units) + sum(frequency[word] for word in words)
-    assert found == pytest.approx(brute_force(table[0], lexicon, 0.5)[0], abs=0.02)
+    every = (some for count in range(1, 5) for some in itertools.product(lexicon, repeat=count))
+    best = max(score(table[0], some, lexicon) for some in every)
+    assert score(table[0], words, lexicon) == pytest.approx(best, abs=0.02)
 
 
 def test_the_word_graph_decodes_rows_of_different_length_as_it_does_each_alone():
@@ -183,7 +156,3 @@ def test_long_runs_of_blanks_change_nothing():
 def test_words_that_sound_alike_are_written_as_the_more_frequent():
     graph = WordGraph({"often": [1, 2], "seldom": [1, 2]}, prior=0.5)
     assert graph.decode(log_probs(1, 2), torch.tensor([2])) == [["often"]]
-
-
-def test_silence_is_no_word():
-    assert WordGraph(LEXICON, prior=0.5).decode(log_probs(0, 0, 0, sure=0.999), torch.tensor([3])) == [[]]

@@ -6,28 +6,21 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from tiny import tiny_lm
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.lm import sampling
-from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, with_lora
+from sebridge_lite.lm.lm import LMConfig, with_lora
 from sebridge_lite.lm.sampling import SamplerConfig, draw, generate, inverse_cdf, redraw, uniform
 
-CONFIG = LMConfig(
-    text_vocab=30, speech_vocab=40, hidden=16, layers=2, heads=4, kv_heads=2, ffn=24, max_positions=400, rope_theta=1e4,
-    pace=0,
-)  # fmt: skip
+CONFIG = LMConfig(30, 40, 16, 2, 4, 2, 24, max_positions=400, rope_theta=1e4, pace=0)
 PLAIN = SamplerConfig(temperature=1, top_p=0.9, top_k=0, window=0, tau=0.1, min_ratio=0, max_ratio=4, seed=0)
 GREEDY = dataclasses.replace(PLAIN, temperature=0)
 
 
 @pytest.fixture(params=[0, 2.5], ids=["counted on", "one clock"])
 def model(request):
-    torch.manual_seed(1)
-    model = TextSpeechLM(dataclasses.replace(CONFIG, pace=request.param)).eval()
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights += 0.3 * torch.randn_like(weights)
-    return model
+    return tiny_lm(dataclasses.replace(CONFIG, pace=request.param), spread=0.3)
 
 
 def prompts(count, seed=0, prefix=3):
@@ -140,12 +133,6 @@ def test_greedy_is_the_likeliest_token_at_every_step(model):
         assert torch.equal(found, speech)
 
 
-def test_a_vanishing_temperature_is_greedy(model):
-    texts, prefixes = prompts(8)
-    cold = dataclasses.replace(PLAIN, temperature=1e-5, top_p=1)
-    assert same(generate(model, texts, prefixes, cold), generate(model, texts, prefixes, GREEDY))
-
-
 def test_a_row_gets_the_same_tokens_alone_and_among_64(model):
     """True up to float noise of other matrix shapes (1e-6), which moves a draw only within 1e-6 of an edge between tokens."""
     texts, prefixes = prompts(64)
@@ -172,24 +159,6 @@ def test_packing_changes_nothing(model, monkeypatch):
     packed = generate(model, texts, prefixes, PLAIN, 6, lengths=(0, lengths))
     monkeypatch.setattr(sampling, "SHRINK", -1)
     assert same(generate(model, texts, prefixes, PLAIN, 6, lengths=(0, lengths)), packed)
-
-
-def test_seeds_rows_and_candidates_differ_and_repeat(model):
-    texts, prefixes = [prompts(1)[0][0]] * 2, [prompts(1)[1][0]] * 2
-    found = generate(model, texts, prefixes, PLAIN, 2, lengths=(20, 20))
-    other = generate(model, texts, prefixes, dataclasses.replace(PLAIN, seed=1), 2, lengths=(20, 20))
-    assert len({tuple(row.tolist()) for rows in found + other for row in rows}) == 8
-    assert same(generate(model, texts, prefixes, PLAIN, 2, lengths=(20, 20)), found)
-    twins = generate(model, texts, prefixes, PLAIN, 2, lengths=(20, 20), row_seeds=[7, 7])
-    assert same(twins[:1], twins[1:])
-
-
-def test_generated_tokens_can_be_trained_on_and_do_not_feel_the_callers_autocast(model):
-    texts, prefixes = prompts(20)
-    found = generate(model, texts, prefixes, PLAIN, 4, lengths=(40, 40))
-    model.speech_embedding(found[0][0]).sum().backward()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert same(generate(model, texts, prefixes, PLAIN, 4, lengths=(40, 40)), found)
 
 
 def test_each_candidate_has_its_own_temperature(model):
@@ -235,33 +204,10 @@ def test_repetition_aware_sampling_redraws_from_all_other_tokens():
     assert redraw(only, tokens[:1], recent[:1], dataclasses.replace(PLAIN, window=10), keys[:1], 4).tolist() == [1]
 
 
-def test_repetition_aware_sampling_ends_the_loops_of_a_one_token_model(model):
-    with torch.no_grad():
-        model.llm_decoder.weight.zero_()
-        model.llm_decoder.bias.copy_(torch.where(torch.arange(43) == 5, 0.9, 0.1 / 39).log())
-        model.llm_decoder.bias[model.eos :] = -100
-    text = torch.tensor([1, 2, 3])
-    loops = []
-    for window in (0, 10):
-        rows = generate(model, [text], [text[:0]], dataclasses.replace(PLAIN, window=window), 50, lengths=(40, 40))[0]
-        loops.append(
-            np.mean([(row.unfold(0, 5, 1) == row.unfold(0, 5, 1)[:, :1]).all(1).float().mean() for row in rows])
-        )
-    assert loops == [1, 0]
-
-
 def test_inverse_cdf_never_picks_a_token_without_mass():
     weights = torch.tensor([[0.0, 0.3, 0.0, 0.7, 0.0]])
     edges = torch.tensor([0.0, 0.2999, 0.3001, 1 - 2**-24])
     assert [int(inverse_cdf(weights, u[None])) for u in edges] == [1, 1, 3, 3]
-
-
-def test_the_whole_vocabulary_stays_in_reach_at_top_p_1():
-    probs = torch.tensor([1 - 1e-4, 1e-4 - 1e-9, 1e-9])
-    for wanted, u in ((0, 0.5), (1, 1 - 5e-5)):
-        assert int(inverse_cdf(probs[None], torch.tensor([u]))) == wanted
-    keys = sampling._keys(0, range(100_000), 1)[:, 0]
-    assert (draw(probs.expand(len(keys), -1), 1, 0, keys, 0) == 1).sum() == pytest.approx(10, abs=9)
 
 
 def test_broken_weights_name_the_text(model):

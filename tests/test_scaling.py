@@ -16,9 +16,8 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.data.codes import read_codes, write_codes
 from sebridge_lite.data.manifest import Utterance
-from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, upsampled
-from sebridge_lite.experiments.sft import DESIGNS, Arm, arm_of, mixed, texts_for
-from sebridge_lite.extras.alpha_explorer import READING, Take, caption
+from sebridge_lite.data.mixing import mix, seconds_of, substitute, upsampled
+from sebridge_lite.experiments.sft import DESIGNS, Arm, arm_of
 from sebridge_lite.measure.bootstrap import paired_difference
 from sebridge_lite.measure.effects import proxy_conditions, scaling_conditions
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
@@ -35,9 +34,9 @@ RATIOS = st.integers(0, 100).map(lambda hundredths: hundredths / 100)
 
 def toy(kind, lengths):
     return [
-        Utterance(f"{kind}-{i}", "กิน", ("กิน",), "th", f"{kind}-{i}", kind, f"e{i % 2}" if kind == "engine" else "", "x", s)
+        Utterance(f"{kind}-{i}", "กิน", ("กิน",), "th", f"{kind}-{i}", kind, f"e{i % 2}" * (kind == "engine"), "x", s)
         for i, s in enumerate(lengths)
-    ]  # fmt: skip
+    ]
 
 
 def plenty(lengths):
@@ -53,14 +52,20 @@ def test_an_arm_is_read_as_it_is_written(design, alpha):
     assert arm_of(f"{design}-{alpha:.2f}") == Arm(design, alpha)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["", "additive", "additive-", "additive-0.8", "additive-0.800", "additive-1.01", "additive-nan", "additive-1e0",
-     "mixed-0.50", "Additive-0.50", "additive--0.50", "0.50", "additive-0.50 "],
-)  # fmt: skip
-def test_an_arm_that_is_written_otherwise_is_refused(name):
-    with pytest.raises(UserError, match=r"DESIGN-ALPHA, as in additive-0\.80"):
-        arm_of(name)
+def test_an_arm_that_is_written_otherwise_is_refused():
+    wrong = (
+        "",
+        "additive",
+        "additive-0.8",
+        "additive-0.800",
+        "additive-1.01",
+        "additive-nan",
+        "additive-1e0",
+        "mixed-0.50",
+    )
+    for name in (*wrong, "Additive-0.50", "additive--0.50", "0.50", "additive-0.50 "):
+        with pytest.raises(UserError, match=r"DESIGN-ALPHA, as in additive-0\.80"):
+            arm_of(name)
 
 
 @given(LENGTHS, RATIOS)
@@ -107,23 +112,6 @@ def test_upsampling_only_repeats_people_and_comes_as_near_to_half_as_whole_repea
     assert sum(times.values()) == len(found)
     repeats, wanted = times[real[0].id], alpha / (1 - alpha)
     assert abs(repeats - wanted) <= 0.5 + 1e-9 or (repeats == 1 and wanted < 1)
-
-
-@given(LENGTHS, st.sampled_from([0.25, 0.5, 0.67]))
-def test_a_tag_changes_the_texts_and_not_the_speech(lengths, alpha):
-    real, synthetic = toy("people", lengths), plenty(lengths)
-    plain, tagged = (mixed(Arm(design, alpha), real, synthetic, 1) for design in ("additive", "tagged"))
-    assert plain == tagged == mix(real, synthetic, alpha, 1)
-    assert texts_for(Arm("additive", alpha), plain) == [u.text for u in plain]
-    marks = {"people": "1", "engine": "0"}
-    assert texts_for(Arm("tagged", alpha), tagged) == [marks[u.kind] + u.text for u in tagged]
-
-
-def test_kept_holds_all_speech_and_additive_at_one_no_real_speech():
-    real, synthetic = toy("people", [3.0, 4.0]), toy("engine", [5.0] * 6)
-    kept, dropped = (mixed(Arm(design, 1.0), real, synthetic, 0) for design in ("kept", "additive"))
-    assert {u.id for u in kept} == {u.id for u in (*real, *synthetic)}
-    assert alpha_of(dropped) == 1 and alpha_of(kept) == pytest.approx(30 / 37)
 
 
 # On disk
@@ -191,16 +179,13 @@ def made(alpha, seed, shape, texts=240):
     counts = rng.multinomial(50, p / p.sum(), texts)
     around = 0.1 * rng.normal(size=(5, texts))
     late = float(alpha >= 0.8)
-    table = pd.DataFrame({
-        "id": [f"t{i:03d}" for i in range(texts)],
-        "words_wrong": rng.binomial(10, 0.5 - 0.3 * shape * (alpha - 0.5), texts), "words": 10,
-        "tones_wrong": rng.binomial(10, 0.2, texts), "tones": 10,
-        "repeats": rng.binomial(46, 0.1 + 0.06 * shape * (late - 0.5), texts), "windows": 46,
-        "speech_repeats": 0, "speech_windows": 40,
-        "bits": 50 * (4 + rise + around[0]), "tokens": 50,
-        "f0_std_st": 2.5 + rise + around[1], "f0_range_st": 9 + 4 * rise + around[2], "energy_std_db": 4 + around[3],
-        "sim": 0.6 - 0.2 * shape * alpha + around[4] / 4, "length_ratio": 1.0,
-    })  # fmt: skip
+    table = pd.DataFrame({"id": [f"t{i:03d}" for i in range(texts)], "speech_repeats": 0, "speech_windows": 40})
+    for name, wrong in {"words": 0.5 - 0.3 * shape * (alpha - 0.5), "tones": 0.2}.items():
+        table = table.assign(**{f"{name}_wrong": rng.binomial(10, wrong, texts), name: 10})
+    table["repeats"] = rng.binomial(46, 0.1 + 0.06 * shape * (late - 0.5), texts)
+    table = table.assign(windows=46, tokens=50, bits=50 * (4 + rise + around[0]), energy_std_db=4 + around[3])
+    table = table.assign(f0_std_st=2.5 + rise + around[1], f0_range_st=9 + 4 * rise + around[2], length_ratio=1.0)
+    table["sim"] = 0.6 - 0.2 * shape * alpha + around[4] / 4
     return Scores(table, counts, [], {})
 
 
@@ -250,11 +235,6 @@ def test_too_few_texts_or_seeds_test_nothing(as_printed, few):
     assert set(verdicts(as_printed, replace(CLAIMS, **few)).values()) == {"not tested"}
 
 
-@pytest.mark.parametrize("alphas", [ALPHAS[:-1], (0.03, 0.25, 0.67, 0.8, 1.0)])
-def test_without_pure_synthetic_speech_or_a_middle_three_claims_are_not_asked(alphas):
-    assert set(verdicts(curves_over(sweep(1, alphas, seeds=1, texts=20)))) == {"C1", "C2", "C6", "C7"}
-
-
 def test_arms_side_by_side_are_paired_with_their_base_by_text_and_seed(as_printed, scores):
     found = {f"arm {i}": scores[alpha] for i, alpha in enumerate(ALPHAS[:4])}
     table = side_by_side(found, "arm 2", 0.0).set_index("arm")
@@ -270,8 +250,8 @@ def test_arms_side_by_side_are_paired_with_their_base_by_text_and_seed(as_printe
 
 def proxies(difference, **changed):
     metrics = {"f0_std_st": 1, "f0_range_st": 1, "f0_corr": 1, "f0_rmse_st": -1, "energy_std_db": 1} | changed
-    rows = [(name, sign * difference, sign * difference - 0.02, sign * difference + 0.02, 300, 3)
-            for name, sign in metrics.items()]  # fmt: skip
+    signs = metrics.items()
+    rows = [(name, s * difference, s * difference - 0.02, s * difference + 0.02, 300, 3) for name, s in signs]
     return pd.DataFrame(rows, columns=["metric", "difference", "low", "high", "texts", "seeds"])
 
 
@@ -287,11 +267,3 @@ def test_the_proxy_holds_only_if_all_five_measures_go_the_claimed_way():
 
 
 # Evidence and figures
-
-
-def test_a_policys_take_is_captioned_with_its_scores_and_the_recording_is_not():
-    row = pd.Series({"words_wrong": 2, "words": 5, "f0_std_st": 1.26})
-    assert (
-        caption("additive-0.80", Take(np.zeros(1), np.zeros(1), row)) == "alpha 0.80: 2 words wrong of 5, F0 std 1.3 st"
-    )
-    assert caption(READING, Take(np.zeros(1), np.zeros(1), None)) == READING

@@ -130,10 +130,9 @@ def test_tdsc_goes_round_on_what_this_stack_s_judge_accepts(stack, spoken, polic
     utterances, folder = spoken
     codes, texts = stack.tokens(stack.load(utterances, folder)), [utterance.text for utterance in utterances]
     speech = [Speech(stack.text.encode(u.text), row, u.speaker) for u, row in zip(utterances, codes, strict=True)]
-    p = replace(
-        PARAMS.tdsc, iterations=2, candidates=6, cold=0.2, plain=1.0, max_wer=0.4, shortest=0.5, longest=2.0, steps=3,
-        dpo_steps=2, dpo_warmup=0, matched=False, max_rep=2.0,
-    )  # fmt: skip
+    filters = {"max_wer": 0.4, "shortest": 0.5, "longest": 2.0, "max_rep": 2.0, "matched": False}
+    how = {"iterations": 2, "candidates": 6, "cold": 0.2, "plain": 1.0, "steps": 3, "dpo_steps": 2, "dpo_warmup": 0}
+    p = replace(PARAMS.tdsc, **filters, **how)
     how = replace(PARAMS.sampling, window=0, min_ratio=1, max_ratio=3)
     listen = partial(stack.read, lang=LANG)
     loop = Loop("tdsc", 0, p, SFT, how, stack.text.encode, listen, fit_length(texts, codes), speech, tmp_path)

@@ -11,13 +11,8 @@ from sebridge_lite.lm import train as loop
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.sft import fine_tune
 
-CONFIG = LMConfig(
-    text_vocab=12, speech_vocab=15, hidden=16, layers=1, heads=2, kv_heads=1, ffn=24, max_positions=64, rope_theta=1e4,
-    pace=2,
-)  # fmt: skip
-P = SFTParams(
-    steps=12, lr=0.01, warmup=2, budget=120, style_share=0.5, style_tokens=4, token_noise=0.0, lora_rank=0
-)  # fmt: skip
+CONFIG = LMConfig(12, 15, 16, 1, 2, 1, 24, max_positions=64, rope_theta=1e4, pace=2)
+P = SFTParams(12, 0.01, 2, 120, style_share=0.5, style_tokens=4, token_noise=0.0, lora_rank=0)
 
 
 @pytest.fixture
@@ -39,12 +34,6 @@ def weights(model):
 
 def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def test_it_learns_what_it_is_given(model, data, tmp_path):
-    first = fine_tune(model, *data, dataclasses.replace(P, steps=1), 0, tmp_path / "a", "a").loss
-    last = fine_tune(model, *data, dataclasses.replace(P, steps=60), 0, tmp_path / "b", "b").loss
-    assert last < 0.8 * first
 
 
 def test_killed_and_resumed_is_uninterrupted(model, data, tmp_path, monkeypatch):
@@ -72,15 +61,6 @@ def test_killed_and_resumed_is_uninterrupted(model, data, tmp_path, monkeypatch)
     fine_tune(model, *data, P, 0, tmp_path / "killed", "killed")
     assert calls
     assert same(weights(model), whole)
-
-
-def test_other_data_is_another_run(model, data, tmp_path, capsys):
-    examples, speakers = data
-    start = weights(model)
-    fine_tune(model, examples, speakers, P, 0, tmp_path, "one")
-    model.load_state_dict(start)
-    fine_tune(model, [(text, speech.flip(0)) for text, speech in examples], speakers, P, 0, tmp_path, "other")
-    assert "of another run" in capsys.readouterr().err
 
 
 def test_adapters_change_only_the_matrices_they_are_on_and_leave_a_plain_model(model, data, tmp_path):

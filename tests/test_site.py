@@ -1,9 +1,6 @@
 """The listening page: figures from the tables, clips at one level, hostile text as text, and one player for all."""
 
-import base64
-import dataclasses
 import http.client
-import io
 import json
 import re
 import threading
@@ -12,17 +9,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import soundfile
 from browser import Browser, needs_chromium
 
 from sebridge_lite.cli import main as cli
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.extras import listen
-from sebridge_lite.extras.listening import levelled
-from sebridge_lite.report import site, site_clips
-from sebridge_lite.report.site import in_words, mp3, page_of, pitch_range
-from sebridge_lite.report.site_clips import Group, Take, chosen
+from sebridge_lite.report import site
+from sebridge_lite.report.site import page_of
+from sebridge_lite.report.site_clips import Group, Take
 
 PARAMS = load_params(Path(__file__).parents[1] / "params" / "lite.yaml")
 RATE = 16_000
@@ -147,58 +142,6 @@ def test_figures_come_from_the_tables_and_their_absence_is_said(whole):
     assert "49.2" not in other
 
 
-def test_clips_have_one_level_and_the_sound_that_was_given(whole):
-    levels = []
-    for source in re.findall(r'src="data:audio/mpeg;base64,([^"]+)"', whole):
-        sound, rate = soundfile.read(io.BytesIO(base64.b64decode(source)))
-        assert rate == RATE and len(sound) == int(0.9 * RATE)
-        levels.append(20 * np.log10(np.sqrt((sound[1600:-1600] ** 2).mean())))
-    assert len(levels) == 15 and np.ptp(levels) < 1
-    given = levelled(voice(120, 2), RATE)
-    back, _ = soundfile.read(io.BytesIO(mp3(given, RATE)))
-    assert np.sqrt(((back - given) ** 2).mean() / (given**2).mean()) < 0.1
-
-
-def test_what_is_said_of_the_voices_and_of_the_profile_holds(whole):
-    assert "Nobody on this page is a person" in whole and "Nothing on this page is evidence" not in whole
-    assert "Nothing on this page is evidence" in page("smoke")
-    corpus = dataclasses.replace(PARAMS.corpus, real_source="folder")
-    own = page(params=dataclasses.replace(PARAMS, corpus=corpus))
-    assert "Nobody on this page is a person" not in own and "only if whoever speaks in them agreed" in own
-
-
-def test_sentences_are_chosen_by_place():
-    texts = [SimpleNamespace(words=("w",) * words) for words in (3, 5, 4, 6, 4)]
-    assert chosen(texts, 2, 4) == [1, 2]
-    assert chosen(texts, 9, 4) == [1, 2, 3, 4]
-    with pytest.raises(UserError, match="no sentence of 7 words"):
-        chosen(texts, 1, 7)
-
-
-def test_a_system_that_the_run_does_not_train_is_named_as_absent(monkeypatch):
-    monkeypatch.setattr(site_clips, "recordings", lambda *_: [take("recorded", "people")])
-    monkeypatch.setattr(site_clips.choose, "aligned_scores", lambda *_: (None, {}))
-    monkeypatch.setattr(site_clips, "said", lambda bench, scores, places, label: [take(label) for _ in places])
-    cells = SimpleNamespace(aligned=("sft",), seeds=(0,))
-    text = SimpleNamespace(words=("ไป", "ฮฮฮ"))
-    bench = SimpleNamespace(lang="th", params=SimpleNamespace(cells=cells), utterances=lambda _: [text] * 2)
-    groups, absent = site_clips.aligned(bench, [0, 1])
-    assert [[one.label for one in group.takes] for group in groups] == [["recorded", "SFT"]] * 2
-    assert "DGSA" in absent and len(absent) == 3
-    assert groups[0].gloss == [("ไป", "to go"), ("ฮฮฮ", "")]
-
-
-def test_every_drawing_has_words_a_table_and_the_pitch_of_its_group(whole):
-    labels = re.findall(r'alt="Waveform and pitch: ([^"]*)"', whole)
-    assert len(labels) == 15 and set(labels) == {"0.9 s, pitch around 120 Hz, from 102 to 138 Hz"}
-    assert whole.count("<summary>As a table</summary>") == 4 + 1  # a group, and the figure of erosion and repair
-    assert in_words(np.zeros(3), 0.5) == "0.5 s, without pitch"
-    low, high = pitch_range([np.array([0.0, 100.0, 120.0]), np.array([200.0, 0.0])])
-    assert low < 12 * np.log2(100) < 12 * np.log2(200) < high
-    low, high = pitch_range([np.zeros(1)])
-    assert high - low > 8
-
-
 def ready(project, profile: str = "lite", verdict: str = "reproduced", **tables) -> None:
     summary, claims = findings(profile, **tables)
     folder = project / "results" / "claims"
@@ -231,28 +174,6 @@ def test_a_page_is_kept_in_git_when_asked_and_one_too_large_replaces_nothing(pro
     with pytest.raises(UserError, match=r"bytes, .* lower site\.texts or site\.people"):
         site.run_site(PARAMS, publish=True)
     assert kept.read_bytes() == written.read_bytes() and b"49.2 %" in kept.read_bytes()
-
-
-def test_a_run_too_small_for_any_verdict_shows_those_of_the_committed_runs(project, monkeypatch):
-    monkeypatch.setattr(site, "collect", lambda _: (heard(), Ears()))
-    (project / "results").mkdir()
-    (project / "results" / "claims.json").write_text(json.dumps(findings()[1]))
-    for verdict, committed in (("not tested", True), ("contradicted", False)):
-        ready(project, verdict=verdict)
-        site.run_site(PARAMS)
-        shown = (project / "results" / "site" / "index.html").read_text(encoding="utf-8")
-        assert ("Verdicts of the committed runs" in shown) == committed
-
-
-def test_listen_says_when_there_is_no_page_and_prefers_this_runs(project, capsys):
-    assert cli.main(["listen"]) == 1
-    shown = capsys.readouterr().err
-    assert "the page is not built; `dvc repro site` builds it" in shown and shown.count("\n") == 1
-    (project / "results" / "site").mkdir(parents=True)
-    (project / "results" / "site.html").write_text("kept")
-    assert listen.page() == (project / "results" / "site.html", "of the committed run")
-    (project / "results" / "site" / "index.html").write_text("own")
-    assert listen.page()[1] == "of this run"
 
 
 def test_listen_answers_this_machine_alone_with_the_page_alone(tmp_path):
@@ -303,36 +224,6 @@ def test_a_clip_plays_under_a_moving_head_and_the_next_one_stops_it(tab):
 
 
 @needs_chromium
-def test_all_of_a_card_play_in_turn(tab):
-    tab.run("window.heard = []; sound.addEventListener('playing', () => heard.push(clips.indexOf(current)))")
-    tab.run("document.querySelectorAll('.turn')[1].click()")
-    tab.until("heard.length === 3 && current === null")
-    assert tab.run("heard") == [6, 7, 8]
-    tab.run("heard = []; document.querySelectorAll('.turn')[0].click()")  # the slider goes along
-    tab.until("heard.length === 2 && slider.value === '1' && moved[0].hidden && !moved[1].hidden")
-    tab.press("Escape")
-    assert tab.run("[queue.length, current]") == [0, None]
-    assert tab.errors == []
-
-
-@needs_chromium
-def test_the_slider_moves_by_keys_and_shows_and_plays_the_alpha_it_says(tab):
-    assert tab.run("moved.map(clip => clip.hidden)") == [False, True, True, True]
-    tab.run("slider.focus()")
-    tab.press("ArrowRight")
-    assert tab.run("moved.map(clip => clip.hidden)") == [True, False, True, True]
-    assert tab.run("[slider.getAttribute('aria-valuetext'), document.getElementById('at').textContent]") == [
-        "alpha 0.50",
-        "0.50",
-    ]
-    tab.run("play(moved[1])")
-    tab.until("!sound.paused && sound.currentTime > 0")
-    tab.press("ArrowRight")
-    tab.until("current === moved[2] && !sound.paused")
-    assert tab.errors == []
-
-
-@needs_chromium
 def test_text_from_data_does_nothing_in_the_page(tab):
     assert tab.run("document.querySelectorAll('img[onerror], main b b').length") == 0
     assert tab.run("document.querySelectorAll('script').length") == 1
@@ -354,15 +245,3 @@ def test_it_fits_a_phone_light_and_dark_loads_nothing_and_draws_thai_and_lao(tab
     assert {address.partition(":")[0] for address in tab.requests} <= {"file", "data", "blob"}
     assert {address for address in tab.requests if address.startswith("file")} == {built.as_uri()}
     assert tab.errors == []
-
-
-@needs_chromium
-def test_without_scripts_every_clip_has_a_player_of_the_browsers_own(browser, built):
-    browser.call("Emulation.setScriptExecutionDisabled", value=True)
-    try:
-        browser.viewport(360)
-        browser.open(built)
-        shown = browser.call("DOM.getDocument", depth=-1)
-        assert json.dumps(shown).count('"nodeName": "AUDIO"') == 15
-    finally:
-        browser.call("Emulation.setScriptExecutionDisabled", value=False)

@@ -1,54 +1,39 @@
 """S1 to S3 on made-up systems that do as the paper says, nothing, or the opposite; and the figures and tables of 11."""
 
-from pathlib import Path
-
-import numpy as np
 import pandas as pd
 import pytest
+from made_up import cloned, verdicts
 
-from sebridge_lite.core.params import load_params
 from sebridge_lite.measure.cloning import by_speaker, cloning_row
 from sebridge_lite.measure.effects import systems_conditions
-from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.systems import systems
-from sebridge_lite.measure.verdicts import judged as judge_all
 
-RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
 NAMES = ("th sft", "th dgsa", "lo start", "lo tdsc", "lo tdsc, Thai voice", "lo tdsc, standard")
 
 
-def made(lively, wrong, sim, key, texts=240):
-    """A system's rows: 12 speakers, 100 words a text; liveliness spreads tokens and widens pitch."""
-    rng = np.random.default_rng(key)
-    p = np.full(40, lively / 40)
-    p[:20] += (1 - lively) / 20
-    rows = pd.DataFrame({
-        "id": [f"t{i:03d}" for i in range(texts)], "speaker": [f"s-{i % 12:02d}" for i in range(texts)],
-        "words_wrong": rng.binomial(100, wrong, texts), "words": 100, "repeats": 0, "windows": 46, "reference_seconds": 3.0,
-        "f0_std_st": 1.8 + lively + 0.2 * rng.normal(size=texts), "f0_range_st": 6.0, "f0_mean_gap": 1.0, "f0_std_recorded": 2.9,
-        "sim": sim + 0.05 * rng.normal(size=texts), "sim_held": sim + 0.05 * rng.normal(size=texts), "ceiling": 0.9,
-        "floor": 0.05 * rng.normal(size=texts),
-    })  # fmt: skip
-    return Scores(rows, rng.multinomial(50, p, texts), [], {})
-
-
 WORLDS = {  # liveliness, word error and similarity of each of NAMES
-    "reproduced": [(0.0, 0.4, 0.6), (0.6, 0.4, 0.6), (0.0, 0.4, 0.6), (0.5, 0.3, 0.6), (0.5, 0.3, 0.6), (0.5, 0.3, 0.6)],
+    "reproduced": [(0.0, 0.4, 0.6), (0.6, 0.4, 0.6), (0.0, 0.4, 0.6), *[(0.5, 0.3, 0.6)] * 3],
     "not reproduced": [(0.3, 0.4, 0.0)] * 6,
-    "contradicted": [(0.6, 0.3, -0.3), (0.0, 0.4, -0.3), (0.5, 0.3, -0.3), (0.0, 0.4, -0.3), (0.0, 0.5, -0.3), (0.0, 0.4, -0.3)],
-}  # fmt: skip
+    "contradicted": [
+        (0.6, 0.3, -0.3),
+        (0.0, 0.4, -0.3),
+        (0.5, 0.3, -0.3),
+        (0.0, 0.4, -0.3),
+        (0.0, 0.5, -0.3),
+        (0.0, 0.4, -0.3),
+    ],
+}
 
 
 def world(of, seeds=3, texts=240):
-    return {name: [made(*how, [place, s], texts) for s in range(seeds)] for place, (name, how) in
-            enumerate(zip(NAMES, of, strict=True))}  # fmt: skip
+    systems = enumerate(zip(NAMES, of, strict=True))
+    return {name: [cloned(*how, [place, s], texts) for s in range(seeds)] for place, (name, how) in systems}
 
 
 def judged(found):
     th = systems({name: found[f"th {name}"] for name in ("sft", "dgsa")}, 0.05)
     lo = systems({name: found[f"lo {name}"] for name in ("start", "tdsc")}, 0.05)
-    conditions = systems_conditions(th, lo, {name: [one.table for one in rows] for name, rows in found.items()})
-    return {claim.id: claim.verdict for claim in judge_all(conditions, RULE)}
+    return verdicts(systems_conditions(th, lo, {name: [one.table for one in rows] for name, rows in found.items()}))
 
 
 @pytest.mark.parametrize("verdict", WORLDS)

@@ -2,14 +2,13 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from made_up import CODES, RULE, TEXTS, made, spread_over, verdicts, without
 
-from sebridge_lite.core.params import load_params
 from sebridge_lite.measure.effects import (
     beyond,
     by_heat,
@@ -21,13 +20,11 @@ from sebridge_lite.measure.effects import (
     tdsc_sentence,
     with_relative,
 )
-from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.systems import as_table, systems
 from sebridge_lite.measure.verdicts import CLAIMS as STATEMENTS
 from sebridge_lite.measure.verdicts import judged, write_claims
 
-RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
-FLOOR, CODES, TEXTS, SEEDS = 0.1, 40, 240, 3
+FLOOR, SEEDS = 0.1, 3
 ABLATIONS = ("no-dpo", "t1-only", "no-length", "fixed-tmax", "no-repetition")
 CLAIMS = [id for id in STATEMENTS if id[0] == "T"]
 WORSE = dict.fromkeys(ABLATIONS, (0.3, 0.35, 0.05))
@@ -38,11 +35,6 @@ PRINTED = (
     {0.7: (0.0, 0.2, 0.5, 0.8, 0.5), 1.0: (0.3, 0.3, 0.3, 0.6, 0.5), 1.4: (0.6, 0.4, 0.2, 0.4, 0.5)},
     {0.7: (0.0, 0.2, 0.05), 1.2: (0.6, 0.33, 0.05)},
 )
-NOTHING = (
-    dict.fromkeys(PRINTED[0], (0.3, 0.3, 0.05)),
-    dict.fromkeys(PRINTED[1], (0.3, 0.3, 0.5, 0.5, 0.5)),
-    dict.fromkeys(PRINTED[2], (0.3, 0.3, 0.05)),
-)
 OPPOSITE = (
     {"sft": (0.6, 0.3, 0.05), "self-training": (0.6, 0.3, 0.05), "rejection": (0.6, 0.3, 0.05), "tdsc": (0.0, 0.4, 0.1)}
     | dict.fromkeys(ABLATIONS, (0.6, 0.3, 0.05)),
@@ -51,20 +43,8 @@ OPPOSITE = (
 )
 
 
-def spread_over(lively):
-    p = np.full(CODES, lively / CODES)
-    p[: CODES // 2] += (1 - lively) / (CODES // 2)
-    return p
-
-
-def made(lively, wrong, rep, key):
-    """Scores: 100 words and 50 tokens a text."""
-    rng = np.random.default_rng(key)
-    table = pd.DataFrame({
-        "id": [f"t{i:03d}" for i in range(TEXTS)], "words_wrong": rng.binomial(100, wrong, TEXTS), "words": 100,
-        "repeats": rng.binomial(46, rep, TEXTS), "windows": 46, "f0_std_st": 1.8 + lively + 0.2 * rng.normal(size=TEXTS),
-    })  # fmt: skip
-    return Scores(table, rng.multinomial(50, spread_over(lively), TEXTS), [], {})
+def scored(lively, wrong, rep, key):
+    return without(made(lively, wrong, key, rep=rep), "bits", "sim", "f0_range_st")
 
 
 def spoken(heats, last, key):
@@ -73,11 +53,10 @@ def spoken(heats, last, key):
     for text in range(TEXTS):
         for slot, (heat, (lively, wrong, before, after, used)) in enumerate([*heats.items()] * 2):
             good = rng.random() < (after if last else before)
-            rows.append({
-                "name": f"{text}/{slot}", "text": text, "slot": slot, "temperature": heat, "wrong": rng.binomial(20, wrong),
-                "words": 20, "repeats": 0, "windows": 30, "rejected_for": [] if good else ["wer"],
-                "learnt": bool(good and rng.random() < used),
-            })  # fmt: skip
+            of_text = {"name": f"{text}/{slot}", "text": text, "slot": slot, "temperature": heat}
+            learnt = bool(good and rng.random() < used)
+            judged = {"wrong": rng.binomial(20, wrong), "words": 20, "repeats": 0, "windows": 30, "learnt": learnt}
+            rows.append(of_text | judged | {"rejected_for": [] if good else ["wer"]})
             codes[f"{text}/{slot}"] = torch.from_numpy(rng.choice(CODES, 40, p=spread_over(lively)))
     return pd.DataFrame(rows), codes
 
@@ -85,8 +64,8 @@ def spoken(heats, last, key):
 def conditions(of, gone=(), cut=lambda rows: rows):
     named, heats, line = of
     seeds = range(SEEDS)
-    found = {n: [made(*how, [i, s]) for s in seeds] for i, (n, how) in enumerate(named.items()) if n not in gone}
-    curve = {heat: [made(*how, [50 + i, s]) for s in seeds] for i, (heat, how) in enumerate(line.items())}
+    found = {n: [scored(*how, [i, s]) for s in seeds] for i, (n, how) in enumerate(named.items()) if n not in gone}
+    curve = {heat: [scored(*how, [50 + i, s]) for s in seeds] for i, (heat, how) in enumerate(line.items())}
     first, last = ([spoken(heats, late, [99, s, late]) for s in seeds] for late in (0, 1))
     rows, codes = zip(*last, strict=True)
     rises = {"last - first": risen([passed(one) for one, _ in first], [passed(one) for one in rows])}
@@ -98,10 +77,6 @@ def conditions(of, gone=(), cut=lambda rows: rows):
 @pytest.fixture(scope="module")
 def printed():
     return conditions(PRINTED)
-
-
-def verdicts(parts, params=RULE):
-    return {claim.id: claim.verdict for claim in judged(parts, params)}
 
 
 def test_systems_that_do_as_the_paper_says_reproduce_every_claim(printed):
@@ -119,7 +94,7 @@ def test_too_few_seeds_test_nothing_and_a_missing_system_leaves_its_claims_alone
 
 
 def test_nothing_but_the_start_leaves_every_claim_untested_without_numbers(tmp_path):
-    alone = systems({"sft": [made(0.0, 0.4, 0.1, s) for s in range(SEEDS)]}, FLOOR)
+    alone = systems({"sft": [scored(0.0, 0.4, 0.1, s) for s in range(SEEDS)]}, FLOOR)
     parts = tdsc_conditions(alone, {"last - first": risen([], [])}, alone, {}, beyond([], {}, FLOOR, RULE))
     write_claims(tmp_path / "claims.json", judged(parts, RULE))
     rows = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
@@ -135,7 +110,7 @@ def test_a_gain_in_words_bought_with_expressivity_is_not_beyond_the_starts_curve
 
 
 def test_the_best_of_many_alike_is_judged_on_texts_that_did_not_choose_it():
-    start, livelier = ([made(lively, 0.3, 0.05, [7, s]) for s in range(SEEDS)] for lively in (0.3, 0.6))
+    start, livelier = ([scored(lively, 0.3, 0.05, [7, s]) for s in range(SEEDS)] for lively in (0.3, 0.6))
     rng, curve = np.random.default_rng(0), {}
     for heat in range(1, 41):
         wrong = rng.binomial(100, 0.3, (SEEDS, TEXTS))
@@ -162,7 +137,7 @@ def test_candidates_by_temperature_add_up_to_all_of_them():
 
 
 def test_the_finding_gives_the_change_of_word_error_as_a_share_of_the_starts():
-    found = systems({"sft": [made(0, 0.4, 0.1, 0)], "tdsc": [made(0.6, 0.3, 0.1, 1)]}, FLOOR)
+    found = systems({"sft": [scored(0, 0.4, 0.1, 0)], "tdsc": [scored(0.6, 0.3, 0.1, 1)]}, FLOOR)
     rates = [found.at("wer", name).mean for name in ("tdsc", "sft")]
     effect = relative(found, "tdsc", "sft")
     assert effect.mean == pytest.approx(rates[0] / rates[1] - 1)

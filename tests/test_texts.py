@@ -84,20 +84,16 @@ def ruled(lang: str, word: Word) -> tuple[str, ...]:
     return tuple(rule(lang, *pair) for pair in zip(word.syllables, leaders, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("lang", "text", "vowel", "coda", "tone"),
-    [
-        ("th", "กา", "aː", "", "M"), ("th", "ขา", "aː", "", "R"), ("th", "รัก", "a", "k", "H"),
-        ("th", "มาก", "aː", "k", "F"), ("th", "พ่อ", "ɔː", "", "F"), ("th", "ม้า", "aː", "", "H"),
-        ("th", "ข้าว", "aː", "w", "F"), ("th", "เดี๋ยว", "ia", "w", "R"),
-        ("lo", "ຂາ", "aː", "", "R"), ("lo", "ກາ", "aː", "", "L"), ("lo", "ຄາ", "aː", "", "H"),
-        ("lo", "ຂ່າ", "aː", "", "M"), ("lo", "ຂ້າ", "aː", "", "LF"), ("lo", "ຄ້າ", "aː", "", "HF"),
-        ("lo", "ກາບ", "aː", "p", "LF"), ("lo", "ຄາບ", "aː", "p", "HF"), ("lo", "ຂັດ", "a", "t", "H"),
-        ("lo", "ຄັດ", "a", "t", "M"), ("lo", "ແລະ", "ɛ", "ʔ", "M"),
-    ],
-)  # fmt: skip
-def test_the_tone_rule_gives_the_tones_of_the_primers(lang, text, vowel, coda, tone):
-    assert rule(lang, Syllable(text, "k", "", vowel, coda, "M")) == tone
+PRIMERS = {
+    "th": "กา aː - M|ขา aː - R|รัก a k H|มาก aː k F|พ่อ ɔː - F|ม้า aː - H|ข้าว aː w F|เดี๋ยว ia w R",
+    "lo": "ຂາ aː - R|ກາ aː - L|ຄາ aː - H|ຂ່າ aː - M|ຂ້າ aː - LF|ຄ້າ aː - HF|ກາບ aː p LF|ຄາບ aː p HF|ຂັດ a t H|ຄັດ a t M|ແລະ ɛ ʔ M",
+}
+
+
+@pytest.mark.parametrize("lang", TONES)
+def test_the_tone_rule_gives_the_tones_of_the_primers(lang):
+    for text, vowel, coda, tone in (row.split() for row in PRIMERS[lang].split("|")):
+        assert rule(lang, Syllable(text, "k", "", vowel, coda.strip("-"), "M")) == tone, text
 
 
 @pytest.mark.parametrize(("lang", "least"), [("th", 350), ("lo", 250)])
@@ -131,12 +127,6 @@ def test_every_word_and_every_rule_is_reached_from_s(lang):
 def test_the_segmenter_gives_back_our_words(lang):
     same = sum(language(lang).segment("".join(words)) == words for words in drawn(lang)[:1000])
     assert same >= 970
-
-
-@pytest.mark.parametrize("lang", TONES)
-def test_sentences_seldom_repeat_and_have_a_natural_length(lang):
-    assert len(set(drawn(lang))) / len(drawn(lang)) > 0.97
-    assert 5 <= np.mean([len(words) for words in drawn(lang)]) <= 7
 
 
 def test_the_speaker_of_a_thai_sentence_is_one_man_or_one_woman():

@@ -1,11 +1,8 @@
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.measure import bootstrap
 from sebridge_lite.measure import trends as T
 from sebridge_lite.measure.bootstrap import entropy_curve, mean_interval, paired_difference, rate_curve
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy
@@ -82,17 +79,6 @@ def test_corrected_entropy_of_one_source_hardly_rises_with_the_tokens_of_a_ratio
         )
 
 
-def test_entropy_intervals_cover_the_truth():
-    rng = np.random.default_rng(3)
-    p = rng.dirichlet(np.full(60, 0.5))
-    ids, truth, covered = pd.DataFrame({"id": np.arange(80)}), prosodic_entropy(p), []
-    for run in range(60):
-        counts = [[_utterances(rng, p, 20, 80)] for _ in range(3)]
-        curve = entropy_curve([0.1, 0.5, 1], [[ids]] * 3, counts, seed=run, replicates=200)
-        covered += [curve.interval(i).low <= truth <= curve.interval(i).high for i in range(3)]
-    assert 0.88 <= np.mean(covered) <= 0.995
-
-
 def test_trend_of_a_falling_curve_is_minus_one_and_of_a_level_one_holds_zero():
     curves = [_curve(5, means, texts=200) for means in (-np.arange(7), np.zeros(7))]
     (falling, level), changes = map(T.rank, curves), [curve.difference(-1, 0) for curve in curves]
@@ -124,14 +110,6 @@ def test_tail_by_hand_and_as_an_interval():
         T.tail(curve, 0.8, 0.81, 0.9)
 
 
-def test_an_end_stands_out_only_where_it_is_beyond_all_others():
-    worst, level = (_curve(9, means) for means in (np.array([0, 0, 0, 0, 0, 0, -2]), np.zeros(7)))
-    assert T.stands_out(worst, 6, -1).mean == pytest.approx(worst.values[:6].min() - worst.values[6])
-    assert T.stands_out(worst, 6, -1).low > 1 and T.stands_out(worst, 6, 1).high < -1
-    found = [T.stands_out(_curve(run, np.zeros(7)), 6, -1).low > 0 for run in range(60)]
-    assert np.mean(found) <= 0.05 and T.stands_out(level, 6, -1).low < 0
-
-
 def test_association_of_curves_that_rise_together_is_one_and_with_itself_turned_minus_one():
     tables = _tables(np.random.default_rng(10), np.arange(7.0), seeds=2)
     for table in (table for seeds in tables for table in seeds):
@@ -140,14 +118,6 @@ def test_association_of_curves_that_rise_together_is_one_and_with_itself_turned_
     found = T.association(x, turned)
     assert (found.mean, found.low, found.high) == pytest.approx((-1, -1, -1))
     assert T.association(x, level).mean == 0
-
-
-def test_curves_repeat_with_the_seed_and_do_not_mix_draws():
-    tables = _tables(np.random.default_rng(11), np.zeros(7), seeds=2)
-    first, again, other = (rate_curve(ALPHAS, tables, "x", seed=s, replicates=50) for s in (0, 0, 1))
-    assert np.array_equal(first.spread, again.spread) and not np.array_equal(first.spread, other.spread)
-    with pytest.raises(UserError, match="same seed"):
-        T.association(first, other)
 
 
 def test_bad_input_is_one_clear_line():
@@ -164,8 +134,3 @@ def test_bad_input_is_one_clear_line():
         with pytest.raises(UserError, match=says) as error:
             rate_curve(alphas, given, "x", replicates=20)
         assert "\n" not in str(error.value)
-
-
-def test_only_the_bootstrap_draws_random_numbers():
-    folder = Path(bootstrap.__file__).parent
-    assert [path.name for path in folder.glob("*.py") if "multinomial(" in path.read_text()] == ["bootstrap.py"]

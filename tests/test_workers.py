@@ -7,7 +7,7 @@ import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.paths import working
-from sebridge_lite.core.workers import in_pool, workers
+from sebridge_lite.core.workers import in_pool
 
 
 def _work(job):
@@ -37,12 +37,6 @@ def test_an_error_names_its_cell(monkeypatch, count):
     with pytest.raises(ZeroDivisionError) as caught:
         in_pool(_work, [("a", 1), ("c", 0)], "stage")
     assert caught.value.__notes__ == ["stage: c 0"]
-
-
-def test_the_number_of_workers_is_a_whole_number(monkeypatch):
-    monkeypatch.setenv("SEBRIDGE_WORKERS", "two")
-    with pytest.raises(UserError, match="SEBRIDGE_WORKERS: 'two'"):
-        workers(100)
 
 
 def test_a_work_folder_stays_when_its_stage_fails_and_goes_when_it_succeeds(tmp_path):

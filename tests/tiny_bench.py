@@ -7,31 +7,26 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import CODES, tiny_stack
+from tiny import CODES, ROOT, recorded, tiny_config, tiny_lm, tiny_stack
 
 from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.experiments import align, choose, pairs
 from sebridge_lite.experiments.bench import Bench
-from sebridge_lite.experiments.corpus import write_set
 from sebridge_lite.experiments.sft import policy_folder
-from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.weights import save_model
-from sebridge_lite.studio.studio import lines_of, record_all
-from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import people
 
-ROOT = Path(__file__).parents[1]
 SMOKE = load_params(ROOT / "params" / "smoke.yaml")
 ARM = SMOKE.align.arm
 
 
 def tiny_params() -> Params:
-    small = {"steps": (1, 2), "warmup": 0, "temperatures": (0.7, 1.0), "lr": 1e-2, "sft_lr": 1e-2, "lora_lr": 1e-2,
-             "budget": 400, "dev_texts": 2, "curve_texts": 2, "decoded": 2, "candidates": 2}  # fmt: skip
+    small = {"steps": (1, 2), "warmup": 0, "temperatures": (0.7, 1.0), "budget": 400, "candidates": 2}
+    texts, rates = {"dev_texts": 2, "curve_texts": 2, "decoded": 2}, {"lr": 1e-2, "sft_lr": 1e-2, "lora_lr": 1e-2}
     return replace(
         SMOKE,
-        align=replace(SMOKE.align, **small),
+        align=replace(SMOKE.align, **small, **texts, **rates),
         sampling=replace(SMOKE.sampling, max_ratio=1.5),
         sft=replace(SMOKE.sft, style_tokens=9),
     )
@@ -61,13 +56,11 @@ class TinyBench(Bench):
 
 def tiny_bench(folder: Path) -> TinyBench:
     """Six utterances to learn from, two of dev and two of test."""
+    voices, counts, codes = people("unseen", 2), {"real": 6, "dev": 2, "test": 2}, {}
+    sets = {name: (recorded(folder, "th", name, voices, count, 4), folder) for name, count in counts.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        stack, sets, codes = tiny_stack(["th"]), {}, {}
-        for name, count in (("real", 6), ("dev", 2), ("test", 2)):
-            short = (words for words in sentences(load_language("th"), name, 0) if len(words) <= 4)
-            lines = lines_of(name, "th", itertools.islice(short, count), people("unseen", 2), 0)
-            sets[name] = write_set(folder, name, record_all(lines, 0)), folder
+        stack = tiny_stack(["th"])
     for utterance in itertools.chain(*(utterances for utterances, _ in sets.values())):
         torch.manual_seed(len(codes))
         codes[utterance.id] = torch.randint(0, CODES, (10 + len(codes),))
@@ -92,12 +85,8 @@ def use(bench: TinyBench, outputs: Path, monkeypatch) -> TinyBench:
 
     for module in (pairs, align, choose):
         monkeypatch.setattr(module, "load_bench", load)
-    config = LMConfig(bench.stack.text.size, CODES, 16, 1, 2, 1, 16, max_positions=400, rope_theta=1e4, pace=2.5)
-    torch.manual_seed(1)
-    model = TextSpeechLM(config).eval()
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights += 0.2 * torch.randn_like(weights)
+    config = tiny_config(bench.stack.text.size)
+    model = tiny_lm(config, spread=0.2)
     for arm in (ARM, "additive-0.25"):
         save_model(model, config, policy_folder(arm, 0) / "model", half=True)
     return load(bench.params)

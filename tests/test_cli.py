@@ -1,16 +1,21 @@
 import errno
 import json
+import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from safetensors import SafetensorError
 
 from sebridge_lite.cli import main as cli
 from sebridge_lite.cli.profile import switch_profile
+from sebridge_lite.cli.stages import STAGES as STAGES_OF_CLI
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import PROFILES
 from sebridge_lite.experiments.run import STAGES

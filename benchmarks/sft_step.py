@@ -123,7 +123,9 @@ def disagreement(model: TextSpeechLM, trainer, setting: Setting) -> dict[str, fl
         mean = loss(ours, batch)[0]
     inputs = move(trainer.data_collator([as_rows(example) for example in some]), setting.device)
     with autocast(setting.device):
-        theirs = trainer.compute_loss(trainer.model.train(), inputs, num_items_in_batch=torch.tensor(batch.scored))
+        theirs = trainer.compute_loss(
+            trainer.model.train(), inputs, num_items_in_batch=torch.tensor(len(model.targets(batch)))
+        )
     return gap(ours, trainer.model, mean, theirs)
 
 

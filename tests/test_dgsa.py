@@ -157,7 +157,7 @@ def test_the_training_loop_widens_the_margins_and_writes_displacement_down(tripl
     policy, reference = (tiny_lm(CONFIG, 1, 0.3) for _ in range(2))
     pairs = pair_set(triplets, reference, 0.4, 0.6, "off")
     batches = Batches(pairs.sizes, pairs.names, budget=80, seed=0)
-    config = TrainConfig(30, 3e-3, 0, "constant", 0.0, 1.0, 2, 0, 0, 0, "cpu")
+    config = TrainConfig(30, 3e-3, 0, "constant", 0.0, save_every=0, seed=0, accumulate=2, device="cpu")
     trained = train(policy, lambda m, b: dgsa_loss(m, b, 0.5), batches, pairs.collate, config, tmp_path / "run", "here")
     assert trained.loss < 0.5 * math.log(2)
     header = (tmp_path / "run" / "loss.csv").read_text().splitlines()[0].split(",")

@@ -12,12 +12,12 @@ from sebridge_lite.lm.lm import (
     TASK,
     LMConfig,
     TextSpeechLM,
+    adapted,
     collate,
     loss,
     merge_lora,
     sequence_logprobs,
     token_logprobs,
-    with_lora,
 )
 from sebridge_lite.stack.characters import MAX_TEXT, CharVocab
 
@@ -89,7 +89,7 @@ def test_every_speech_token_moves_its_own_score_and_none_before_it(model, exampl
 def test_loss_is_the_mean_over_scored_tokens_of_all_rows(model, examples):
     batch = collate(examples)
     value, weight, _ = loss(model, batch)
-    assert weight == batch.scored == sum(size[2] + 1 for size in SIZES)
+    assert weight == len(model.targets(batch)) == sum(size[2] + 1 for size in SIZES)
     torch.testing.assert_close(value, -token_logprobs(model, batch).sum() / weight)
 
 
@@ -108,7 +108,7 @@ def test_weights_have_the_names_and_shapes_of_cosyvoice2(model):
 
 def test_a_new_adapter_changes_nothing_and_trains_alone(model, examples):
     before = token_logprobs(model, collate(examples))
-    with_lora(model, rank=2, alpha=4, targets=["q_proj", "v_proj", "llm_decoder"])
+    adapted(model, 2)
     torch.testing.assert_close(token_logprobs(model, collate(examples)), before)
     assert all("lora_" in name for name, weights in model.named_parameters() if weights.requires_grad)
 
@@ -116,15 +116,15 @@ def test_a_new_adapter_changes_nothing_and_trains_alone(model, examples):
 def test_a_merged_adapter_says_the_same_with_the_old_weight_names(model, examples):
     names = set(model.state_dict())
     before = token_logprobs(model, collate(examples))
-    with_lora(model, rank=2, alpha=4, targets=["q_proj", "down_proj", "llm_decoder"])
+    adapted(model, 2)
     with torch.no_grad():
         for name, weights in model.named_parameters():
             if "lora_B" in name:
                 weights.normal_(std=0.3)
-    adapted = token_logprobs(model, collate(examples))
-    assert (adapted - before).abs().max() > 1e-2
+    changed = token_logprobs(model, collate(examples))
+    assert (changed - before).abs().max() > 1e-2
     merge_lora(model)
-    torch.testing.assert_close(token_logprobs(model, collate(examples)), adapted, **NEAR)
+    torch.testing.assert_close(token_logprobs(model, collate(examples)), changed, **NEAR)
     assert set(model.state_dict()) == names
     assert all(weights.requires_grad for weights in model.parameters())
 
@@ -170,8 +170,6 @@ def test_bad_rows_are_one_line(model, examples, part, tokens, message):
         loss(model, collate([examples[0], tuple(bad)]))
 
 
-def test_sizes_that_do_not_divide_and_unknown_adapter_targets_are_one_line(model):
+def test_sizes_that_do_not_divide_are_one_line(model):
     with pytest.raises(UserError, match="even multiple of heads"):
         TextSpeechLM(dataclasses.replace(CONFIG, heads=3, kv_heads=3))
-    with pytest.raises(UserError, match="nowhere_proj"):
-        with_lora(model, 2, 4, ["nowhere_proj"])

@@ -10,7 +10,7 @@ from tiny import tiny_lm
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.lm import sampling
-from sebridge_lite.lm.lm import LMConfig, with_lora
+from sebridge_lite.lm.lm import LMConfig, adapted
 from sebridge_lite.lm.sampling import SamplerConfig, draw, generate, inverse_cdf, redraw, uniform
 
 CONFIG = LMConfig(30, 40, 16, 2, 4, 2, 24, max_positions=400, rope_theta=1e4, pace=0)
@@ -98,11 +98,11 @@ def test_generated_tokens_follow_the_model(model):
         fits(rows[rows[:, 0] == first, 1], nucleus(second.softmax(0), 0.9))
 
 
-@pytest.mark.parametrize("adapted", [False, True])
-def test_cached_steps_equal_the_whole_forward(model, adapted):
+@pytest.mark.parametrize("lora", [False, True])
+def test_cached_steps_equal_the_whole_forward(model, lora):
     """Prompts of unlike lengths, more steps than the cache first holds, and adapters not yet merged."""
-    if adapted:
-        with_lora(model, 2, 8, ["q_proj", "o_proj", "up_proj"])
+    if lora:
+        adapted(model, 2)
         with torch.no_grad():
             for name, weights in model.named_parameters():
                 weights.add_(0.3 * ("lora_B" in name))

@@ -19,7 +19,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.train import TrainConfig, lr_at, train
 
-CONFIG = TrainConfig(12, 0.02, 3, "cosine", 0.1, 1.0, 2, save_every=5, dev_every=4, seed=3, device="cpu")
+CONFIG = TrainConfig(12, 0.02, 3, "cosine", 0.1, save_every=5, seed=3, accumulate=2, device="cpu")
 SYMBOLS = 9
 SIZES = np.random.default_rng(0).integers(2, 9, 25)
 DATA = [torch.from_numpy(np.random.default_rng(i).integers(0, SYMBOLS, size)) for i, size in enumerate(SIZES)]
@@ -48,17 +48,11 @@ def loss_fn(model, batch):
     return torch.nn.functional.cross_entropy(logits, (seen * 2 + 1) % SYMBOLS), len(seen), {"hits": hits}
 
 
-def dev(model, step):
-    assert not model.training and not torch.is_grad_enabled()
-    torch.rand(step)
-    return {"loss": float(loss_fn(model, collate(range(25)))[0])}
-
-
-def run(folder, dropout=0.3, loss=loss_fn, inputs="", dev=dev, batches=BATCHES, **changes):
+def run(folder, dropout=0.3, loss=loss_fn, inputs="", keep=None, batches=BATCHES, **changes):
     torch.manual_seed(0)
     model = Toy(dropout)
     config = dataclasses.replace(CONFIG, **changes)
-    return model, train(model, loss, batches, collate, config, Path(folder), inputs, dev=dev)
+    return model, train(model, loss, batches, collate, config, Path(folder), inputs, keep=keep)
 
 
 def failing(after: int, act):
@@ -77,19 +71,18 @@ def interrupt():
     raise KeyboardInterrupt
 
 
-def history(folder, name="loss.csv"):
-    return pd.read_csv(Path(folder) / name).drop(columns="seconds", errors="ignore")
+def history(folder):
+    return pd.read_csv(Path(folder) / "loss.csv").drop(columns="seconds", errors="ignore")
 
 
 def assert_same_run(a, b):
-    """Bitwise: weights, optimizer, place and both histories."""
+    """Bitwise: weights, optimizer, place and history."""
     states = [torch.load(Path(folder) / CHECKPOINT, weights_only=True) for folder in (a, b)]
     for state in states:
         state.pop("seconds")
     assert states[0].pop("run") == states[1].pop("run")
     torch.testing.assert_close(*states, rtol=0, atol=0)
-    for name in ("loss.csv", "dev.csv"):
-        pd.testing.assert_frame_equal(history(a, name), history(b, name), check_exact=True)
+    pd.testing.assert_frame_equal(history(a), history(b), check_exact=True)
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +103,7 @@ def launch(command: list[str], folder: Path, mode: str) -> subprocess.CompletedP
 def test_it_learns(tmp_path):
     _, trained = run(tmp_path, steps=60)
     assert history(tmp_path).loss.iloc[0] > math.log(SYMBOLS) * 0.8
-    assert history(tmp_path, "dev.csv").loss.iloc[-1] < 0.2
+    assert history(tmp_path).loss.iloc[-1] < 0.5
     assert trained.loss == pytest.approx(history(tmp_path).loss.iloc[-1], rel=1e-5)
 
 
@@ -130,7 +123,7 @@ def test_killed_and_resumed_equals_uninterrupted_bitwise(tmp_path, mode):
     assert torch.load(tmp_path / "cut" / CHECKPOINT, weights_only=True)["step"] == 5
     run(tmp_path / "cut")
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
-    assert {file.name for file in (tmp_path / "cut").iterdir()} == {CHECKPOINT, "loss.csv", "dev.csv"}
+    assert {file.name for file in (tmp_path / "cut").iterdir()} == {CHECKPOINT, "loss.csv"}
 
 
 def test_two_processes_have_the_loss_curve_of_one(tmp_path):
@@ -143,8 +136,6 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path):
     one, two = history(tmp_path / "one"), history(tmp_path / "two")
     assert any(len(batch) % 2 for epoch in range(3) for batch in BATCHES.epoch(epoch))  # unequal shares
     np.testing.assert_allclose(two.to_numpy(), one.to_numpy(), atol=1e-4)
-    dev_one, dev_two = (history(tmp_path / name, "dev.csv").to_numpy() for name in ("one", "two"))
-    np.testing.assert_allclose(dev_two, dev_one, atol=1e-4)
 
 
 def test_a_step_is_the_gradient_of_the_mean_over_all_its_tokens(tmp_path):
@@ -177,7 +168,7 @@ def test_weight_decay_leaves_biases_alone(tmp_path):
     def still(model, batch):
         return 0 * loss_fn(model, batch)[0], 1, {}
 
-    model, _ = run(tmp_path, loss=still, steps=2, warmup=0, schedule="constant", dev=None)
+    model, _ = run(tmp_path, loss=still, steps=2, warmup=0, schedule="constant")
     torch.manual_seed(0)
     first = Toy()
     torch.testing.assert_close(model.head.bias, first.head.bias, rtol=0, atol=0)
@@ -193,15 +184,17 @@ def test_learning_rate_by_hand(schedule, expected):
     assert [lr_at(step, config) for step in range(6)] == pytest.approx(expected)
 
 
-def test_evaluating_does_not_touch_the_training(tmp_path):
-    run(tmp_path / "with")
-    run(tmp_path / "without", dev=None)
-    pd.testing.assert_frame_equal(history(tmp_path / "with"), history(tmp_path / "without"), check_exact=True)
+def test_keeping_comes_with_each_checkpoint_and_does_not_touch_the_training(tmp_path):
+    steps = []
 
+    def keep(model, step):
+        steps.append(step)
+        torch.rand(step)
 
-def test_every_evaluation_draws_the_same_random_numbers(tmp_path):
-    run(tmp_path, dev=lambda model, step: {"noise": float(torch.rand(1))})
-    assert len(set(history(tmp_path, "dev.csv").noise)) == 1
+    run(tmp_path / "with", keep=keep)
+    run(tmp_path / "without")
+    assert steps == [5, 10, 12]
+    assert_same_run(tmp_path / "with", tmp_path / "without")
 
 
 def bad_from(step: int, break_it):
@@ -254,7 +247,7 @@ def count(calls):
 def test_a_finished_run_is_not_run_again(tmp_path):
     model, first = run(tmp_path)
     before = (tmp_path / "loss.csv").read_text()
-    again, second = run(tmp_path, loss=count(calls := []), save_every=0, dev_every=0)
+    again, second = run(tmp_path, loss=count(calls := []), save_every=0)
     assert not calls
     assert first == second
     assert (tmp_path / "loss.csv").read_text() == before
@@ -280,7 +273,7 @@ def test_a_checkpoint_of_another_run_is_not_used(tmp_path, capsys, change, named
 def test_other_first_weights_are_another_run(tmp_path, capsys):
     run(tmp_path)
     torch.manual_seed(1)
-    train(Toy(0.3), loss_fn, BATCHES, collate, CONFIG, tmp_path, "", dev=dev)
+    train(Toy(0.3), loss_fn, BATCHES, collate, CONFIG, tmp_path, "")
     assert "of another run (other first weights)" in capsys.readouterr().err
 
 

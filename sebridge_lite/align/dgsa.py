@@ -22,8 +22,7 @@ from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.device import autocast, move
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.lm.batching import Batches
-from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs, token_logprobs
-from sebridge_lite.lm.sft import adapted
+from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, adapted, collate, sequence_logprobs, token_logprobs
 from sebridge_lite.lm.train import Trained
 from sebridge_lite.lm.train import train as run_loop
 

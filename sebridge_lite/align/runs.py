@@ -12,9 +12,9 @@ from sebridge_lite.lm.train import TrainConfig
 from sebridge_lite.stack.weights import save_model
 
 
-def constant(steps: int, lr: float, warmup: int, save_every: int, dev_every: int, seed: int) -> TrainConfig:
+def constant(steps: int, lr: float, warmup: int, save_every: int, seed: int) -> TrainConfig:
     """Training at one learning rate after the warm-up, so that the policy at a step is what a shorter run would have given."""
-    return TrainConfig(steps, lr, warmup, "constant", 0.0, 1.0, 1, save_every, dev_every, seed, betas=(0.9, 0.98))
+    return TrainConfig(steps, lr, warmup, "constant", 0.0, save_every, seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +35,10 @@ class Run:
         """The settings of the training loop, which stops for `keep` at every step of the grid."""
         p = self.params.align
         every = math.gcd(*p.steps)
-        return constant(max(p.steps), lr, p.warmup, every, every, self.seed)
+        return constant(max(p.steps), lr, p.warmup, every, self.seed)
 
-    def keep(self, model: TextSpeechLM, step: int) -> dict:
-        """No numbers; a `dev` of the training loop that saves the policy at the steps of the grid, adapters merged."""
+    def keep(self, model: TextSpeechLM, step: int) -> None:
+        """Saves the policy at the steps of the grid, adapters merged."""
         if step in self.params.align.steps:
             whole = merge_lora(copy.deepcopy(model)) if self.method.lora else model
             save_model(whole, model.config, self.work / f"step-{step}" / "model", half=True)
-        return {}

@@ -187,7 +187,7 @@ def learn_accepted(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates,
 
 def config_of(loop: Loop, k: int, steps: int, lr: float) -> TrainConfig:
     """The settings of the training loop in iteration k."""
-    return constant(steps, lr, min(loop.p.dpo_warmup, steps), 10, 0, seed_of(loop.seed, "critique", k) % 2**31)
+    return constant(steps, lr, min(loop.p.dpo_warmup, steps), 10, seed_of(loop.seed, "critique", k) % 2**31)
 
 
 def dpo_pairs(loop: Loop, spoken: Candidates, reference: TextSpeechLM) -> PairSet:

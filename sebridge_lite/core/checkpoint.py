@@ -44,14 +44,14 @@ def tidy(folder: Path, done: int) -> None:
         path.unlink()
     if done == 0:  # of another run, or none
         (folder / CHECKPOINT).unlink(missing_ok=True)
-    for path in (folder / "loss.csv", folder / "dev.csv"):
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-        rows = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= done]
-        if rows:
-            with replacing(path) as temporary:
-                temporary.write_text("".join([lines[0], *rows]), encoding="utf-8")
-        else:
-            path.unlink(missing_ok=True)
+    path = folder / "loss.csv"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    rows = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= done]
+    if rows:
+        with replacing(path) as temporary:
+            temporary.write_text("".join([lines[0], *rows]), encoding="utf-8")
+    else:
+        path.unlink(missing_ok=True)
 
 
 def add_row(path: Path, row: dict) -> None:

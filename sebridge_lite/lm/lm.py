@@ -27,6 +27,7 @@ from sebridge_lite.stack.weights import load_model
 
 SOS, TASK = 0, 1
 STOPS = 3  # eos, unused, fill: the three rows after the speech vocabulary
+LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,6 @@ class Batch:
     prefix_lengths: Tensor  # (B,)
     speech: Tensor  # (B, S)
     speech_lengths: Tensor  # (B,)
-
-    @property
-    def scored(self) -> int:
-        """The number of scored tokens, eos included."""
-        return int(self.speech_lengths.sum()) + len(self.speech_lengths)
 
 
 Example = tuple[Tensor, Tensor, Tensor]  # text, style prefix (empty: style off), speech: each (length,) long
@@ -217,14 +213,13 @@ def loss(model: TextSpeechLM, batch: Batch, noise: float = 0.0) -> tuple[Tensor,
     return F.cross_entropy(logits.float(), targets), len(targets), {}
 
 
-def with_lora(model: TextSpeechLM, rank: int, alpha: float, targets: Sequence[str]) -> TextSpeechLM:
-    """`model` itself, with low-rank adapters on the modules named in `targets` (q_proj, ...); only they are trained."""
+def adapted(model: TextSpeechLM, rank: int) -> TextSpeechLM:
+    """`model` itself: with low-rank adapters, alone trained (alpha twice the rank), or as it is when the rank is 0."""
+    if not rank:
+        return model
     from peft import LoraConfig, inject_adapter_in_model
 
-    try:
-        return inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets)), model)
-    except ValueError as error:
-        raise UserError(f"LoRA targets {', '.join(targets)}: {error}") from None
+    return inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2.0 * rank, target_modules=LORA_TARGETS), model)
 
 
 def merge_lora(model: TextSpeechLM) -> TextSpeechLM:

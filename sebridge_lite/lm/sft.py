@@ -4,7 +4,7 @@ The same function makes every policy of the studies, so that policies differ in 
 weight averaging.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,15 +15,8 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SFTParams
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.lm.batching import Batches
-from sebridge_lite.lm.lm import Batch, TextSpeechLM, collate, loss, merge_lora, with_lora
+from sebridge_lite.lm.lm import Batch, TextSpeechLM, adapted, collate, loss, merge_lora
 from sebridge_lite.lm.train import TrainConfig, Trained, train
-
-LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
-def adapted(model: TextSpeechLM, lora_rank: int) -> TextSpeechLM:
-    """`model` itself: with adapters of this rank, alone trained (alpha twice the rank), or as it is when the rank is 0."""
-    return with_lora(model, lora_rank, 2.0 * lora_rank, LORA_TARGETS) if lora_rank else model
 
 
 def same_speaker(speakers: Sequence[str]) -> list[list[int]]:
@@ -62,7 +55,6 @@ def fine_tune(
     seed: int,
     folder: Path,
     what: str,
-    dev: Callable | None = None,
 ) -> Trained:
     """Trains `model` in place on (text, speech tokens) examples; a killed run goes on where it was.
 
@@ -76,15 +68,12 @@ def fine_tune(
         )
     torch.manual_seed(seed_of(seed, "adapters"))  # the first weights of adapters are drawn
     adapted(model, p.lora_rank)
-    config = TrainConfig(
-        steps=p.steps, lr=p.lr, warmup=min(p.warmup, p.steps // 4), schedule="cosine", weight_decay=0.01, clip=1.0,
-        accumulate=1, save_every=100, dev_every=p.steps if dev else 0, seed=seed, betas=(0.9, 0.98),
-    )  # fmt: skip
+    config = TrainConfig(p.steps, p.lr, min(p.warmup, p.steps // 4), "cosine", 0.01, save_every=100, seed=seed)
     sizes = [len(text) + len(speech) + 2 for text, speech in examples]
     batches = Batches(sizes, [str(place) for place in range(len(examples))], p.budget, seed)
     rows = partial(styled_batch, examples, same_speaker(speakers), p.style_share, p.style_tokens)
     data = key_of(*(part for example in examples for part in example), *speakers, p)
-    trained = train(model, partial(loss, noise=p.token_noise), batches, rows, config, folder, data, what, dev)
+    trained = train(model, partial(loss, noise=p.token_noise), batches, rows, config, folder, data, what)
     if p.lora_rank:
         merge_lora(model)
     return trained

@@ -1,19 +1,18 @@
 """The one training loop: tokenizer, judges, decoder, LM and preference alignment are all trained here.
 
 A step draws `accumulate` batches from an endless stream, sums weight x gradient over them, divides by the total weight,
-clips, and lets AdamW move. Random numbers are seeded anew for each step from (seed, step, process), so a checkpoint needs
+clips, and lets AdamW move. Torch's random numbers are seeded anew for each step from (seed, step, process), so a checkpoint needs
 no generator states: weights, optimizer and the place in the stream are enough to go on bit by bit.
 
 Several processes (`accelerate launch --multi_gpu --num_processes 2`, also on CPUs, or `torchrun`) each take every n-th
 example of each batch and add up their gradients in the open, by torch.distributed. accelerate's own classes would add
 nothing here but the launcher: they average over processes, which is wrong when shares differ in tokens. Left out: loss
-scaling (bf16 needs none), schedulers as objects, callbacks beyond `dev`, two optimizers (adversarial training).
+scaling (bf16 needs none), schedulers as objects, callbacks beyond `keep`, two optimizers (adversarial training).
 """
 
 import dataclasses
 import math
 import os
-import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -43,13 +42,12 @@ class TrainConfig:
     warmup: int = within(0, 10_000_000)  # steps of linear rise
     schedule: str = one_of("cosine", "constant")
     weight_decay: float = within(0, 1)
-    clip: float = within(0, math.inf, open_low=True)
-    accumulate: int = within(1, 10_000)
     save_every: int = within(0, 10_000_000)  # steps; 0: at the end only
-    dev_every: int = within(0, 10_000_000)  # steps; 0: at the end only
     seed: int = within(0, 2**31)
+    clip: float = 1.0
+    accumulate: int = 1
     device: str = "auto"
-    betas: tuple[float, ...] = (0.9, 0.999)  # the paper's
+    betas: tuple[float, ...] = (0.9, 0.98)
 
 
 @dataclass(frozen=True)
@@ -108,13 +106,6 @@ def _join(device: str) -> _Crew:
     return _Crew(dist.get_rank(), dist.get_world_size(), picked)
 
 
-def _seed(*names) -> None:
-    seed = seed_of(*names)
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    random.seed(seed)
-
-
 def _optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     """Weight decay on matrices only; fused, which is five times faster than the default for small models on a CPU."""
     params = [p for p in model.parameters() if p.requires_grad]
@@ -127,7 +118,7 @@ def _optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.AdamW
 
 def _depends_on(model, batches: Batches, config: TrainConfig, inputs: str) -> dict[str, str]:
     """What a checkpoint must share with a run that goes on from it."""
-    harmless = ("device", "save_every", "dev_every")
+    harmless = ("device", "save_every")
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in harmless}
     return {
         "code": code_hash(*ROOMS),
@@ -201,15 +192,6 @@ def _step(run: _Run, taken, step: int) -> tuple[float, float, dict[str, float]]:
     return loss, norm, dict(zip(names, means, strict=True))
 
 
-def _evaluate(run: _Run, dev: Callable, step: int) -> dict[str, float]:
-    _seed(run.config.seed, "dev")  # the same noise each time, so that values compare
-    run.model.eval()
-    with torch.no_grad(), autocast(run.crew.device):
-        values = dev(run.model, step)
-    run.model.train()
-    return {"step": step, **values}
-
-
 def _steps(run: _Run, state: dict, what: str) -> Iterator[tuple[dict, dict]]:
     """(row of the history, state) after each step that is left."""
     sizes, stream, before = np.asarray(run.batches.sizes), run.batches.stream(state["place"]), state
@@ -217,7 +199,7 @@ def _steps(run: _Run, state: dict, what: str) -> Iterator[tuple[dict, dict]]:
     bar = progress(steps, what, "step") if run.crew.rank == 0 else steps
     begun = time.perf_counter()
     for step in bar:
-        _seed(run.config.seed, step, run.crew.rank)
+        torch.manual_seed(seed_of(run.config.seed, step, run.crew.rank))
         places, taken = zip(*(next(stream) for _ in range(run.config.accumulate)), strict=True)
         loss, norm, means = _step(run, taken, step)
         tokens = state["tokens"] + int(sum(sizes[indices].sum() for indices in taken))
@@ -230,10 +212,6 @@ def _steps(run: _Run, state: dict, what: str) -> Iterator[tuple[dict, dict]]:
         yield row, state
 
 
-def _due(step: int, every: int, config: TrainConfig) -> bool:
-    return step == config.steps or (every > 0 and step % every == 0)
-
-
 def train(
     model: torch.nn.Module,
     loss_fn: Callable,
@@ -243,7 +221,7 @@ def train(
     folder: Path,
     inputs: str,
     what: str = "train",
-    dev: Callable | None = None,
+    keep: Callable | None = None,
 ) -> Trained:
     """Trains `model` in place, or goes on where a killed run of the same code, settings, data and first weights stopped.
 
@@ -251,8 +229,8 @@ def train(
         dict of further means for the history.
     collate(indices) -> batch: tensors in a dataclass, dict, list or tuple. It and `loss_fn` may use global generators.
     inputs: `key_of` whatever else the result depends on, the data above all; with another key a checkpoint is not used.
-    dev(model, steps done) -> dict of numbers, written to dev.csv; called in eval mode, without gradients.
-    Writes loss.csv, dev.csv and checkpoint.pt in `folder`. Seed torch before the model is built: its first weights count.
+    keep(model, steps done) is called before each checkpoint is written, without gradients; it may store the model elsewhere.
+    Writes loss.csv and checkpoint.pt in `folder`. Seed torch before the model is built: its first weights count.
     """
     crew, saved = _join(config.device), folder / CHECKPOINT
     model.to(crew.device)
@@ -269,9 +247,11 @@ def train(
         if crew.rank != 0:
             continue
         add_row(folder / "loss.csv", row)
-        if dev and _due(state["step"], config.dev_every, config):
-            add_row(folder / "dev.csv", _evaluate(run, dev, state["step"]))
-        if _due(state["step"], config.save_every, config):  # last, so that every row up to here is on disk
+        step = state["step"]
+        if step == config.steps or (config.save_every and step % config.save_every == 0):
+            if keep:
+                with torch.no_grad():
+                    keep(model, step)
             save(saved, key, state, model, run.optimizer)
     model.eval()
     epoch, position = state["place"]

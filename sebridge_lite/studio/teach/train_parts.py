@@ -67,10 +67,8 @@ class Plan:
         self, name: str, kind: type, config, loss, sizes, names, collate, part: PartParams, *rests_on: str, seed=0
     ) -> nn.Module:
         """The trained part as everybody else will have it, in half precision; its files are in `work`."""
-        settings = TrainConfig(
-            steps=part.steps, lr=part.lr, warmup=min(150, part.steps // 4), schedule="cosine", weight_decay=0.01, clip=1.0,
-            accumulate=1, save_every=200, dev_every=0, seed=self.p.seed, betas=(0.9, 0.98),
-        )  # fmt: skip
+        warmup = min(150, part.steps // 4)
+        settings = TrainConfig(part.steps, part.lr, warmup, "cosine", 0.01, save_every=200, seed=self.p.seed)
         torch.manual_seed(self.p.seed + seed)
         model, batches = kind(config), Batches(sizes, names, part.budget, self.p.seed)
         inputs = key_of(code_hash(*PARTS_CODE), *(self.made[before] for before in ("material", *rests_on)))

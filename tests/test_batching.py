@@ -45,8 +45,3 @@ def test_an_example_that_fits_no_batch_is_named(size, said):
     with pytest.raises(UserError, match=said) as error:
         batches_of([5, size, 7])
     assert "\n" not in str(error.value)
-
-
-def test_no_examples_is_one_clear_line():
-    with pytest.raises(UserError, match="no examples"):
-        batches_of([])

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sebridge_lite.align.dpo import dpo_loss, fallen
+from sebridge_lite.align.dpo import dpo_loss
 from sebridge_lite.core.errors import UserError
 
 
@@ -87,10 +87,3 @@ def test_what_cannot_be_computed_is_one_line(four, beta, options, what):
     with pytest.raises(UserError, match=what) as error:
         dpo_loss(*four, beta, **options)
     assert "\n" not in str(error.value)
-
-
-def test_a_fallen_winner_is_told_in_one_line_and_a_risen_one_is_not():
-    assert fallen(0.04, 0.1) is None
-    assert fallen(-0.05, 0.1) is None
-    assert "-0.200 nats" in fallen(-0.2, 0.1)
-    assert "nan" in fallen(math.nan, 0.1)

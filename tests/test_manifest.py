@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
@@ -37,6 +37,7 @@ def utterances(draw):
     )
 
 
+@settings(max_examples=40, deadline=None)
 @given(rows=st.lists(utterances(), unique_by=lambda u: u.id, max_size=4))
 def test_what_is_written_is_read_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("m") / "manifest.jsonl"

@@ -12,7 +12,6 @@ from made_up import account_row, claim_row
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.measure.verdicts import CLAIMS
-from sebridge_lite.paper.evidence import TABLES, inconsistencies
 from sebridge_lite.report.claims import run_claims
 from sebridge_lite.report.ledger import VERDICTS, counts, ledger
 from sebridge_lite.report.report import LARGEST, of_evidence, of_run, rewritten, run_check, run_report
@@ -80,12 +79,6 @@ def test_effects_stand_in_units_and_in_smallest_effects_the_claimed_way():
 
 
 # The paper beside ours, and its inconsistencies
-
-
-def test_there_are_twenty_inconsistencies_and_what_measures_them_is_a_table():
-    points = inconsistencies()
-    assert len(points) == 20 and all(point["point"] and point["where"] for point in points)
-    assert all(bool(point["ours"]) == (point["table"] in TABLES) for point in points)
 
 
 # The page

@@ -60,7 +60,7 @@ def test_a_judge_learns_two_utterances_by_heart(config):
     batch = JudgeBatch(x, lengths, torch.tensor([[1, 2, 2, 5], [3, 4, 0, 0]]), torch.tensor([4, 2]))
     model = judge(config).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-2)
-    for _ in range(300):
+    for _ in range(200):
         loss, weight, _ = judge_loss(model, batch)
         optimizer.zero_grad()
         loss.backward()

@@ -1,7 +1,7 @@
 # make reproduce [PROFILE=smoke|lite|full]   set up, pull the embedded data, run the pipeline (plain `dvc repro`)
 # make test                                  set up, then ruff, pytest and nbval
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
-# make notebooks                             execute the committed notebooks again, in place, on what the last run made
+# make notebooks                             execute the committed notebooks again, in place, on a small run
 # make bench                                 benchmarks, each against a named peer, into results/bench.json
 # make clean                                 remove what was made (.venv, outputs, caches); keep data/ and what git keeps
 SHELL := /bin/bash
@@ -50,7 +50,9 @@ lab: data/text
 	jupyter lab $(LAB) notebooks/00_start_here.ipynb
 
 notebooks: data/text
-	sebridge notebooks
+	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; set -e; \
+	OMP_NUM_THREADS=1 SEBRIDGE_HEADLESS=1 python -m tests.pipeline "$$outputs"; \
+	SEBRIDGE_OUTPUTS="$$outputs" sebridge notebooks
 
 bench: data/text
 	python benchmarks/bench.py

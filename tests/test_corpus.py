@@ -44,6 +44,8 @@ def made(folder: Path, params) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         patch.setenv("SEBRIDGE_OUTPUTS", str(folder))
+        for name, few in (("CHUNK", 8), ("AHEAD", 2)):  # else hundreds are rendered of which some twenty are kept
+            patch.setattr(f"sebridge_lite.studio.studio.{name}", few)
         run_import(params)
     return folder / "artifacts" / "corpus"
 

@@ -7,9 +7,11 @@ import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SFTParams
+from sebridge_lite.lm import sft
 from sebridge_lite.lm import train as loop
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.sft import fine_tune
+from sebridge_lite.lm.train import TrainConfig
 
 CONFIG = LMConfig(12, 15, 16, 1, 2, 1, 24, max_positions=64, rope_theta=1e4, pace=2)
 P = SFTParams(12, 0.01, 2, 120, style_share=0.5, style_tokens=4, token_noise=0.0, lora_rank=0)
@@ -51,7 +53,10 @@ def test_killed_and_resumed_is_uninterrupted(model, data, tmp_path, monkeypatch)
         calls.append(path)
         raise Killed
 
-    monkeypatch.setattr(loop, "_due", lambda step, every, config: step == 5 or step == config.steps)
+    def saved_often(*given, **named):
+        return dataclasses.replace(TrainConfig(*given, **named), save_every=5)
+
+    monkeypatch.setattr(sft, "TrainConfig", saved_often)
     monkeypatch.setattr(loop, "save", save_and_die)
     model.load_state_dict(start)
     with pytest.raises(Killed):

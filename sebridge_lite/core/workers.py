@@ -13,6 +13,7 @@ import torch
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.progress import progress
 
+LM = "transformers.models.qwen2.modeling_qwen2"  # what nearly all jobs of a pool speak with
 WORTHWHILE = 60.0  # seconds of work: below, starting processes costs more than they save
 
 
@@ -39,12 +40,19 @@ def one_thread() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def crew(count: int) -> Iterator[ProcessPoolExecutor | None]:
-    """A pool of `count` processes of one thread each, or None where this one is enough."""
+def crew(count: int, needs: Sequence[str] = ("torch",)) -> Iterator[ProcessPoolExecutor | None]:
+    """A pool of `count` processes of one thread each, or None where this one is enough.
+
+    needs: the modules that they work with. A forked torch may hang, and a spawned process imports everything anew; so where the
+    system can, a server imports `needs` once, before any thread of torch, and the processes part from it.
+    """
     if count <= 1:
         yield None
         return
-    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    served = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if served else "spawn")
+    if served:
+        context.set_forkserver_preload(list(needs))
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=torch.set_num_threads, initargs=(1,))
     try:
         yield pool
@@ -58,8 +66,8 @@ def in_pool(function: Callable, jobs: Sequence[tuple], what: str) -> list:
     `function` stands at the top of a module. An error of a job names it, by its texts and numbers. A GPU is not shared: there
     the jobs run one after the other.
     """
-    found = []
-    with crew(1 if torch.cuda.is_available() else min(workers(), len(jobs))) as pool, one_thread():
+    found, count = [], 1 if torch.cuda.is_available() else min(workers(), len(jobs))
+    with crew(count, [function.__module__, LM]) as pool, one_thread():
         done = (pool.map if pool else map)(function, jobs)
         for job in progress(jobs, what, "cell"):
             cell = " ".join(str(part) for part in job if isinstance(part, str | int | float))

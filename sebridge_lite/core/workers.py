@@ -52,7 +52,7 @@ def crew(count: int, needs: Sequence[str] = ("torch",)) -> Iterator[ProcessPoolE
     served = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if served else "spawn")
     if served:
-        context.set_forkserver_preload(list(needs))
+        context.set_forkserver_preload(["sebridge_lite", *needs])  # ours first: it guards against a broken torchaudio
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=torch.set_num_threads, initargs=(1,))
     try:
         yield pool

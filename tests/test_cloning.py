@@ -20,7 +20,7 @@ from sebridge_lite.experiments.cloning import Clone, grid
 from sebridge_lite.extras import clone as command
 from sebridge_lite.extras.consent import write_consent
 from sebridge_lite.extras.provenance import read_provenance
-from sebridge_lite.measure.cloning import bounds, gap, own_voice, two_voices, voices_of
+from sebridge_lite.measure.cloning import bounds, gap, two_voices, voices_of
 from sebridge_lite.studio.voices import people
 
 SMOKE = load_params(ROOT / "params" / "smoke.yaml")
@@ -76,18 +76,6 @@ def test_ceiling_is_the_same_speaker_and_floor_the_mean_of_all_others():
     ceiling, floor = bounds(references, SimpleNamespace(timbres=torch.tensor([[0.8, 0.6]] * 3)))
     assert np.allclose(ceiling, [0.8, 0.8, 0.6])
     assert np.allclose(floor, [0.6, 0.6, 0.8])
-
-
-def test_what_is_lost_of_a_voice_is_measured_against_itself():
-    """Of two voices one comes back as it was and one as the other."""
-    first, other = torch.tensor([1.0, 0.0]), torch.tensor([0.6, 0.8])
-    voices = {1.0: first, 2.0: other}
-    stack = SimpleNamespace(
-        timbres=lambda sounds: torch.stack([voices[float(sound[0])] for sound in sounds]),
-        tokens=lambda sounds: sounds,
-        speak=lambda codes, timbres, seeds: [torch.ones(4)] * len(seeds),
-    )
-    assert own_voice(stack, [torch.full((4,), 1.0), torch.full((4,), 2.0)]) == pytest.approx([1.0, 0.6])
 
 
 def table(sims, speakers):

@@ -10,7 +10,11 @@ from sebridge_lite.measure import entropy as E
 from sebridge_lite.measure.bootstrap import entropy_interval
 
 PAIRS = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).dirichlet(np.ones(6), size=2))
-ESTIMATORS = [E.prosodic_entropy, E.miller_madow, E.chao_wang_jost]
+
+
+def miller_madow(counts):
+    """The plug-in and the first term of its bias."""
+    return E.prosodic_entropy(counts) + ((counts > 0).sum(-1) - 1) / (2 * np.log(2) * counts.sum(-1))
 
 
 def test_entropy_by_hand():
@@ -27,22 +31,11 @@ def test_counts_pool_to_what_numpy_counts_and_strangers_are_named():
         E.prosodic_entropy(np.zeros(4))
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_entropy_does_not_care_how_codes_are_named_and_takes_rows(estimator):
+def test_entropy_does_not_care_how_codes_are_named_and_takes_rows():
     rng = np.random.default_rng(0)
     counts = rng.poisson(2.0, size=(5, 100))
-    assert estimator(counts[:, rng.permutation(100)]) == pytest.approx(estimator(counts))
-    assert estimator(counts) == pytest.approx([float(estimator(row)) for row in counts])
-
-
-def test_chao_wang_jost_is_the_printed_formula():
-    counts = np.array([1] * 8 + [2] * 3 + [5, 9, 20])
-    n, once, twice = counts.sum(), 8, 3
-    unseen = 2 * twice / ((n - 1) * once + 2 * twice)
-    seen = sum(c / n * sum(1 / k for k in range(c, n)) for c in counts)
-    tail = -np.log(unseen) - sum((1 - unseen) ** r / r for r in range(1, n))
-    expected = seen + once / n * (1 - unseen) ** (1 - n) * tail
-    assert E.chao_wang_jost(counts) == pytest.approx(expected / np.log(2), abs=1e-6)
+    assert E.prosodic_entropy(counts[:, rng.permutation(100)]) == pytest.approx(E.prosodic_entropy(counts))
+    assert E.prosodic_entropy(counts) == pytest.approx([float(E.prosodic_entropy(row)) for row in counts])
 
 
 def test_rarefied_entropy_is_the_mean_over_all_subsamples():
@@ -65,9 +58,7 @@ def test_bootstrap_interval_covers_the_true_entropy_of_independent_tokens():
     rng = np.random.default_rng(3)
     p = rng.dirichlet(np.full(50, 0.5))
     truth = E.entropy(p)
-    intervals = [
-        entropy_interval(_utterances(rng, p, 60), E.chao_wang_jost, seed=i, replicates=200) for i in range(200)
-    ]
+    intervals = [entropy_interval(_utterances(rng, p, 60), miller_madow, seed=i, replicates=200) for i in range(200)]
     assert 0.88 <= np.mean([i.low <= truth <= i.high for i in intervals]) <= 0.99
 
 
@@ -78,7 +69,7 @@ def test_jackknife_covers_the_true_entropy_where_tokens_of_an_utterance_depend_o
     samples = [_utterances(rng, p, 150, pool=10) for _ in range(100)]
     intervals = [E.jackknife(counts) for counts in samples]
     assert 0.88 <= np.mean([i.low <= truth <= i.high for i in intervals]) <= 1
-    by_formula = np.mean([E.chao_wang_jost(counts.sum(0)) for counts in samples]) - truth
+    by_formula = np.mean([miller_madow(counts.sum(0)) for counts in samples]) - truth
     assert abs(np.mean([i.mean for i in intervals]) - truth) < abs(by_formula) / 4
 
 

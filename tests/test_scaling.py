@@ -21,8 +21,7 @@ from sebridge_lite.experiments.sft import DESIGNS, Arm, arm_of
 from sebridge_lite.measure.bootstrap import paired_difference
 from sebridge_lite.measure.effects import proxy_conditions, scaling_conditions
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy, token_counts
-from sebridge_lite.measure.evaluate import Scores, rate
-from sebridge_lite.measure.saved import load_scores, save_scores
+from sebridge_lite.measure.evaluate import Scores, load_scores, rate, save_scores
 from sebridge_lite.measure.stats import Interval
 from sebridge_lite.measure.systems import OVER_ALPHA, alpha_table, curves_over, side_by_side
 from sebridge_lite.measure.verdicts import judged

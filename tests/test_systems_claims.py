@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from made_up import cloned, verdicts
 
-from sebridge_lite.measure.cloning import by_speaker, cloning_row
+from sebridge_lite.measure.cloning import cloning_row
 from sebridge_lite.measure.effects import systems_conditions
 from sebridge_lite.measure.systems import systems
 
@@ -58,5 +58,3 @@ def test_speakers_are_the_units_of_cloning():
     about = {name: {"language": name[:2], "condition": name, "policy": name[3:7]} for name in NAMES[:4]}
     table6 = pd.DataFrame(row | cloning_row(tables[name]) for name, row in about.items())
     assert table6["above_floor"].between(0.5, 0.7).all() and (table6["speakers"] == 12).all()
-    people = by_speaker(tables["th dgsa"])
-    assert len(people) == 12 and people["texts"].eq(20).all()

@@ -13,7 +13,6 @@ from sebridge_lite.measure.effects import (
     beyond,
     by_heat,
     contributions,
-    passed,
     relative,
     risen,
     tdsc_conditions,
@@ -68,7 +67,11 @@ def conditions(of, gone=(), cut=lambda rows: rows):
     curve = {heat: [scored(*how, [50 + i, s]) for s in seeds] for i, (heat, how) in enumerate(line.items())}
     first, last = ([spoken(heats, late, [99, s, late]) for s in seeds] for late in (0, 1))
     rows, codes = zip(*last, strict=True)
-    rises = {"last - first": risen([passed(one) for one, _ in first], [passed(one) for one in rows])}
+    of_first, of_last = (
+        [(one["rejected_for"].str.len() == 0).groupby(one["text"]).mean() for one in some]
+        for some in ([one for one, _ in first], rows)
+    )
+    rises = {"last - first": risen(of_first, of_last)}
     outside = beyond(found.get("sft", []), curve, FLOOR, RULE)
     heats = systems(by_heat(rows, codes, CODES), 0.0)
     return tdsc_conditions(systems(found, FLOOR), rises, heats, contributions(rows), outside)
@@ -133,7 +136,6 @@ def test_candidates_by_temperature_add_up_to_all_of_them():
     assert sum(share.mean for share in shares.values()) == pytest.approx(1)
     cold = rows[rows["learnt"] & (rows["temperature"] == 0.7)]
     assert shares["T = 0.7"].mean == pytest.approx(len(cold) / rows["learnt"].sum())
-    assert passed(rows).mean() == pytest.approx((rows["rejected_for"].str.len() == 0).mean())
 
 
 def test_the_finding_gives_the_change_of_word_error_as_a_share_of_the_starts():

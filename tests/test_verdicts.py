@@ -56,10 +56,7 @@ def _claims():
     worst = _condition(0.4, 0.3, 0.5, measure="f0_std", n=280)
     best = _condition(-0.05, -0.08, -0.02, direction=-1, measure="wer", seeds=5)
     unknown = _condition(np.nan, np.nan, np.nan, n=0, seeds=0)
-    return [
-        V.judge("C5", [worst, best], PARAMS),
-        V.judge("C7", [unknown], PARAMS),
-    ]
+    return V.judged({"C5": [worst, best], "C7": [unknown]}, PARAMS)
 
 
 def test_a_line_of_conditions_is_read_into_effects_signs_and_limits():

@@ -137,7 +137,7 @@ class Bench:
 
     def scores(self, folder: Path, stage: str) -> "tuple[Scores, dict]":
         """What a stage has measured of a policy, and all that it wrote down of it."""
-        from sebridge_lite.measure.saved import load_scores
+        from sebridge_lite.measure.evaluate import load_scores
 
         return load_scores(made(folder, stage), self.stack.codes)
 

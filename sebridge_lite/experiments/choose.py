@@ -22,8 +22,7 @@ from sebridge_lite.experiments.bench import Bench, load_bench, made, read_json, 
 from sebridge_lite.experiments.score import score_best, score_policy
 from sebridge_lite.experiments.sft import arm_of, sft_policy
 from sebridge_lite.lm.lm import TextSpeechLM
-from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.saved import plain, save_scores
+from sebridge_lite.measure.evaluate import Scores, plain, save_scores
 
 
 def scored(

@@ -25,8 +25,7 @@ from sebridge_lite.experiments.critique import iterations
 from sebridge_lite.experiments.systems import PAIRS, pairs_of
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.measure.cloning import Voices, cloned, two_voices, voices_of
-from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.saved import save_scores
+from sebridge_lite.measure.evaluate import Scores, save_scores
 
 
 class Clone(NamedTuple):

@@ -31,8 +31,7 @@ from sebridge_lite.experiments.critique_scores import curve_of, history
 from sebridge_lite.experiments.score import score_best, score_policy
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.measure.effects import alignment_conditions, lesser_gain, rungs_of, tdsc_conditions, with_relative
-from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.saved import save_scores
+from sebridge_lite.measure.evaluate import Scores, save_scores
 from sebridge_lite.measure.systems import as_table, first, systems
 from sebridge_lite.measure.verdicts import as_conditions
 from sebridge_lite.studio.studio import record_all

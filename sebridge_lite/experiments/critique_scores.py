@@ -21,8 +21,7 @@ from sebridge_lite.experiments.bench import Bench, read_json, write_json
 from sebridge_lite.experiments.critique import START, iterations, length_of, tdsc_bench
 from sebridge_lite.experiments.score import score_best, score_policy
 from sebridge_lite.measure.entropy import jackknife
-from sebridge_lite.measure.evaluate import Scores, rate
-from sebridge_lite.measure.saved import plain, save_scores
+from sebridge_lite.measure.evaluate import Scores, plain, rate, save_scores
 from sebridge_lite.measure.systems import first
 
 LOOPED = ("tdsc", "self-training", "rejection", "no-dpo")  # whose iterations Fig. 6 shows

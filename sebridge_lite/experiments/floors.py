@@ -17,8 +17,7 @@ from sebridge_lite.data.mixing import seconds_of
 from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.corpus import SPEED
-from sebridge_lite.measure.evaluate import floors
-from sebridge_lite.measure.saved import save_scores
+from sebridge_lite.measure.evaluate import floors, save_scores
 from sebridge_lite.measure.scoring import load_references, silence_codes
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language

@@ -14,8 +14,8 @@ from scipy.optimize import linprog
 
 from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.experiments.corpus import SPEED
-from sebridge_lite.measure.alpha_star import from_corpus, mixture_entropies
 from sebridge_lite.measure.entropy import token_counts
+from sebridge_lite.measure.trends import from_corpus, mixture_entropies
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.studio.teach.examine_parts import heard
 from sebridge_lite.studio.teach.material import render_material

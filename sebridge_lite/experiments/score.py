@@ -13,8 +13,7 @@ from sebridge_lite.core.workers import in_pool
 from sebridge_lite.experiments.bench import Bench, load_bench, read_json
 from sebridge_lite.experiments.sft import arm_of, policy_folder, sft_policy
 from sebridge_lite.lm.lm import TextSpeechLM
-from sebridge_lite.measure.evaluate import Scores, evaluate, scores_of_codes
-from sebridge_lite.measure.saved import save_scores
+from sebridge_lite.measure.evaluate import Scores, evaluate, save_scores, scores_of_codes
 
 if TYPE_CHECKING:
     from sebridge_lite.measure.bootstrap import Curve

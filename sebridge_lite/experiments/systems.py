@@ -24,8 +24,7 @@ from sebridge_lite.data.manifest import RATE, Utterance, resample, show
 from sebridge_lite.data.own_data import good_rows
 from sebridge_lite.data.recordings import Recording, to_int16, write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json, write_json
-from sebridge_lite.measure.evaluate import Scores, scores_of
-from sebridge_lite.measure.saved import save_scores
+from sebridge_lite.measure.evaluate import Scores, save_scores, scores_of
 from sebridge_lite.measure.scoring import load_references, score
 from sebridge_lite.studio.texts import load_language
 

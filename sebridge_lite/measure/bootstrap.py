@@ -34,14 +34,15 @@ def interval_of(value: float, spread: np.ndarray, n: int, seeds: int = 1) -> Int
     return Interval(float(value), float(min(low, value)), float(max(high, value)), n, seeds)
 
 
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+def ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """NaN where there is nothing to divide by."""
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
 
 
 def _replicates(arm: tuple[np.ndarray, np.ndarray], seed: int, replicates: int) -> np.ndarray:
     """The mean over resampled seeds and clusters; equal seeds resample alike. (replicates,)"""
     by_seed, by_text = draws(seed, replicates, *arm[0].shape)
-    return _ratio(*(np.sum(by_text @ sums.T * by_seed, axis=1) for sums in arm))
+    return ratio(*(np.sum(by_text @ sums.T * by_seed, axis=1) for sums in arm))
 
 
 def mean_interval(values, clusters=None, weights=None, seed: int = 0, replicates: int = 2000) -> Interval:
@@ -51,8 +52,7 @@ def mean_interval(values, clusters=None, weights=None, seed: int = 0, replicates
     each its own; weights: what each value is counted out of (reference words under errors), so that the mean is the pooled
     rate sum(values) / sum(weights).
     """
-    (arm,) = by_cluster([(values, weights)], clusters)
-    return interval_of(arm[0].sum() / arm[1].sum(), _replicates(arm, seed, replicates), *arm[0].shape[::-1])
+    return paired_difference(values, np.multiply(values, 0), clusters, weights, None, seed, replicates)
 
 
 def paired_difference(
@@ -156,8 +156,8 @@ def rate_curve(
         for part in (values, weights)
     ]  # 2 x (A S, U)
     halves = [[(by_text[:, h::2] @ part[:, h::2].T).reshape(-1, *shape) for part in sums] for h in (0, 1)]
-    folds = np.array([_ratio(*half) for half in halves])
-    whole = _ratio(*[((halves[0][i] + halves[1][i]) * by_seed[:, None]).sum(-1) for i in (0, 1)])
+    folds = np.array([ratio(*half) for half in halves])
+    whole = ratio(*[((halves[0][i] + halves[1][i]) * by_seed[:, None]).sum(-1) for i in (0, 1)])
     return _curve(alphas, whole, folds, by_seed, texts)
 
 
@@ -165,13 +165,12 @@ def entropy_curve(
     alphas,
     tables: Tables,
     counts: Sequence[Sequence[np.ndarray]],
-    corrected: bool = True,
     seed: int = 0,
     replicates: int = REPLICATES,
 ) -> Curve:
     """Hp (Eq. 3) of each model, averaged over seeds: `counts[a][s]` (N, V) belong to `tables[a][s]`.
 
-    Corrected, by the jackknife over texts, since the plug-in's bias depends on the number of tokens, which differs between
+    It is corrected by the jackknife over texts, since the plug-in's bias depends on the number of tokens, which differs between
     ratios. Replicates are the plug-in's deviations from their own mean, as in `entropy_interval`.
     """
     index = _texts(alphas, tables)
@@ -185,7 +184,7 @@ def entropy_curve(
         pools = [by_text[:, h::2] @ rows[h::2].astype(np.float32) for h in (0, 1)]
         for part, (pool, counted) in enumerate([(pools[0], rows[::2]), (pools[1], rows[1::2]), (sum(pools), rows)]):
             plain = _entropies(pool)
-            value = jackknife(counted).mean if corrected else plain[0]
+            value = jackknife(counted).mean
             bits[part, :, a, s] = np.append(value, value + plain[1:] - np.nanmean(plain[1:]))
     whole = (bits[2] * by_seed[:, None]).sum(-1) / by_seed.sum(-1)[:, None]
     return _curve(alphas, whole, bits[:2], by_seed, texts)

@@ -6,7 +6,8 @@ decoder has seen, `sim_held` to the recording of the very text, which it has not
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sampling import SamplerConfig, generate
-from sebridge_lite.measure.bootstrap import paired_difference
+from sebridge_lite.measure.bootstrap import paired_difference, ratio
 from sebridge_lite.measure.evaluate import RATES, Scores, scores_of
 from sebridge_lite.measure.prosody import ENOUGH, describe
 from sebridge_lite.measure.scoring import References, score, speaker_similarity
@@ -29,8 +30,7 @@ MEASURES = RATES | {name: (name, None) for name in ("sim_held", "ceiling", "floo
 CLONED = ("wer", "sim", "sim_held", "ceiling", "floor", "f0_mean_gap", "f0_std", "f0_std_recorded")
 
 
-@dataclass(frozen=True, eq=False)
-class Voices:
+class Voices(NamedTuple):
     """The reference of each of U texts."""
 
     sounds: list[torch.Tensor]
@@ -59,9 +59,7 @@ def bounds(references: References, voices: Voices) -> tuple[np.ndarray, np.ndarr
     sim = (references.timbres @ voices.timbres.T).double().numpy()
     names = np.array([utterance.speaker for utterance in references.utterances])
     others = names[:, None] != names
-    count = others.sum(0)
-    rest = np.where(others, sim, 0).sum(0)
-    return sim.diagonal().copy(), np.divide(rest, count, out=np.full(len(names), np.nan), where=count > 0)
+    return sim.diagonal(), ratio(np.where(others, sim, 0).sum(0), others.sum(0))
 
 
 def register(tracks: Tracks | None) -> float:
@@ -124,13 +122,6 @@ def gap(tables: Sequence[pd.DataFrame], name: str, others: Sequence[pd.DataFrame
     return replace(paired_difference(one, rest, speakers, weights, rest_weights), n=texts)
 
 
-def own_voice(stack: Stack, sounds: Sequence[torch.Tensor]) -> np.ndarray:
-    """SIM of each recording to itself after tokens, decoder and vocoder: what is lost of a voice without any policy. (N,)"""
-    timbres = stack.timbres(sounds)
-    again = stack.speak(stack.tokens(sounds), timbres, range(len(sounds)))
-    return (stack.timbres(again) * timbres).sum(1).numpy()
-
-
 def two_voices(stack: Stack, sounds: Sequence[torch.Tensor]) -> np.ndarray:
     """Likeness of the two halves of each recording: of one voice it is high. Half a second a half at least. (N,)"""
     halves = [half for sound in sounds for half in (sound[: len(sound) // 2], sound[len(sound) // 2 :])]
@@ -148,13 +139,3 @@ def cloning_row(tables: Sequence[pd.DataFrame]) -> dict:
     seconds = float(tables[0]["reference_seconds"].mean())
     people = tables[0]["speaker"].nunique()
     return row | {"reference": seconds, "speakers": people, "texts": len(tables[0]), "seeds": len(tables)}
-
-
-def by_speaker(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """A row a speaker: pooled over texts and seeds."""
-    everything = pd.concat(tables)
-    names = ["sim", "sim_held", "ceiling", "floor", "f0_mean_gap", "f0_std_st", "f0_std_recorded"]
-    groups = everything.groupby("speaker")
-    rows = groups[names].mean()
-    rows.insert(0, "wer", groups["words_wrong"].sum() / groups["words"].sum())
-    return rows.assign(texts=groups["id"].nunique()).reset_index()

@@ -153,11 +153,6 @@ def tdsc_sentence(table: pd.DataFrame) -> str:
     )
 
 
-def passed(rows: pd.DataFrame) -> pd.Series:
-    """Of each text, the share of its candidates that nothing was held against."""
-    return (rows["rejected_for"].str.len() == 0).groupby(rows["text"]).mean()
-
-
 def risen(first: Sequence[pd.Series], last: Sequence[pd.Series]) -> Interval:
     """How far a share by text, a series a seed, has risen from first to last."""
     return paired_difference(np.array(last, dtype=float), np.array(first, dtype=float)) if len(first) else UNKNOWN
@@ -177,24 +172,20 @@ def by_heat(rows: Sequence[pd.DataFrame], codes: Sequence[Mapping], size: int) -
 
 def contributions(rows: Sequence[pd.DataFrame]) -> dict[str, Interval]:
     """The share of G that each temperature gives, from cold to hot."""
-    out_of = np.array([table["learnt"].groupby(table["text"]).sum() for table in rows], float)
-    shares = {}
-    for heat in sorted(rows[0]["temperature"].unique()):
-        given = [(table["learnt"] & (table["temperature"] == heat)).groupby(table["text"]).sum() for table in rows]
-        shares[f"T = {heat:g}"] = mean_interval(np.array(given, float), weights=out_of)
-    return shares
+    learnt = [table.pivot_table("learnt", "text", "temperature", "sum", fill_value=0) for table in rows]
+    out_of = [table.sum(axis=1) for table in learnt]
+    return {f"T = {heat:g}": mean_interval([table[heat] for table in learnt], weights=out_of) for heat in learnt[0]}
 
 
 def lesser_gain(one: Sequence[Scores], start: Sequence[Scores], texts: slice, params: ClaimsParams) -> float:
     """The lesser of what is gained in words and in Hp, in smallest effects, on some of the texts."""
 
-    def wer(scores: Scores) -> float:
-        return scores.table["words_wrong"][texts].sum() / scores.table["words"][texts].sum()
+    def means(runs: Sequence[Scores]) -> np.ndarray:
+        sums = [scores.table[["words_wrong", "words"]][texts].sum() for scores in runs]
+        bits = [jackknife(scores.counts[texts]).mean for scores in runs]
+        return np.array([np.mean([wrong / words for wrong, words in sums]), np.mean(bits)])
 
-    def hp(scores: Scores) -> float:
-        return jackknife(scores.counts[texts]).mean
-
-    words, bits = (np.mean([of(s) for s in one]) - np.mean([of(s) for s in start]) for of in (wer, hp))
+    words, bits = means(one) - means(start)
     return float(min(-words / params.wer, bits / params.hp))
 
 

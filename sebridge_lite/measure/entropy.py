@@ -1,14 +1,13 @@
 """Prosodic entropy and what becomes of it in a mixture of two sources. All entropies in bits.
 
 Counts come as (..., V): the last axis holds the codes. Tokens of one utterance depend on each other, which formulas that
-count single tokens (Miller-Madow, Chao-Wang-Jost) cannot see: `jackknife` can, and is the one to report. Left out: entropy
-rates (n-gram entropy).
+count single tokens cannot see (notebook 05 has two): `jackknife` can, and is the one to report. Left out: entropy rates.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.special import digamma, gammaln, hyperu, xlogy
+from scipy.special import gammaln, xlogy
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.metrics import edit_distance
@@ -47,34 +46,8 @@ def prosodic_entropy(counts: np.ndarray) -> np.ndarray:
     return entropy(counts / _total(counts)[..., None])
 
 
-def miller_madow(counts: np.ndarray) -> np.ndarray:
-    """Prosodic entropy plus the first term of its bias. (..., V) -> (...)"""
-    return prosodic_entropy(counts) + ((counts > 0).sum(-1) - 1) / (2 * LN2 * _total(counts))
-
-
-def chao_wang_jost(counts: np.ndarray) -> np.ndarray:
-    """Prosodic entropy with its bias estimated from the codes seen once and twice (Chao, Wang & Jost 2013). (..., V) -> (...)
-
-    Of plug-in, Miller-Madow, Chao-Shen, Grassberger and this, the least biased on uniform, log-normal and Zipf
-    distributions over 729 and 6,561 codes at 1,000 to 20,000 tokens.
-    """
-    n = _total(counts)
-    seen = (counts / n[..., None] * (digamma(n)[..., None] - digamma(np.maximum(counts, 1)))).sum(-1)
-    once, twice = (counts == 1).sum(-1), (counts == 2).sum(-1)
-    few = np.where(twice > 0, 2 * twice, 2)
-    unseen = few / ((n - 1) * np.where(twice > 0, once, np.maximum(once - 1, 0)) + few)
-    left = np.clip(1 - unseen, 1e-12, 1 - 1e-12)
-    # sum over r >= n of left^(r - n + 1) / r by Euler-Maclaurin: the printed form cancels to nothing in floating point.
-    decay = -np.log(left)
-    tail = left * (hyperu(1, 1, decay * n) + 0.5 / n + (decay / n + 1 / n**2) / 12)
-    return (seen + once / n * tail) / LN2
-
-
 def rarefied(counts: np.ndarray, size: int) -> float:
-    """The expected prosodic entropy of `size` of the tokens, drawn without replacement (exact). counts: (V,)
-
-    For comparing systems at equal token counts.
-    """
+    """The expected prosodic entropy of `size` of the tokens, drawn without replacement (exact). counts: (V,)"""
     total = int(_total(counts))
     if not 1 <= size <= total:
         raise UserError(f"{size} of {total} tokens asked for: choose a size that the smallest system has")
@@ -152,15 +125,11 @@ def alpha_star(p_real: np.ndarray, p_syn: np.ndarray) -> float:
 
     The slope falls strictly in alpha (unless the sources are equal: 0), so bisection finds its only zero.
     """
-    if mixture_slope(p_real, p_syn, 0.0) <= 0:
-        return 0.0
-    if mixture_slope(p_real, p_syn, 1.0) >= 0:
-        return 1.0
-    low, high = 0.0, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if mixture_slope(p_real, p_syn, middle) > 0 else (low, middle)
-    return (low + high) / 2
+    from scipy.optimize import bisect
+
+    if not has_interior_peak(p_real, p_syn):
+        return float(mixture_slope(p_real, p_syn, 0.0) > 0)
+    return bisect(lambda alpha: mixture_slope(p_real, p_syn, alpha), 0, 1)
 
 
 def diversity(candidates: Sequence[Sequence]) -> np.ndarray:

@@ -2,11 +2,14 @@
 
 One sampler, one temperature, nothing filtered and nothing chosen among. Each row's random numbers follow from the
 utterance's name, so a part of the test set scores as it does within the whole. Left out: Hp over several training seeds
-(`rate` pools everything else).
+(`rate` pools everything else); sound on disk, which the codes give back in seconds.
 """
 
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,14 +18,16 @@ from torch.nn import functional as F
 
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.paths import replacing
 from sebridge_lite.core.seeds import seed_of
+from sebridge_lite.data.codes import read_codes, write_codes
 from sebridge_lite.lm.lm import STOPS, TextSpeechLM, collate, valid
 from sebridge_lite.lm.sampling import SamplerConfig, generate, length_bounds
 from sebridge_lite.measure.bootstrap import entropy_interval, mean_interval
 from sebridge_lite.measure.entropy import diversity, jackknife, prosodic_entropy, rarefied, token_counts
 from sebridge_lite.measure.metrics import calibrated
 from sebridge_lite.measure.scoring import References, score
-from sebridge_lite.measure.stats import UNKNOWN, Interval
+from sebridge_lite.measure.stats import ENDS, UNKNOWN, Interval, columns
 from sebridge_lite.stack.batches import in_batches
 from sebridge_lite.stack.stack import Stack
 
@@ -102,8 +107,6 @@ def evaluate(
     silence: Sequence[int],
     seed: int,
     candidates: int = 1,
-    prefixes: Sequence[torch.Tensor] | None = None,
-    timbres: torch.Tensor | None = None,
     floor: float | None = None,
     mark: str = "",
 ) -> Scores:
@@ -119,13 +122,13 @@ def evaluate(
         )
     test = references.utterances
     texts = [stack.text.encode(mark + utterance.text) for utterance in test]
-    prefixes = [text[:0] for text in texts] if prefixes is None else prefixes
+    prefixes = [text[:0] for text in texts]
     row_seeds = [seed_of(seed, "tokens", utterance.id) for utterance in test]
     groups = generate(model, texts, prefixes, sampler, candidates, row_seeds=row_seeds)
     codes = [row for group in groups for row in group]
     rows = np.repeat(np.arange(len(test)), candidates)
     samples = np.tile(np.arange(candidates), len(test))
-    voices = (references.timbres if timbres is None else timbres)[rows]
+    voices = references.timbres[rows]
     noises = [seed_of(seed, "sound", test[row].id, sample) for row, sample in zip(rows, samples, strict=True)]
     table = score(stack, references, rows, codes, stack.speak(codes, voices, noises), voices, silence)
     table.insert(1, "sample", samples)
@@ -218,3 +221,40 @@ def surprisal(
         return bits.masked_fill(~valid(batch.speech_lengths, bits.shape[1]), 0).sum(1).tolist()
 
     return in_batches(one, codes, PASSED)
+
+
+def plain(summary: dict[str, Interval]) -> dict:
+    """Means with `_low` and `_high`, None where unknown: numbers that JSON knows."""
+    values = {name: value for measure, found in summary.items() for name, value in columns(measure, found).items()}
+    return {name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()}
+
+
+def save_scores(folder: Path, scores: Scores, **about) -> None:
+    """`about`: what else is known of the run, beside the summary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    samples = scores.table["sample"] if "sample" in scores.table else [0] * len(scores.table)
+    names = [f"{name}/{sample}" for name, sample in zip(scores.table["id"], samples, strict=True)]
+    write_codes(folder / "codes.safetensors", names, scores.codes)
+    with replacing(folder / "scores.csv") as temporary:
+        scores.table.to_csv(temporary, index=False, float_format="%.6g")
+    first = next(iter(scores.summary.values()))
+    report = {**about, "texts": first.n, **plain(scores.summary)}
+    with replacing(folder / "summary.json") as temporary:
+        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def load_scores(folder: Path, codes: int) -> tuple[Scores, dict]:
+    """The scores, and all of `summary.json`."""
+    try:
+        report = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        texts = {"id": str, "heard": str}  # "007" and "NA" are names and words here
+        table = pd.read_csv(folder / "scores.csv", dtype=texts, keep_default_na=False, na_values=[""])
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no scores; `dvc repro` makes them") from None
+    if "heard" in table:
+        table["heard"] = table["heard"].fillna("")
+    rows = list(read_codes(folder / "codes.safetensors").values())
+    numbers = {name: math.nan if value is None else value for name, value in report.items()}
+    known = [name for name in report if f"{name}_low" in report]
+    summary = {name: Interval(*(numbers[name + end] for end in ENDS), report["texts"], 1) for name in known}
+    return Scores(table, token_counts(rows, codes), rows, summary), report

@@ -5,7 +5,7 @@ utterances (a few milliseconds each). Left out: keeping decoded sound on disk, s
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +14,13 @@ import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.manifest import Utterance
-from sebridge_lite.measure.metrics import (
-    character_errors,
-    repetition_rate,
-    similarity,
-    tone_errors,
-    word_errors,
-)
+from sebridge_lite.measure.metrics import character_errors, repetition_rate, similarity, tone_errors, word_errors
 from sebridge_lite.measure.prosody import SPEECH_DB, Match, Prosody, describe, f0_match, time_alignment
 from sebridge_lite.stack.protocols import Language, Syllable
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.tracks import Tracks
 
 K = 4  # Eq. 25: five equal tokens are a repetition
-UNKNOWN = {
-    **{field.name: np.nan for field in fields(Prosody)},
-    **{f"f0_{field.name}": np.nan for field in fields(Match)},
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +53,6 @@ def load_references(stack: Stack, utterances: Sequence[Utterance], folder: Path,
 
 def silence_codes(stack: Stack, sounds: Sequence[torch.Tensor]) -> list[int]:
     """Codes that the tokenizer gives to pauses: most of their uses in recordings are silent throughout."""
-
     used, silent = np.zeros((2, stack.codes))
     for codes, energy in zip(stack.tokens(sounds), stack.energies(sounds), strict=True):
         frames = (np.arange(len(energy)) * stack.rate / Tracks.rate).astype(int)  # the token that each frame lies in
@@ -76,11 +65,11 @@ def silence_codes(stack: Stack, sounds: Sequence[torch.Tensor]) -> list[int]:
 
 def melody(reference: Tracks, other: Tracks | None, syllables: int) -> dict:
     """Prosody of one utterance, by itself and against the recording; NaN where there is no sound."""
-    if other is None:
-        return UNKNOWN
-    match = f0_match(reference.f0, other.f0, time_alignment(reference.mel, other.mel))
-    prosody = asdict(describe(other.f0, other.energy, syllables or np.nan))
-    return prosody | {f"f0_{name}": value for name, value in asdict(match).items()}
+    prosody, match = Prosody(*[np.nan] * 6), Match(*[np.nan] * 3)
+    if other is not None:
+        prosody = describe(other.f0, other.energy, syllables or np.nan)
+        match = f0_match(reference.f0, other.f0, time_alignment(reference.mel, other.mel))
+    return asdict(prosody) | {f"f0_{name}": value for name, value in asdict(match).items()}
 
 
 def speaker_similarity(
@@ -122,18 +111,14 @@ def score(
     tracks = stack.tracks(sounds) if tracks is None else tracks
     heard = stack.hear(sounds, references.lang)
     tokens = np.array([len(row) for row in codes])
-    repeats, windows = repetition_rate(codes, K)
-    speech_repeats, speech_windows = repetition_rate(codes, K, silence)
     columns = {
         "id": [references.utterances[row].id for row in rows],
         "seconds": [len(sound) / stack.sample_rate for sound in sounds],
         "tokens": tokens,
         "length_ratio": tokens / references.tokens[rows],
         **errors(references, rows, heard),
-        "repeats": repeats,
-        "windows": windows,
-        "speech_repeats": speech_repeats,
-        "speech_windows": speech_windows,
+        **dict(zip(("repeats", "windows"), repetition_rate(codes, K), strict=True)),
+        **dict(zip(("speech_repeats", "speech_windows"), repetition_rate(codes, K, silence), strict=True)),
         "sim": speaker_similarity(stack, sounds, tracks, timbres),
         "heard": [" ".join(words) for words in heard],
     }

@@ -127,25 +127,16 @@ class Claim:
     source: str
 
 
-def judge(id: str, conditions: Sequence[Condition], params: ClaimsParams) -> Claim:
-    """A claim with its verdict: the only place that decides. A second verdict and its reason belong here."""
-    head, effects = conditions[0].effect, [condition.effect for condition in conditions]
-    return Claim(
-        id,
-        CLAIMS[id].claim,
-        CLAIMS[id].paper,
-        head.mean if _known(head) else None,
-        (head.low, head.high) if _known(head) else None,
-        min(effect.n for effect in effects),
-        min(effect.seeds for effect in effects),
-        combined([verdict(condition, params) for condition in conditions]),
-        f"results/{CLAIMS[id].table}.csv",
-    )
-
-
 def judged(conditions: Mapping[str, Sequence[Condition]], params: ClaimsParams) -> list[Claim]:
-    """Every claim with its verdict; what a profile has not run is not tested."""
-    return [judge(id, some, params) for id, some in conditions.items()]
+    """Every claim with its verdict: the only place that decides. What a profile has not run is not tested."""
+    claims = []
+    for id, some in conditions.items():
+        (claim, paper, table, _), effects = CLAIMS[id], [one.effect for one in some]
+        head, word = effects[0], combined([verdict(one, params) for one in some])
+        ours, interval = (head.mean, (head.low, head.high)) if _known(head) else (None, None)
+        counted = min(effect.n for effect in effects), min(effect.seeds for effect in effects)
+        claims.append(Claim(id, claim, paper, ours, interval, *counted, word, f"results/{table}.csv"))
+    return claims
 
 
 def as_conditions(conditions: Mapping[str, Sequence[Condition]], params: ClaimsParams) -> pd.DataFrame:

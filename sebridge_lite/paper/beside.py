@@ -12,7 +12,7 @@ import pandas as pd
 
 from sebridge_lite.measure.stats import row_range
 from sebridge_lite.paper.evidence import TABLES, read_json
-from sebridge_lite.paper.labels import measure
+from sebridge_lite.paper.figures import measure
 from sebridge_lite.paper.published import NAMES, everything, published
 
 NOT_MADE = "This run has not made it: only the paper's numbers are shown."
@@ -21,13 +21,12 @@ NO_STAND_IN = "Listening scores have no stand-in here: nobody has rated anything
 
 def readable(table: pd.DataFrame, columns: Sequence[str], digits: int = 3) -> pd.DataFrame:
     """Those of the columns that a table has, as text, "value (low to high)" where it has an interval."""
-    shown = {}
-    for name in [name for name in columns if name in table]:
-        known = f"{name}_low" in table
-        shown[name] = [
-            row_range(row, name, spec=f".{digits}g") if known else row[name] for row in table.to_dict("records")
-        ]
-    return pd.DataFrame(shown)
+
+    def text(row: Mapping, name: str):
+        return row_range(row, name, spec=f".{digits}g") if f"{name}_low" in row else row[name]
+
+    rows = table.to_dict("records")
+    return pd.DataFrame({name: [text(row, name) for row in rows] for name in columns if name in table})
 
 
 def beside_paper(

@@ -1,25 +1,57 @@
-"""Figures of tables: curves, effects with intervals, trade-offs. Sounds and maps are in `pictures`.
+"""Figures of tables (curves, effects with intervals, trade-offs), the look of all figures, and how measures are called.
 
 A table has a row for each point and the columns NAME, NAME_low and NAME_high of a measure; a point without an interval
-has no bar. Names, units and colours come from `labels`. Each function returns the Figure.
+has no bar. Sounds and maps are in `pictures`.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import product
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
 from textwrap import fill
 
+import matplotlib.font_manager
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
-from sebridge_lite.paper.labels import ENGINE, OURS, PAPER, PEOPLE, colours, measure, use_style
+# of Okabe and Ito, which colour-blind readers can tell apart
+PEOPLE, ENGINE, OURS, PAPER = "#0072B2", "#D55E00", "#009E73", "0.45"
+FIXED = {"sft": "0.3", "dgsa": OURS, "tdsc": OURS, "ours": OURS, "paper": PAPER, "people": PEOPLE, "engine": ENGINE}
+OTHERS = (PEOPLE, ENGINE, "#CC79A7", "#56B4E9", "#E69F00", "black", "#8C6D31", "#7F3C8D")
+FONTS = ("NotoSansThai-Regular.ttf", "NotoSansLao-Regular.ttf")
+FONT_FOLDER = Path(__file__).with_name("fonts")
 
-__all__ = ["ENGINE", "OURS", "PAPER", "PEOPLE", "colours", "curves", "forest", "frontier", "legend", "use_style"]
-MOST_LABELS = 7  # beside the points of a panel; more cannot be told apart
+# measure: [label with its unit, factor from a table's number to what is shown, digits]
+MEASURES = json.loads(Path(__file__).with_name("measures.json").read_text(encoding="utf-8"))
+MOST = 7  # names of points; more cannot be told apart
 MARKERS = "osXD^vP*"
-PLACES = list(product((9, 16, 24, 34, 46), np.deg2rad([20, 160, -20, -160, 90, -90, 50, 130, -50, -130])))  # of a label
+
+
+def measure(name: str) -> tuple[str, float, int]:
+    """Label, factor and digits of a measure; an unknown one is called by its name. `wer_gain` is the change of `wer`."""
+    unknown = name if " " in name else name.replace("_", " ")
+    label, factor, digits = MEASURES.get(name.removesuffix("_gain"), (unknown, 1, 2))
+    return f"change of {label}" if name.endswith("_gain") else label, factor, digits
+
+
+def colours(names: Iterable[str], other: str | None = None) -> dict[str, str]:
+    """A colour for each name: the start, ours, the paper, people and engines have always the same; `other` is for the rest."""
+    names = list(dict.fromkeys(names))
+    found = {name: colour for name in names for start, colour in FIXED.items() if re.match(f"{start}([s,]|$)", name)}
+    free = cycle([colour for colour in OTHERS if colour not in found.values()])
+    return {name: found[name] if name in found else other or next(free) for name in names}
+
+
+def use_style() -> None:
+    """Sets the look of all figures; call it once a notebook."""
+    for name in FONTS:
+        matplotlib.font_manager.fontManager.addfont(FONT_FOLDER / name)
+    sns.set_theme(style="whitegrid", palette="colorblind")
+    plt.style.use(Path(__file__).with_name("figures.mplstyle"))
 
 
 def _reach(rows: pd.DataFrame, name: str, factor: float) -> np.ndarray | None:
@@ -174,29 +206,6 @@ def forest(
     return figure
 
 
-def _label_beside(
-    axis, points: Mapping[str, tuple[float, float]], named: Sequence[str], colour_of: Mapping[str, str]
-) -> None:
-    """Writes the names in `named` beside their points, where no other name and no other point lies."""
-    axis.figure.draw_without_rendering()  # fixes where points are on the canvas
-    at, frame = [axis.transData.transform(place) for place in points.values()], axis.get_window_extent()
-    taken: list = []
-    look = {"fontsize": 8, "va": "center", "path_effects": [withStroke(linewidth=3, foreground="white")]}
-    for name in named:
-        text = axis.annotate(name, points[name], (0, 0), textcoords="offset points", color=colour_of[name], **look)
-        tried = []
-        for far, angle in PLACES:
-            side = "left" if np.cos(angle) > 0.1 else "right" if np.cos(angle) < -0.1 else "center"
-            text.set(position=(far * np.cos(angle), far * np.sin(angle)), ha=side)
-            box = text.get_window_extent()
-            met = sum(map(box.overlaps, taken)) + sum(box.padded(3).contains(*place) for place in at)
-            met += not (frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1))
-            tried.append((met, len(tried), text.get_position(), side, box))
-        _, _, position, side, box = min(tried)
-        text.set(position=position, ha=side)
-        taken.append(box)
-
-
 def frontier(
     table: pd.DataFrame,
     across: Sequence[str] = ("hp", "f0_std"),
@@ -207,16 +216,14 @@ def frontier(
     """Word error against liveliness, a panel for each measure of `across`: better is to the right and down.
 
     `table` has the columns `variant` and `line`. Rows with the line "point" or "chosen" are systems with both intervals; the
-    first seven of `shown` have their names beside them, all others are grey. "corner" are recordings: a star, or their values
+    first seven of `shown` have names and colours, all others are grey. "corner" are recordings: a star, or their values
     above the panel where they lie outside. "tried" are dots. Any other value is a thin line through its rows by `at`, with an
     arrow at the highest. `limit` is a horizontal line.
     """
     shown = list(dict.fromkeys(table.loc[table["line"] != "corner", "variant"] if shown is None else shown))
-    colour_of = dict.fromkeys(shown, "0.7") | colours(shown[:MOST_LABELS])
+    colour_of = dict.fromkeys(shown, "0.7") | colours(shown[:MOST])
     inner = table[table["line"].ne("corner") & table["variant"].isin(shown)]
     inner = inner.sort_values("at") if "at" in inner else inner
-    systems = inner[inner["line"].isin(["point", "chosen"])].drop_duplicates("variant").set_index("variant")
-    named = [name for name in shown[:MOST_LABELS] if name in systems.index]
     figure, axes = plt.subplots(1, len(across), figsize=(5 * len(across), 4), sharey=True, squeeze=False)
     label, factor, _ = measure(up)
     axes[0, 0].set_ylabel(label)
@@ -225,6 +232,7 @@ def frontier(
         for (variant, kind), own in inner.groupby(["variant", "line"], sort=False):
             x, y, style = by * own[name], factor * own[up], {"color": colour_of[variant]}
             if kind in ("point", "chosen"):
+                style |= {"label": variant if variant in shown[:MOST] else None}
                 axis.errorbar(x, y, _reach(own, up, factor), _reach(own, name, by), "o", capsize=2, lw=1, **style)
             elif kind == "tried":
                 axis.plot(x, y, ".", alpha=0.6, **style)
@@ -243,7 +251,4 @@ def frontier(
                 outside.append(f"{who} at {x:.2f}, {y:.1f} %")
         axis.set_title("\n".join(["outside the panel:", *outside] if outside else []), fontsize=8, loc="left")
     legend(figure, axes.flat)
-    for axis, name in zip(axes[0], across, strict=True):
-        at = zip(measure(name)[1] * systems[name], factor * systems[up], strict=True)
-        _label_beside(axis, dict(zip(systems.index, at, strict=True)), named, colour_of)
     return figure

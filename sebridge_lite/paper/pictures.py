@@ -9,8 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from sebridge_lite.paper.figures import legend
-from sebridge_lite.paper.labels import ENGINE, OURS, PAPER, PEOPLE, colours
+from sebridge_lite.paper.figures import ENGINE, OURS, PAPER, PEOPLE, colours, legend
 from sebridge_lite.stack.tracks import Tracks
 
 PARTS = {"special": "0.8", "text": "#F0E442", "prefix": "#CC79A7", "speech": "#56B4E9"}

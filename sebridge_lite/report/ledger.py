@@ -12,7 +12,7 @@ from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure import verdicts
 from sebridge_lite.measure.stats import UNKNOWN, value_range
 from sebridge_lite.measure.verdicts import CLAIMS
-from sebridge_lite.paper import labels
+from sebridge_lite.paper import figures
 
 VERDICTS = (verdicts.REPRODUCED, verdicts.NOT_REPRODUCED, verdicts.CONTRADICTED, verdicts.NOT_TESTED)
 
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 def ledger_row(id: str, found: Mapping | None, params: ClaimsParams) -> Row:
     """The row of a claim. found: its row of claims.json, if there is one"""
     head = verdicts.conditions_of(CLAIMS[id].conditions, lambda what, measure: UNKNOWN)[0]
-    label, by, digits = labels.measure(head.measure)
+    label, by, digits = figures.measure(head.measure)
     name, _, unit = label.partition(", ")
     unit, least = unit.replace("%", "points"), verdicts.smallest(head.measure, params)
     about = {"id": id, "claim": CLAIMS[id].claim, "paper": CLAIMS[id].paper, "wanted": head.wanted}

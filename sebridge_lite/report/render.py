@@ -13,7 +13,7 @@ import jinja2
 
 from sebridge_lite.core import paths
 from sebridge_lite.measure.stats import row_range, value_range
-from sebridge_lite.paper.labels import FONT_FOLDER, FONTS, measure
+from sebridge_lite.paper.figures import FONT_FOLDER, FONTS, measure
 
 TEMPLATES = Path(__file__).with_name("templates")
 

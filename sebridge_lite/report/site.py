@@ -23,8 +23,7 @@ from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening import LOUD, levelled
 from sebridge_lite.measure import effects
 from sebridge_lite.paper.evidence import evidence_claims
-from sebridge_lite.paper.figures import curves
-from sebridge_lite.paper.labels import FIXED, use_style
+from sebridge_lite.paper.figures import FIXED, curves, use_style
 from sebridge_lite.paper.published import NAMES, published
 from sebridge_lite.report.claims import judged_run, read_table
 from sebridge_lite.report.ledger import VERDICTS

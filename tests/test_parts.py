@@ -14,7 +14,7 @@ from sebridge_lite.experiments import parts
 from sebridge_lite.lm.lm import LMConfig
 from sebridge_lite.lm.sft import styled_batch
 from sebridge_lite.stack.parts import FOLDERS, NETWORKS, part_file
-from sebridge_lite.stack.studio import load_stack
+from sebridge_lite.stack.stacks import load_stack
 from sebridge_lite.stack.weights import load_config
 from sebridge_lite.studio.teach import examine_parts, train_parts
 from sebridge_lite.studio.teach.material import at_50_hz
@@ -96,7 +96,7 @@ def test_the_parts_that_travel_are_complete_small_and_of_the_sizes_that_the_para
 
 def test_judges_and_re_synthesis_are_as_good_as_the_metrics_say(metrics):
     group, _ = examine_parts.held_out("th", 24, 3, seed=5)
-    counts, _ = examine_parts.judge_report(load_stack(["th"], "cpu"), "th", group)
+    counts, _ = examine_parts.judge_report(load_stack(["th"], device="cpu"), "th", group)
     report = {name: wrong / total for name, (wrong, total) in counts.items()}
     assert report["score"] == pytest.approx(metrics["score_wer_people_th"], abs=0.08)
     assert report["select"] == pytest.approx(metrics["select_wer_people_th"], abs=0.12)

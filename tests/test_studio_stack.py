@@ -6,7 +6,7 @@ from tiny import CODES, tiny_parts, tiny_stack
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.stack.parts import FOLDERS, part_file
-from sebridge_lite.stack.studio import load_stack
+from sebridge_lite.stack.stacks import load_stack
 from sebridge_lite.stack.weights import save_model
 
 
@@ -20,7 +20,7 @@ def keep(folder, *names):
 def test_a_stage_that_uses_no_judge_opens_no_judge_s_file(project, tmp_path, monkeypatch):
     monkeypatch.setenv("SEBRIDGE_PARTS", str(tmp_path))
     keep(tmp_path, "tokenizer")
-    stack, sound = load_stack(["th"], "cpu"), torch.rand(6_400) - 0.5
+    stack, sound = load_stack(["th"], device="cpu"), torch.rand(6_400) - 0.5
     assert stack.codes == CODES
     (codes,) = stack.tokens([sound])
     assert torch.equal(codes, tiny_stack(["th"]).tokens([sound])[0])

@@ -116,12 +116,16 @@ def build(section: type, tree: object, file: str, prefix: str = ""):
     if not isinstance(tree, dict):
         raise UserError(f"{file}: {prefix.rstrip('.') or 'the file'}: {tree!r} is not a section with keys")
     kinds = typing.get_type_hints(section)
-    rules = {spec.name: spec.metadata for spec in dataclasses.fields(section)}
+    specs = dataclasses.fields(section)
+    rules = {spec.name: spec.metadata for spec in specs}
+    optional = {spec.name for spec in specs if spec.default is not dataclasses.MISSING}
     if unknown := [key for key in tree if key not in rules]:
         raise UserError(f"{file}: {prefix}{unknown[0]}: unknown key; known here: {', '.join(rules)}")
     values = {}
     for name, rule in rules.items():
         kind, where = kinds[name], f"{file}: {prefix}{name}"
+        if name not in tree and name in optional:
+            continue
         if name not in tree:
             raise UserError(f"{where}: missing; {allowed(rule, kind)}")
         if dataclasses.is_dataclass(kind):

@@ -23,7 +23,7 @@ from sebridge_lite.data.sets import PLACES, load_set, set_folder
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, load_backbone
 from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.stack.stack import Stack
-from sebridge_lite.stack.studio import load_stack
+from sebridge_lite.stack.stacks import load_stack
 from sebridge_lite.stack.weights import load_model
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
     parts/{tokenizer, speaker, flow, vocoder, backbone}, judges/select/select_judge, judges/score/score_judge
 
-`SEBRIDGE_PARTS` names the folder that holds `parts/` and `judges/`; else it is this run's own `artifacts/`, else the
-project's. The backbone is a text-speech LM, which `lm/` reads.
+`SEBRIDGE_PARTS` names the folder that holds `parts/` and `judges/`; else it is this run's `artifacts/own/`, for parts
+that your own speech has taught, then its `artifacts/`, then the project's. The backbone is a text-speech LM, which `lm/` reads.
 """
 
 import os
@@ -19,6 +19,7 @@ from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
 from sebridge_lite.stack.weights import load_model
 
+OWN = "own"  # the folder of the parts that your own speech has taught; those that are not there are the embedded ones
 NETWORKS = {
     "tokenizer": (Tokenizer, TokenizerConfig),
     "speaker": (SpeakerEncoder, SpeakerConfig),
@@ -38,7 +39,7 @@ FOLDERS = dict.fromkeys(NETWORKS, "parts") | {
 def part_file(name: str) -> Path:
     """The place of a part, without its ending; where nobody has made it, the place where it should be."""
     given = os.environ.get("SEBRIDGE_PARTS")
-    homes = [Path(given)] if given else [paths.artifacts(), paths.root() / "artifacts"]
+    homes = [Path(given)] if given else [paths.artifacts(OWN), paths.artifacts(), paths.root() / "artifacts"]
     files = [home / FOLDERS[name] / name for home in homes]
     return next((file for file in files if file.with_suffix(".safetensors").is_file()), files[-1])
 

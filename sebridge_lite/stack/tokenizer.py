@@ -17,7 +17,6 @@ from torch import nn
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import within
 from sebridge_lite.stack.layers import STEPS, Block, Halve, check_codes, masked_mean, standardise, valid
-from sebridge_lite.studio.units import UNITS
 
 PROSODY = 3  # log F0 relative to the speaker, voicing, energy
 
@@ -62,6 +61,7 @@ class TokenizerConfig:
     blocks: int = within(1)  # before the bottleneck
     speaker_width: int = within(1)
     speakers: int = within(0, 0)  # of an adversary, which is gone; the trained parts' settings still have the line
+    units: int = 60  # what the first head tells apart, the blank included; the embedded parts' settings lack the line
 
 
 class Tokenizer(nn.Module):
@@ -76,7 +76,7 @@ class Tokenizer(nn.Module):
         self.fsq = FSQ(config.levels)
         self.expand = nn.Linear(len(config.levels), width)
         self.decoder = nn.ModuleList(Block(width) for _ in range(2))
-        self.phones = nn.Linear(width, STEPS * len(UNITS))
+        self.phones = nn.Linear(width, STEPS * config.units)
         self.prosody = nn.Sequential(
             nn.Linear(width + config.speaker_width, width), nn.SiLU(), nn.Linear(width, STEPS * PROSODY)
         )

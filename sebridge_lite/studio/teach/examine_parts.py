@@ -20,7 +20,7 @@ from sebridge_lite.stack.batches import cut, in_batches
 from sebridge_lite.stack.layers import STEPS, valid
 from sebridge_lite.stack.speaker import eer
 from sebridge_lite.stack.stack import Stack
-from sebridge_lite.stack.studio import mels
+from sebridge_lite.stack.trained import mels
 from sebridge_lite.stack.vocoder import mel_bank
 from sebridge_lite.studio.teach.losses import heads
 from sebridge_lite.studio.teach.material import at_50_hz, render_material

@@ -13,7 +13,6 @@ from sebridge_lite.stack.recogniser import SoundJudge, TokenJudge
 from sebridge_lite.stack.speaker import SpeakerEncoder
 from sebridge_lite.stack.tokenizer import PROSODY, Tokenizer
 from sebridge_lite.stack.vocoder import F0_MEAN, F0_STD, MEL_MEAN, MEL_STD, Vocoder
-from sebridge_lite.studio.units import UNITS
 
 RESOLUTIONS = (256, 512, 1024)
 
@@ -55,7 +54,7 @@ def heads(model: Tokenizer, values: Tensor, lengths: Tensor, speaker: Tensor) ->
     mask, x = valid(lengths, values.shape[1]), model.expand(values)
     for block in model.decoder:
         x = block(x, mask)
-    units = model.phones(x).view(len(x), -1, len(UNITS)).float().log_softmax(-1)
+    units = model.phones(x).view(len(x), -1, model.config.units).float().log_softmax(-1)
     given = torch.cat([x, speaker[:, None].expand(-1, x.shape[1], -1)], -1)
     return units, model.prosody(given).view(len(x), -1, PROSODY).float()
 

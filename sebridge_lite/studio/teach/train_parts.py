@@ -32,8 +32,8 @@ from sebridge_lite.stack.flow import Flow, FlowConfig, decode
 from sebridge_lite.stack.parts import FOLDERS
 from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
 from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
-from sebridge_lite.stack.studio import DECODING
 from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
+from sebridge_lite.stack.trained import DECODING
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
 from sebridge_lite.stack.weights import load_model, save_model
 from sebridge_lite.studio.teach import material as mat

@@ -1,0 +1,109 @@
+"""Judges by name: recognisers that others have trained. They hear sound, in any language that they were taught.
+
+    own                      the recogniser that the stack brings
+    faster-whisper:FOLDER    a Whisper in CTranslate2's form, from a folder; needs `pip install 'sebridge_lite[real]'`
+    whisper:NAME             a Whisper of transformers, from the hub or from a folder
+    ctc:NAME                 any recogniser of transformers' AutoModelForCTC, from the hub or from a folder
+
+What a judge hears is normalised and cut into words as the transcripts are. Left out: time stamps, beam search, prompts.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.stack.protocols import Language
+
+RATE = 16_000  # what all of these recognisers take
+AT_ONCE = 8  # sounds in a batch
+Listen = Callable[[Sequence[torch.Tensor], str], list[str]]  # sounds and a language to texts
+
+
+@dataclass(frozen=True)
+class NamedJudge:
+    """A recogniser of whole texts."""
+
+    name: str
+    listen: Listen
+    languages: Mapping[str, Language]
+    hears: str = "sound"
+
+    def words(self, inputs: Sequence[torch.Tensor], lang: str) -> list[list[str]]:
+        """The words of each sound."""
+        known, heard = self.languages[lang], []
+        for first in range(0, len(inputs), AT_ONCE):
+            heard += self.listen(inputs[first : first + AT_ONCE], lang)
+        return [list(known.segment(known.normalise(text))) for text in heard]
+
+
+def faster_whisper(folder: str, device: torch.device) -> Listen:
+    if not find_spec("faster_whisper"):
+        raise UserError("judge faster-whisper: not installed; `pip install 'sebridge_lite[real]'` brings it")
+    if not Path(folder, "model.bin").is_file():
+        raise UserError(f"judge faster-whisper:{folder}: no model.bin there; name a folder of CTranslate2's Whisper")
+    from faster_whisper import WhisperModel
+
+    model = WhisperModel(folder, device=device.type, compute_type="default" if device.type == "cuda" else "int8")
+
+    def listen(sounds: Sequence[torch.Tensor], lang: str) -> list[str]:
+        how = {"language": lang, "beam_size": 1, "condition_on_previous_text": False, "without_timestamps": True}
+        heard = [model.transcribe(sound.numpy(), temperature=0.0, **how)[0] for sound in sounds]
+        return ["".join(part.text for part in parts) for parts in heard]
+
+    return listen
+
+
+def _from_hub(what: str, name: str, load: Callable):
+    try:
+        return load()
+    except (OSError, ValueError) as error:
+        why = str(error).splitlines()[0][:120]
+        raise UserError(
+            f"judge {what}:{name}: cannot be loaded ({why}); give its name on the hub, or a folder"
+        ) from None
+
+
+def whisper(name: str, device: torch.device) -> Listen:
+    from transformers import AutoProcessor, WhisperForConditionalGeneration
+
+    processor = _from_hub("whisper", name, lambda: AutoProcessor.from_pretrained(name))
+    model = _from_hub("whisper", name, lambda: WhisperForConditionalGeneration.from_pretrained(name)).to(device).eval()
+
+    @torch.no_grad()
+    def listen(sounds: Sequence[torch.Tensor], lang: str) -> list[str]:
+        rows = [sound.numpy() for sound in sounds]
+        inputs = processor(rows, sampling_rate=RATE, return_tensors="pt", return_attention_mask=True).to(device)
+        ids = model.generate(**inputs, language=lang, task="transcribe", do_sample=False, num_beams=1)
+        return processor.batch_decode(ids, skip_special_tokens=True)
+
+    return listen
+
+
+def ctc(name: str, device: torch.device) -> Listen:
+    from transformers import AutoModelForCTC, AutoProcessor
+
+    processor = _from_hub("ctc", name, lambda: AutoProcessor.from_pretrained(name))
+    model = _from_hub("ctc", name, lambda: AutoModelForCTC.from_pretrained(name)).to(device).eval()
+
+    @torch.no_grad()
+    def listen(sounds: Sequence[torch.Tensor], lang: str) -> list[str]:
+        rows = [sound.numpy() for sound in sounds]
+        inputs = processor(rows, sampling_rate=RATE, return_tensors="pt", padding=True).to(device)
+        return processor.batch_decode(model(**inputs).logits.argmax(-1))
+
+    return listen
+
+
+LOADERS = {"faster-whisper": faster_whisper, "whisper": whisper, "ctc": ctc}
+
+
+def named_judge(name: str, languages: Mapping[str, Language], device: torch.device) -> NamedJudge:
+    """The recogniser of a name such as `ctc:facebook/mms-1b-all`."""
+    kind, _, place = name.partition(":")
+    if kind not in LOADERS or not place:
+        raise UserError(f"judge '{name}': give own, or one of {', '.join(f'{kind}:NAME' for kind in LOADERS)}")
+    return NamedJudge(name, LOADERS[kind](place, device), languages)

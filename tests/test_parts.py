@@ -13,9 +13,8 @@ from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments import parts
 from sebridge_lite.lm.lm import LMConfig
 from sebridge_lite.lm.sft import styled_batch
-from sebridge_lite.stack.parts import FOLDERS, NETWORKS, part_file
+from sebridge_lite.stack.parts import FOLDERS, NETWORKS, load_config, part_file
 from sebridge_lite.stack.stacks import load_stack
-from sebridge_lite.stack.weights import load_config
 from sebridge_lite.studio.teach import examine_parts, train_parts
 from sebridge_lite.studio.teach.material import at_50_hz
 

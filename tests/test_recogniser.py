@@ -16,7 +16,7 @@ from sebridge_lite.stack.recogniser import (
 )
 from sebridge_lite.stack.wordgraph import WordGraph
 from sebridge_lite.studio.teach.examine_parts import greedy
-from sebridge_lite.studio.teach.losses import JudgeBatch, judge_loss, spoilt
+from sebridge_lite.studio.teach.losses import Batch, judge_loss, spoilt
 
 TOKENS = TokenJudgeConfig(codes=30, symbols=5, embedding=16, hidden=16, dropout=0.0, noise=0.0)
 SOUND = SoundJudgeConfig(symbols=5, width=16, blocks=2, hidden=8, dropout=0.0, time_mask=0, band_mask=0)
@@ -57,7 +57,9 @@ def test_padding_never_changes_what_a_judge_hears(config):
 @pytest.mark.parametrize("config", [TOKENS, SOUND], ids=["tokens", "sound"])
 def test_a_judge_learns_two_utterances_by_heart(config):
     x, lengths = inputs(config, 24, 16)
-    batch = JudgeBatch(x, lengths, torch.tensor([[1, 2, 2, 5], [3, 4, 0, 0]]), torch.tensor([4, 2]))
+    batch = Batch(
+        x, lengths=lengths, units=torch.tensor([[1, 2, 2, 5], [3, 4, 0, 0]]), unit_lengths=torch.tensor([4, 2])
+    )
     model = judge(config).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-2)
     for _ in range(200):
@@ -72,7 +74,7 @@ def test_a_judge_learns_two_utterances_by_heart(config):
 def test_units_too_many_for_their_sound_are_counted_and_not_infinite():
     x, lengths = inputs(TOKENS, 2)
     units = torch.tensor([[1, 2, 3, 4, 5, 1, 2]])
-    loss, _, parts = judge_loss(judge(TOKENS), JudgeBatch(x, lengths, units, torch.tensor([7])))
+    loss, _, parts = judge_loss(judge(TOKENS), Batch(x, lengths=lengths, units=units, unit_lengths=torch.tensor([7])))
     assert loss == 0
     assert parts["too_short"] == 1
 

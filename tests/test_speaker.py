@@ -8,7 +8,7 @@ import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder, eer, embed
-from sebridge_lite.studio.teach.losses import SpeakerBatch, speaker_loss
+from sebridge_lite.studio.teach.losses import Batch, speaker_loss
 
 CONFIG = SpeakerConfig(width=24, blocks=2, embedding=8, speakers=3, margin=0.2, scale=10.0)
 
@@ -18,14 +18,14 @@ def encoder() -> SpeakerEncoder:
     return SpeakerEncoder(CONFIG).eval()
 
 
-def crowd(count: int, seed: int, frames: int = 40) -> SpeakerBatch:
+def crowd(count: int, seed: int, frames: int = 40) -> Batch:
     """Three people who differ by where the spectrum is strong."""
     generator = torch.Generator().manual_seed(seed)
     speaker = torch.arange(count) % 3
     mel = torch.randn(count, frames, 80, generator=generator) - 5
     for row, who in enumerate(speaker.tolist()):
         mel[row, :, 20 * who : 20 * who + 20] += 1.5
-    return SpeakerBatch(mel, torch.full((count,), frames), speaker)
+    return Batch(mel=mel, lengths=torch.full((count,), frames), speaker=speaker)
 
 
 def test_an_embedding_has_length_one_and_padding_never_changes_it():

@@ -5,9 +5,8 @@ import torch
 from tiny import CODES, tiny_parts, tiny_stack
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.stack.parts import FOLDERS, part_file
+from sebridge_lite.stack.parts import FOLDERS, part_file, save_model
 from sebridge_lite.stack.stacks import load_stack
-from sebridge_lite.stack.weights import save_model
 
 
 def keep(folder, *names):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.stack.tokenizer import FSQ, Tokenizer, TokenizerConfig
 from sebridge_lite.studio.lexicon import Syllable, Word
-from sebridge_lite.studio.teach.losses import TokenizerBatch, tokenizer_loss
+from sebridge_lite.studio.teach.losses import Batch, tokenizer_loss
 from sebridge_lite.studio.units import INDEX, UNITS, spoken_units, word_units
 
 CONFIG = TokenizerConfig(levels=(3,) * 6, width=24, blocks=2, speaker_width=4, speakers=0)
@@ -28,11 +28,12 @@ def mels(*lengths: int) -> tuple[torch.Tensor, torch.Tensor]:
     return mel, torch.tensor(lengths)
 
 
-def batch() -> TokenizerBatch:
+def batch() -> Batch:
     mel, lengths = mels(40, 26)
     units = torch.tensor([[INDEX["m"], INDEX["aː"], INDEX["th:M"]], [INDEX["k"], INDEX["a"], 0]])
     frames = torch.zeros(2, 40)
-    return TokenizerBatch(mel, lengths, units, torch.tensor([3, 2]), frames, frames > -1, frames, torch.zeros(2, 4))
+    heard = {"pitch": frames, "voiced": frames > -1, "energy": frames, "timbre": torch.zeros(2, 4)}
+    return Batch(mel=mel, lengths=lengths, units=units, unit_lengths=torch.tensor([3, 2]), **heard)
 
 
 @settings(max_examples=30, deadline=None)

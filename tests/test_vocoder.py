@@ -14,7 +14,7 @@ from sebridge_lite.stack.vocoder import (
     VocoderConfig,
     pulses,
 )
-from sebridge_lite.studio.teach.losses import VocoderBatch, vocoder_loss
+from sebridge_lite.studio.teach.losses import Batch, vocoder_loss
 
 CONFIG = VocoderConfig(width=24, blocks=2)
 
@@ -82,7 +82,7 @@ def test_a_pitch_that_is_given_is_the_pitch_of_the_sound():
 def test_training_brings_the_sound_nearer_and_finds_its_pitch():
     pitches = [110.0, 140.0, 170.0, 220.0]
     audio = torch.cat([buzz(hertz, 24) for hertz in pitches])
-    target = VocoderBatch(audio, log_mel(audio), torch.tensor(pitches)[:, None].expand(-1, 24))
+    target = Batch(audio=audio, mel=log_mel(audio), f0=torch.tensor(pitches)[:, None].expand(-1, 24))
     model = vocoder().train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     first = vocoder_loss(model, target)[0].item()

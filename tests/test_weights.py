@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.stack.weights import load_config, load_model, save_model
+from sebridge_lite.stack.parts import load_config, load_model, save_model
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def tiny_parts() -> Parts:
 
 
 def tiny_stack(languages: Sequence[str], steps: int = 1) -> Stack:
-    return studio_stack(tiny_parts(), languages, DecodeConfig(steps, solver="euler", noise=0.2, guidance=0.0))
+    return studio_stack(tiny_parts(), languages, DecodeConfig(steps, solver="euler", noise=0.2))
 
 
 def tiny_config(text_vocab: int, codes: int = CODES, pace: float = 2.5) -> LMConfig:

@@ -13,8 +13,8 @@ from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.experiments import align, choose, pairs
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.sft import policy_folder
+from sebridge_lite.stack.parts import save_model
 from sebridge_lite.stack.stack import Stack
-from sebridge_lite.stack.weights import save_model
 from sebridge_lite.studio.voices import people
 
 SMOKE = load_params(ROOT / "params" / "smoke.yaml")

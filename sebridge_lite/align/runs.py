@@ -9,7 +9,7 @@ from sebridge_lite.align.methods import Method
 from sebridge_lite.core.params import Params
 from sebridge_lite.lm.lm import TextSpeechLM, merge_lora
 from sebridge_lite.lm.train import TrainConfig
-from sebridge_lite.stack.weights import save_model
+from sebridge_lite.stack.parts import save_model
 
 
 def constant(steps: int, lr: float, warmup: int, save_every: int, seed: int) -> TrainConfig:

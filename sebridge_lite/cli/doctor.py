@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from sebridge_lite.core import paths
+from sebridge_lite.core.device import memory_gib
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.memory import memory_gib
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments.account import PACKAGES, parts_code, version
 

@@ -196,9 +196,7 @@ class Params(Section):
     roles: RolesParams = field()  # which language plays which part; it may be the same one
     cells: CellsParams = field()  # what is trained, and what is only decoded: the names in the matrices of dvc.yaml
     corpus: CorpusParams = field()  # 01_world (Sec. 2: a fixed amount of real speech, and synthetic speech added to it)
-    pretrain: PretrainParams = (
-        field()
-    )  # what stands for the paper's downloads: tokenizer, judges, backbone ... (Table 10)
+    pretrain: PretrainParams = field()  # what stands for the paper's downloads: tokenizer, judges, backbone ...
     tokens: study.TokensParams = field()  # 02_tokens
     speech_lm: study.SpeechLMParams = field()  # 03_text_speech_lm
     decoder: study.DecoderParams = field()  # 04_flow_decoder
@@ -209,9 +207,7 @@ class Params(Section):
     scaling: study.ScalingParams = field()  # 06_scaling
     erosion: study.ErosionParams = field()  # 07_erosion
     worlds: study.WorldsParams = field()  # the other worlds of 07_erosion, and how policies are trained and heard there
-    claims: ClaimsParams = (
-        field()
-    )  # how much evidence a verdict needs, and each measure's smallest effect worth the name
+    claims: ClaimsParams = field()  # how much evidence a verdict needs, and each measure's smallest effect
     align: AlignParams = field()  # DGSA, what it is compared with, and its ablations (Sec. 3, Tables 3 and 7)
     tdsc: TdscParams = field()  # TDSC, likewise (Sec. 4, Tables 4, 8, 9 and 12)
     systems: study.SystemsParams = field()  # 11_systems_and_cloning (Sec. 5.5, Tables 5 and 6)

@@ -9,22 +9,16 @@ import functools
 import importlib.abc
 import importlib.machinery
 import sys
-import types
-from collections.abc import Callable
 
 EXTENSION = "torchaudio._extension"
 
 
-def _unavailable(*_args, **_kwargs):
-    raise RuntimeError("this torchaudio has no compiled extension; install the build that matches your torch")
-
-
-def _tolerant(execute: Callable, module: types.ModuleType) -> None:
+def _tolerant(execute, module) -> None:
     try:
         execute(module)
     except (OSError, ImportError, RuntimeError):
         module._IS_TORCHAUDIO_EXT_AVAILABLE = module._IS_ALIGN_AVAILABLE = False
-        module.fail_if_no_align = lambda _function: _unavailable
+        module.fail_if_no_align = lambda function: function
 
 
 class _Guard(importlib.abc.MetaPathFinder):
@@ -36,6 +30,5 @@ class _Guard(importlib.abc.MetaPathFinder):
 
 
 def install_guard() -> None:
-    """Costs nothing until torchaudio is imported; a second call changes nothing."""
-    if not any(isinstance(finder, _Guard) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Guard())
+    """Costs nothing until torchaudio is imported."""
+    sys.meta_path.insert(0, _Guard())

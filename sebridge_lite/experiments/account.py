@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash
-from sebridge_lite.core.memory import memory_gib, peak_memory_gib
+from sebridge_lite.core.device import memory_gib, peak_memory_gib
 from sebridge_lite.core.params import Params
 
 NAME = "account.json"

@@ -22,9 +22,9 @@ from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.sets import PLACES, load_set, set_folder
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, load_backbone
 from sebridge_lite.lm.sampling import SamplerConfig, generate
+from sebridge_lite.stack.parts import load_model
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.stacks import load_stack
-from sebridge_lite.stack.weights import load_model
 
 if TYPE_CHECKING:
     from sebridge_lite.measure.evaluate import Scores

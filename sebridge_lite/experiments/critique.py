@@ -33,7 +33,7 @@ from sebridge_lite.experiments.bench import Bench, load_bench, made, read_json, 
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.entropy import diversity
-from sebridge_lite.stack.weights import save_model
+from sebridge_lite.stack.parts import save_model
 from sebridge_lite.studio.texts import load_language, sentences
 
 START = "sft"  # the system that all others start from

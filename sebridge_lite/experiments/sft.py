@@ -25,7 +25,7 @@ from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, ups
 from sebridge_lite.experiments.bench import Bench, load_bench, write_json
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sft import fine_tune
-from sebridge_lite.stack.weights import save_model
+from sebridge_lite.stack.parts import save_model
 
 DESIGNS = ("additive", "kept", "substitution", "upsampled", "tagged")
 REAL, SYNTHETIC = "1", "0"  # marks of the source; the texts of the studio world hold no digits

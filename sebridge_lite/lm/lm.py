@@ -22,8 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import within
 from sebridge_lite.stack.layers import valid
-from sebridge_lite.stack.parts import part_file
-from sebridge_lite.stack.weights import load_model
+from sebridge_lite.stack.parts import load_model, part_file
 
 SOS, TASK = 0, 1
 STOPS = 3  # eos, unused, fill: the three rows after the speech vocabulary

@@ -16,8 +16,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.measure.metrics import character_errors, repetition_rate, similarity, tone_errors, word_errors
 from sebridge_lite.measure.prosody import SPEECH_DB, Match, Prosody, describe, f0_match, time_alignment
-from sebridge_lite.stack.protocols import Language, Syllable
-from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.stack import Language, Stack, Syllable
 from sebridge_lite.stack.tracks import Tracks
 
 K = 4  # Eq. 25: five equal tokens are a repetition

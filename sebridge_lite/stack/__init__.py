@@ -1,1 +1,1 @@
-"""What the paper downloads: tokenizer, decoder, judges and speaker encoder, behind one set of protocols."""
+"""What the paper downloads: tokenizer, decoder, judges and speaker encoder, behind one facade."""

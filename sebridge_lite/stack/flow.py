@@ -3,8 +3,7 @@
 A velocity carries x0 to mel x1 on straight lines, x_t = (1 - t) x0 + t x1 with velocity x1 - x0: the optimal-transport path.
 Tokens and `e_timbre` first make a pitch contour and, over its harmonics, a mean mel; each has a loss of its own. x0 is that
 mean plus a little noise, not noise alone: in a trial of two minutes a judge missed 56 % of the words in the mean, and 79 % in
-what a flow from noise made of it. Hiding the mean now and then in training makes classifier-free guidance possible. Left
-out: causal chunks for streaming, attention.
+what a flow from noise made of it. Left out: causal chunks for streaming, attention, classifier-free guidance.
 """
 
 import math
@@ -54,7 +53,6 @@ class DecodeConfig:
     steps: int = within(1, 1_000)
     solver: str = one_of(*SOLVERS)
     noise: float = within(0, 1)  # as `FlowConfig.noise`, at most that: 0 is clearest, 0.5 wrecks what a judge hears
-    guidance: float = within(0, 10)  # 0: none, and half the work
 
 
 class Flow(nn.Module):
@@ -133,17 +131,13 @@ def decode(
     Each row's noise follows from its own seed. Left out: a prompt, whose frames the network could be given.
     """
     model.eval()
-    size, frames = len(codes), 2 * codes.shape[1]
+    frames = 2 * codes.shape[1]
     mask = valid(2 * token_lengths, frames)
-    given, is_given = torch.zeros(size, frames, 80, device=codes.device), torch.zeros_like(mask)
     mean, pitch = model.expect(codes, token_lengths, timbre)
+    given, is_given = torch.zeros_like(mean), torch.zeros_like(mask)
 
     def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
-        times = torch.full((size,), t, device=x.device)
-        v = model(x, times, mean, given, is_given, mask)
-        if not config.guidance:
-            return v
-        return v + config.guidance * (v - model(x, times, torch.zeros_like(mean), given, is_given, mask))
+        return model(x, torch.full((len(x),), t, device=x.device), mean, given, is_given, mask)
 
     x0 = mean + _noise(2 * token_lengths, frames, seeds).to(codes.device) * config.noise
     mel = SOLVERS[config.solver](velocity, x0, config.steps)

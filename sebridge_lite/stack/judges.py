@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.stack.protocols import Language
+from sebridge_lite.stack.stack import Language
 
 RATE = 16_000  # what all of these recognisers take
 AT_ONCE = 8  # sounds in a batch

@@ -39,14 +39,12 @@ class Block(nn.Module):
     `shift` (B, D) or (B, T, D) is added before the mixing: the way in for time, speaker, or the utterance's mean.
     """
 
-    def __init__(self, width: int, kernel: int = 7, dilation: int = 1, expand: int = 3):
+    def __init__(self, width: int, dilation: int = 1):
         super().__init__()
-        self.over_time = nn.Conv1d(
-            width, width, kernel, padding=kernel // 2 * dilation, dilation=dilation, groups=width
-        )
+        self.over_time = nn.Conv1d(width, width, 7, padding=3 * dilation, dilation=dilation, groups=width)
         self.norm = nn.LayerNorm(width)
-        self.up = nn.Linear(width, expand * width)
-        self.down = nn.Linear(expand * width, width)
+        self.up = nn.Linear(width, 3 * width)
+        self.down = nn.Linear(3 * width, width)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor, shift: torch.Tensor | None = None) -> torch.Tensor:
         keep = mask[..., None]
@@ -59,9 +57,9 @@ class Block(nn.Module):
 class Halve(nn.Module):
     """Two frames become one, 50 Hz to 25 Hz. (B, T, in) -> (B, ceil(T / 2), out)"""
 
-    def __init__(self, inputs: int, width: int, kernel: int = 5):
+    def __init__(self, inputs: int, width: int):
         super().__init__()
-        self.conv = nn.Conv1d(inputs, width, kernel, stride=2, padding=kernel // 2)
+        self.conv = nn.Conv1d(inputs, width, 5, stride=2, padding=2)
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = x * valid(lengths, x.shape[1])[..., None]

@@ -16,8 +16,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.languages import Language, language
 from sebridge_lite.stack.parts import OWN, Parts
-from sebridge_lite.stack.protocols import Syllable
-from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.stack import Stack, Syllable
 from sebridge_lite.stack.trained import DECODING, TrainedDecoder, TrainedJudge, TrainedSpeaker, TrainedTokenizer
 from sebridge_lite.stack.wordgraph import WordGraph
 

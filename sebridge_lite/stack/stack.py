@@ -1,5 +1,8 @@
 """The seam: all that policies, measures and notebooks know of text, speech tokens, voices and judges.
 
+Whoever provides the six parts named here lets the same policies be trained and scored on other speech. Sounds are (N,) float32
+at the stack's sampling rate, codes (S,) long, voices (E,); lists of them in, lists out.
+
 `read` is the judge that *selects*, `hear` the one that *scores*; whoever selects with one must score with the other. Left
 out: the text-speech LM, which is what a study trains.
 """
@@ -7,6 +10,7 @@ out: the text-speech LM, which is what a study trains.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,8 +19,61 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.stack.batches import unless_empty
 from sebridge_lite.stack.features import energy_db, f0, log_mel
-from sebridge_lite.stack.protocols import Decoder, Judge, Language, SpeakerEncoder, SpeechTokenizer, TextTokenizer
 from sebridge_lite.stack.tracks import Tracks, measured
+
+Syllable = tuple[str, str]  # its segments in IPA, and its tone
+
+
+class Language(Protocol):
+    code: str  # as in a corpus's `lang`
+    name: str
+
+    def segment(self, text: str) -> tuple[str, ...]:
+        """Words, without punctuation."""
+
+    def syllables(self, words: Sequence[str]) -> list[Syllable]:
+        """How the words are said; nothing where a word is unknown or the language has no known tones."""
+
+    def normalise(self, text: str) -> str:
+        """The text as all texts of the language are written here."""
+
+    def in_script(self, text: str) -> bool:
+        """Whether the text is written in the letters of this language."""
+
+
+class TextTokenizer(Protocol):
+    size: int  # how many ids there are
+
+    def encode(self, text: str) -> torch.Tensor:
+        """(X,) long."""
+
+
+class SpeechTokenizer(Protocol):
+    codes: int  # how many speech tokens there are
+    rate: float  # tokens a second
+
+    def encode(self, sounds: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Codes of each sound."""
+
+
+class Decoder(Protocol):
+    sample_rate: int
+
+    def speak(self, codes: Sequence[torch.Tensor], voices: torch.Tensor, seeds: Sequence[int]) -> list[torch.Tensor]:
+        """Sounds; the noise of each follows from its own seed."""
+
+
+class Judge(Protocol):
+    name: str
+    hears: str  # "tokens" or "sound"
+
+    def words(self, inputs: Sequence[torch.Tensor], lang: str) -> list[list[str]]:
+        """The words of each input."""
+
+
+class SpeakerEncoder(Protocol):
+    def embed(self, sounds: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Voices (N, E) of length 1; a UserError names a sound that is too short or silent."""
 
 
 @dataclass(frozen=True, eq=False)

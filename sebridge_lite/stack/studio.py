@@ -8,8 +8,7 @@ from sebridge_lite.data.languages import Language, language
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.flow import DecodeConfig
 from sebridge_lite.stack.parts import Parts
-from sebridge_lite.stack.protocols import Syllable
-from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.stack import Stack, Syllable
 from sebridge_lite.stack.trained import DECODING, TrainedDecoder, TrainedJudge, TrainedSpeaker, TrainedTokenizer
 from sebridge_lite.stack.wordgraph import WordGraph
 from sebridge_lite.studio.lexicon import Word

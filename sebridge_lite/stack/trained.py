@@ -14,7 +14,7 @@ from sebridge_lite.stack.parts import Parts
 from sebridge_lite.stack.vocoder import Vocoder
 from sebridge_lite.stack.wordgraph import WordGraph
 
-DECODING = DecodeConfig(steps=6, solver="midpoint", noise=0.0, guidance=0.0)
+DECODING = DecodeConfig(steps=6, solver="midpoint", noise=0.0)
 
 
 class GraphLanguage(Protocol):

@@ -59,18 +59,14 @@ class WordGraph:
             begun.append(finished & BEGIN)
             root = torch.where(wins, finished, off[:, 0])
             off[:, 0] = (root & ~BEGIN) + t + 1  # a word entered from here begins after t + 1 frames
-        return self._trace(torch.stack(said, 1).tolist(), torch.stack(begun, 1).tolist(), frames.tolist())
-
-    def _trace(self, said: list, begun: list, frames: list[int]) -> list[list[str]]:
-        texts = []
-        for row, t in enumerate(frames):
-            words = []
+        texts, rows = [], (torch.stack(said, 1).tolist(), torch.stack(begun, 1).tolist(), frames.tolist())
+        for words, starts, t in zip(*rows, strict=True):
+            text = []
             while t > 0:
-                word = said[row][t - 1]
-                t = begun[row][t - 1] if word >= 0 else t - 1
-                if word >= 0:
-                    words.append(self.words[word])
-            texts.append(words[::-1])
+                word = words[t - 1]
+                t = starts[t - 1] if word >= 0 else t - 1
+                text += [self.words[word]] if word >= 0 else []
+            texts.append(text[::-1])
         return texts
 
 

@@ -1,4 +1,4 @@
-"""What the embedded parts learn from: a batch and a loss for each, as the loop of `lm/train.py` wants them."""
+"""What the embedded parts learn from: a batch, and a loss for each, as the loop of `lm/train.py` wants them."""
 
 from dataclasses import dataclass
 
@@ -18,13 +18,27 @@ RESOLUTIONS = (256, 512, 1024)
 
 
 @dataclass(frozen=True, eq=False)
-class SpeakerBatch:
-    mel: Tensor  # (B, T, 80)
-    lengths: Tensor  # (B,)
-    speaker: Tensor  # (B,) index
+class Batch:
+    """Of B utterances what a loss reads of them, padded with 0."""
+
+    inputs: Tensor | None = None  # of a judge: codes (B, S) or mel (B, T, 80)
+    mel: Tensor | None = None  # (B, T, 80), of the decoder T = 2 S
+    lengths: Tensor | None = None  # (B,) of mel or inputs; None: crops of equal length
+    codes: Tensor | None = None  # (B, S)
+    audio: Tensor | None = None  # (B, 320 T)
+    f0: Tensor | None = None  # (B, T) Hz, 0 where unvoiced
+    units: Tensor | None = None  # (B, U) from 1
+    unit_lengths: Tensor | None = None  # (B,)
+    pitch: Tensor | None = (
+        None  # (B, T) log F0 over the speaker's median, in units of 3 semitones; anything where unvoiced
+    )
+    voiced: Tensor | None = None  # (B, T) bool
+    energy: Tensor | None = None  # (B, T) dB over the utterance's mean, in units of 10 dB
+    speaker: Tensor | None = None  # (B,) index
+    timbre: Tensor | None = None  # (B, E)
 
 
-def speaker_loss(model: SpeakerEncoder, batch: SpeakerBatch) -> tuple[Tensor, int, dict]:
+def speaker_loss(model: SpeakerEncoder, batch: Batch) -> tuple[Tensor, int, dict]:
     """AAM-softmax: cross entropy over cosines, the right one taken at `margin` more than its angle."""
     cosine = model(batch.mel, batch.lengths) @ F.normalize(model.prototypes, dim=-1).T
     right = F.one_hot(batch.speaker, cosine.shape[1]).bool()
@@ -32,18 +46,6 @@ def speaker_loss(model: SpeakerEncoder, batch: SpeakerBatch) -> tuple[Tensor, in
     logits = model.config.scale * torch.where(right, (angle + model.config.margin).cos(), cosine)
     accuracy = (cosine.argmax(1) == batch.speaker).float().mean()
     return F.cross_entropy(logits, batch.speaker), len(logits), {"accuracy": accuracy}
-
-
-@dataclass(frozen=True, eq=False)
-class TokenizerBatch:
-    mel: Tensor  # (B, T, 80)
-    lengths: Tensor  # (B,)
-    units: Tensor  # (B, U), padded with 0
-    unit_lengths: Tensor  # (B,)
-    pitch: Tensor  # (B, T) log F0 over the speaker's median, in units of 3 semitones; anything where unvoiced
-    voiced: Tensor  # (B, T) bool
-    energy: Tensor  # (B, T) dB over the utterance's mean, in units of 10 dB
-    speaker: Tensor  # (B, E) timbre
 
 
 def heads(model: Tokenizer, values: Tensor, lengths: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,10 +61,10 @@ def heads(model: Tokenizer, values: Tensor, lengths: Tensor, speaker: Tensor) ->
     return units, model.prosody(given).view(len(x), -1, PROSODY).float()
 
 
-def tokenizer_loss(model: Tokenizer, batch: TokenizerBatch, prosody: float) -> tuple:
+def tokenizer_loss(model: Tokenizer, batch: Batch, prosody: float) -> tuple:
     """Loss, weight and parts. `prosody` weighs its head beside CTC."""
     values, lengths = model.quantise(batch.mel, batch.lengths)
-    units, contours = heads(model, values, lengths, batch.speaker)
+    units, contours = heads(model, values, lengths, batch.timbre)
     heard = ctc(units, STEPS * lengths, batch.units, batch.unit_lengths).mean()
     pitch, voicing, energy = prosody_losses(contours, batch)
     loss = heard + prosody * (pitch + voicing + energy)
@@ -70,7 +72,7 @@ def tokenizer_loss(model: Tokenizer, batch: TokenizerBatch, prosody: float) -> t
     return loss, len(batch.mel), parts
 
 
-def prosody_losses(contours: Tensor, batch: TokenizerBatch) -> tuple[Tensor, Tensor, Tensor]:
+def prosody_losses(contours: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """Mean absolute errors of pitch (voiced frames) and energy, cross entropy of voicing."""
     size = batch.mel.shape[1]
     pitch, voicing, energy = contours[:, :size].unbind(-1)
@@ -79,16 +81,6 @@ def prosody_losses(contours: Tensor, batch: TokenizerBatch) -> tuple[Tensor, Ten
     pitch_error = (pitch - batch.pitch)[voiced].abs().sum() / voiced.sum().clamp(min=1)
     voicing_error = F.binary_cross_entropy_with_logits(voicing[inside], batch.voiced[inside].float())
     return pitch_error, voicing_error, (energy - batch.energy)[inside].abs().mean()
-
-
-@dataclass(frozen=True, eq=False)
-class JudgeBatch:
-    """`inputs` are codes (B, S) or mel (B, T, 80); units count from 1."""
-
-    inputs: Tensor
-    lengths: Tensor  # (B,)
-    units: Tensor  # (B, U), padded with 0
-    unit_lengths: Tensor  # (B,)
 
 
 def spoilt(judge: TokenJudge | SoundJudge, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,7 +108,7 @@ def stretches(mel: Tensor, lengths: Tensor, time: int, bands: int) -> Tensor:
     return in_time[..., None] | in_bands[:, None]
 
 
-def judge_loss(judge: nn.Module, batch: JudgeBatch) -> tuple[Tensor, float, dict]:
+def judge_loss(judge: nn.Module, batch: Batch) -> tuple[Tensor, float, dict]:
     """CTC loss a unit; `weight` is the number of utterances. Also the share of utterances too short for their units."""
     log_probs, frames = spoilt(judge, batch.inputs, batch.lengths)
     loss = ctc(log_probs, frames, batch.units, batch.unit_lengths)
@@ -131,16 +123,7 @@ def ctc(log_probs: Tensor, frames: Tensor, targets: Tensor, target_lengths: Tens
     return loss / target_lengths.clamp(min=1)
 
 
-@dataclass(frozen=True, eq=False)
-class FlowBatch:
-    mel: Tensor  # (B, T, 80), T = 2 S
-    lengths: Tensor  # (B,) frames
-    codes: Tensor  # (B, S)
-    timbre: Tensor  # (B, E), of another recording of the speaker where there is one
-    f0: Tensor  # (B, T) Hz, 0 where unvoiced
-
-
-def flow_loss(model: Flow, batch: FlowBatch) -> tuple[Tensor, int, dict]:
+def flow_loss(model: Flow, batch: Batch) -> tuple[Tensor, int, dict]:
     """Errors of velocity, mean mel, pitch and voicing. Half of the rows have a beginning given, which the velocity may copy."""
     size, device, mel = len(batch.mel), batch.mel.device, (batch.mel - MEL_MEAN) / MEL_STD
     mask = valid(batch.lengths, mel.shape[1])
@@ -167,16 +150,7 @@ def _error(guess: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
     return (guess - wanted)[mask].square().mean()
 
 
-@dataclass(frozen=True, eq=False)
-class VocoderBatch:
-    """Crops of equal length: no padding."""
-
-    audio: Tensor  # (B, 320 T)
-    mel: Tensor  # (B, T, 80)
-    f0: Tensor  # (B, T) Hz, 0 where unvoiced
-
-
-def vocoder_loss(model: Vocoder, batch: VocoderBatch) -> tuple[Tensor, int, dict]:
+def vocoder_loss(model: Vocoder, batch: Batch) -> tuple[Tensor, int, dict]:
     """Spectra at three resolutions and mel of the sound made with the true pitch; pitch and voicing by themselves."""
     lengths = torch.full((len(batch.mel),), batch.mel.shape[1], device=batch.mel.device)
     log_f0, voicing, gains = model.read(batch.mel, lengths)

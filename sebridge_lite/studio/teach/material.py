@@ -6,7 +6,7 @@ What the parts learn from is rendered when it is needed and never stored: render
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ from sebridge_lite.data.recordings import Recording
 from sebridge_lite.stack.features import energy_db, log_mel
 from sebridge_lite.studio.grammar import LONGEST
 from sebridge_lite.studio.studio import CHUNK, lines_of, record_all
-from sebridge_lite.studio.teach.losses import FlowBatch, JudgeBatch, SpeakerBatch, TokenizerBatch, VocoderBatch
+from sebridge_lite.studio.teach.losses import Batch
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.units import spoken_units, tone_language
 from sebridge_lite.studio.voices import Voice
@@ -101,12 +101,17 @@ def features(recordings: Iterable[Recording], keep_sounds: bool = False) -> Mate
     return material
 
 
-def lengths_of(rows: Sequence[Tensor]) -> Tensor:
-    return torch.tensor([len(row) for row in rows])
-
-
 def padded(rows: Sequence[Tensor]) -> Tensor:
     return pad_sequence(list(rows), batch_first=True)
+
+
+def together(units: Sequence[Tensor] = (), timbre: Tensor | None = None, **rows: Sequence[Tensor]) -> Batch:
+    """The rows of a batch, padded; `lengths` are those of the first kind."""
+    lengths, *_ = ([len(row) for row in some] for some in rows.values())
+    batch = {name: padded(some) for name, some in rows.items()}
+    if units:
+        batch |= {"units": padded(units), "unit_lengths": torch.tensor([len(row) for row in units])}
+    return Batch(lengths=torch.tensor(lengths), timbre=timbre, **batch)
 
 
 def speaker_medians(material: Material) -> dict[str, float]:
@@ -123,47 +128,36 @@ def crops(rows: Sequence[Tensor], size: int) -> tuple[list[Tensor], list[int]]:
     return [row[start : start + size] for row, start in zip(rows, starts, strict=True)], starts
 
 
-def tokenizer_batch(m: Material, medians: dict[str, float], timbres: Tensor, places) -> TokenizerBatch:
+def tokenizer_batch(m: Material, medians: dict[str, float], timbres: Tensor, places) -> Batch:
     """A batch for the tokenizer; pitch is relative to the speaker, energy to the utterance."""
     pitch = [(m.f0[i].clamp(min=1).log() - medians[m.speakers[i]]) / PITCH_UNIT for i in places]
     energy = [(m.energy[i] - m.energy[i].mean()) / 10 for i in places]
-    mels, units, voiced = (
-        [m.mels[i].float() for i in places],
-        [m.units[i] for i in places],
-        [m.f0[i] > 0 for i in places],
-    )
-    return TokenizerBatch(
-        padded(mels), lengths_of(mels), padded(units), lengths_of(units), padded(pitch), padded(voiced), padded(energy),
-        timbres[places],
-    )  # fmt: skip
+    mel, voiced = [m.mels[i].float() for i in places], [m.f0[i] > 0 for i in places]
+    return together([m.units[i] for i in places], timbres[places], mel=mel, pitch=pitch, voiced=voiced, energy=energy)
 
 
-def judge_batch(inputs: Sequence[Tensor], units: Sequence[Tensor], places) -> JudgeBatch:
+def judge_batch(inputs: Sequence[Tensor], units: Sequence[Tensor], places) -> Batch:
     """A batch for a judge of mels or of tokens."""
     rows = [inputs[i] if inputs[i].ndim == 1 else inputs[i].float() for i in places]
-    wanted = [units[i] for i in places]
-    return JudgeBatch(padded(rows), lengths_of(rows), padded(wanted), lengths_of(wanted))
+    return together([units[i] for i in places], inputs=rows)
 
 
-def speaker_batch(m: Material, ids: Sequence[int], size: int, places) -> SpeakerBatch:
+def speaker_batch(m: Material, ids: Sequence[int], size: int, places) -> Batch:
     """A batch of random crops for the speaker encoder."""
     mels, _ = crops([m.mels[i] for i in places], size)
-    return SpeakerBatch(padded([mel.float() for mel in mels]), lengths_of(mels), torch.tensor([ids[i] for i in places]))
+    return replace(together(mel=[mel.float() for mel in mels]), speaker=torch.tensor([ids[i] for i in places]))
 
 
-def flow_batch(
-    m: Material, codes: Sequence[Tensor], timbres: Tensor, same: Sequence[Sequence[int]], places
-) -> FlowBatch:
+def flow_batch(m: Material, codes: Sequence[Tensor], timbres: Tensor, same: Sequence[Sequence[int]], places) -> Batch:
     """Each with the timbre of another recording of its speaker: `same[i]` are the speaker's utterances."""
     other = [same[i][int(torch.randint(len(same[i]), ()))] for i in places]
-    mels = [m.mels[i].float() for i in places]
-    pitch = padded([m.f0[i] for i in places])
-    return FlowBatch(padded(mels), lengths_of(mels), padded([codes[i] for i in places]), timbres[other], pitch)
+    rows = {"mel": [m.mels[i].float() for i in places], "codes": [codes[i] for i in places]}
+    return together(**rows, f0=[m.f0[i] for i in places], timbre=timbres[other])
 
 
-def vocoder_batch(m: Material, size: int, places) -> VocoderBatch:
+def vocoder_batch(m: Material, size: int, places) -> Batch:
     """Crops of `size` frames, with a mel of their own."""
     pitch, starts = crops([m.f0[i] for i in places], size)
     sounds = [m.sounds[i][320 * start : 320 * (start + size)] for i, start in zip(places, starts, strict=True)]
     audio = padded(sounds).float() / 32768
-    return VocoderBatch(audio, log_mel(audio), padded(pitch))
+    return Batch(audio=audio, mel=log_mel(audio), f0=padded(pitch))

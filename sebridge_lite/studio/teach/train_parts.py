@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash, key_of
-from sebridge_lite.core.memory import peak_memory_gib
+from sebridge_lite.core.device import peak_memory_gib
 from sebridge_lite.core.params import PartParams, PretrainParams
 from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.lm.batching import Batches
@@ -29,13 +29,12 @@ from sebridge_lite.stack.batches import cut, in_batches
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import log_mel
 from sebridge_lite.stack.flow import Flow, FlowConfig, decode
-from sebridge_lite.stack.parts import FOLDERS
+from sebridge_lite.stack.parts import FOLDERS, load_model, save_model
 from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
 from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
 from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
 from sebridge_lite.stack.trained import DECODING
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
-from sebridge_lite.stack.weights import load_model, save_model
 from sebridge_lite.studio.teach import material as mat
 from sebridge_lite.studio.teach.losses import flow_loss, judge_loss, speaker_loss, tokenizer_loss, vocoder_loss
 from sebridge_lite.studio.teach.material import Material, features, render_material

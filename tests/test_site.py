@@ -16,8 +16,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.extras import listen
 from sebridge_lite.report import site
-from sebridge_lite.report.site import page_of
-from sebridge_lite.report.site_clips import Group, Take
+from sebridge_lite.report.site import Group, Take, page_of
 
 PARAMS = load_params(Path(__file__).parents[1] / "params" / "lite.yaml")
 RATE = 16_000

@@ -12,7 +12,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments.account import accounted, accounts
 from sebridge_lite.paper import evidence
-from sebridge_lite.report.claims import run_claims, stage_of
+from sebridge_lite.report.claims import run_claims
 
 ROOT = Path(__file__).parents[1]
 MADE = account_row("")
@@ -157,9 +157,3 @@ def test_a_stage_of_another_profile_is_not_published(results):
     with pytest.raises(UserError, match=r"tdsc: made by profile smoke, not full; nothing was published"):
         published_later(results, "tdsc", "T1", profile="smoke")
     assert (results / "summary.json").read_bytes() == before
-
-
-def test_the_stage_of_a_claim_is_in_its_source():
-    assert stage_of({"id": "D1", "source": "results/dgsa/table3.csv"}) == "dgsa"
-    with pytest.raises(UserError, match="claim D1: its source 'notebook 09' names no"):
-        stage_of({"id": "D1", "source": "notebook 09"})

@@ -7,8 +7,7 @@ results/            with `--publish`, kept in git: the same three of full runs, 
 
 import json
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -42,22 +41,20 @@ def read_table(path: Path) -> list[dict]:
 
 def stage_of(claim: Mapping) -> str:
     """The stage that judged a claim, which its source names."""
-    found = re.match(r"results/(\w+)/", claim["source"])
-    if not found:
-        raise UserError(f"claim {claim['id']}: its source '{claim['source']}' names no results/STAGE/; mend it there")
-    return found[1]
+    return claim["source"].split("/")[1]
 
 
-def in_order(claims: Sequence[dict]) -> list[dict]:
-    """Claims as C1, C2, ... D1, ..."""
-    return sorted(claims, key=lambda row: (row["id"][0], int(row["id"][1:])))
+def in_order(claim: Mapping) -> tuple[str, int]:
+    """Sorts claims as C1, C2, ... D1, ..."""
+    return claim["id"][0], int(claim["id"][1:])
 
 
 def summary_of(origin: dict, sources: dict, tables: dict) -> dict:
     """summary.json: whose it is, what each stage took, and the tables."""
     sources = dict(sorted(sources.items()))
-    seconds = {stage: source["seconds"] for stage, source in sources.items() if "seconds" in source}
-    memory = {stage: source["peak_gib"] for stage, source in sources.items() if "peak_gib" in source}
+    seconds, memory = (
+        {stage: source[name] for stage, source in sources.items() if name in source} for name in ("seconds", "peak_gib")
+    )
     return origin | {"seconds": seconds, "memory_gib": memory, "sources": sources, "tables": tables}
 
 
@@ -72,7 +69,7 @@ def of_this_run(params: Params) -> tuple[dict, list[dict]]:
         if table["stage"] in sources:
             tables[name] = read_table(paths.results(table["stage"], f"{table.get('file', name)}.csv"))
     origin = here(params) | {"stack": "studio", "parts_code": parts_code()}
-    return summary_of(origin, sources, tables), in_order(claims)
+    return summary_of(origin, sources, tables), sorted(claims, key=in_order)
 
 
 def judged_run() -> tuple[dict, list[dict]]:
@@ -91,7 +88,7 @@ def merged(summary: dict, claims: list[dict]) -> tuple[dict, list[dict]]:
     tables = {name: found.get("tables", {}).get(name, []) for name, found in whose.items()}
     judged = {row["id"] for row in claims}
     others = [row for row in evidence.evidence_claims() if stage_of(row) in stay and row["id"] not in judged]
-    return summary_of(summary, stay | new, tables), in_order([*claims, *others])
+    return summary_of(summary, stay | new, tables), sorted([*claims, *others], key=in_order)
 
 
 def elsewhere(summary: dict, stage: str) -> str:

@@ -104,6 +104,11 @@ def part_file(name: str) -> Path:
     return next((file for file in files if file.with_suffix(".safetensors").is_file()), files[-1])
 
 
+def embedded(name: str) -> Path:
+    """The weights of the part that travels with the project."""
+    return paths.root() / "artifacts" / FOLDERS[name] / f"{name}.safetensors"
+
+
 def load_part(name: str, path: Path | None = None) -> torch.nn.Module:
     """A part of the studio stack, from `path` if from nowhere else, on the CPU and in eval mode."""
     return load_model(*NETWORKS[name], path or part_file(name))

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash, key_of
@@ -29,9 +30,10 @@ from sebridge_lite.stack.batches import cut, in_batches
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import log_mel
 from sebridge_lite.stack.flow import Flow, FlowConfig, decode
-from sebridge_lite.stack.parts import FOLDERS, load_model, save_model
+from sebridge_lite.stack.parts import FOLDERS, embedded, load_model, save_model
 from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
 from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
+from sebridge_lite.stack.stack import TextTokenizer
 from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
 from sebridge_lite.stack.trained import DECODING
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
@@ -56,6 +58,10 @@ class Plan:
     p: PretrainParams
     work: Path
     made: dict[str, str]  # the settings of the material and of each part, for those who rest on it
+    units: int = len(UNITS)  # what tokenizer and judges tell apart, the blank included
+    text: TextTokenizer = CharVocab()  # what the backbone reads
+    pace: float | None = None  # speech tokens a letter, where it is not a setting
+    begun: bool = False  # each part begins at the embedded weights that have its shapes
 
     @property
     def codes(self) -> int:
@@ -70,6 +76,8 @@ class Plan:
         settings = TrainConfig(part.steps, part.lr, warmup, "cosine", 0.01, save_every=200, seed=self.p.seed)
         torch.manual_seed(self.p.seed + seed)
         model, batches = kind(config), Batches(sizes, names, part.budget, self.p.seed)
+        if self.begun:
+            begin(model, name)
         inputs = key_of(code_hash(*PARTS_CODE), *(self.made[before] for before in ("material", *rests_on)))
         trained = train(model, loss, batches, collate, settings, self.work / name, inputs, name)
         file = self.work / FOLDERS.get(name, "") / name
@@ -79,6 +87,14 @@ class Plan:
         (self.work / name / "cost.json").write_text(json.dumps(cost), encoding="utf-8")
         self.made[name] = f"{name} {config} {part}"
         return load_model(kind, type(config), file).eval()
+
+
+def begin(model: nn.Module, name: str) -> None:
+    """Gives a model the embedded weights of a part, wherever name and shape agree."""
+    there = load_file(embedded(name))
+    for key, value in model.state_dict().items():
+        if key in there and there[key].shape == value.shape:
+            value.copy_(there[key])
 
 
 def plan_of(p: PretrainParams, work: Path) -> Plan:
@@ -138,7 +154,7 @@ def timbres_of(encoder: SpeakerEncoder, mels: list[Tensor]) -> Tensor:
 def train_tokenizer(plan: Plan, m: Material, timbres: Tensor, name: str, levels: tuple[int, ...]) -> Tokenizer:
     """A tokenizer with these levels."""
     part = plan.p.tokenizer
-    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, speakers=0)
+    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, 0, plan.units)
     rows = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres)
     loss = partial(tokenizer_loss, prosody=plan.p.prosody)
     return plan.fit(name, Tokenizer, config, loss, m.frames, m.names, rows, part, "speaker")
@@ -187,7 +203,7 @@ def resynthesised(m: Material, codes: list[Tensor], timbres: Tensor, flow: Flow,
 def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
     """The judge that scores."""
     part = plan.p.score_judge
-    config = SoundJudgeConfig(len(UNITS) - 1, part.width, part.blocks, part.width, 0.1, time_mask=8, band_mask=12)
+    config = SoundJudgeConfig(plan.units - 1, part.width, part.blocks, part.width, 0.1, time_mask=8, band_mask=12)
     names = [f"{name}-{place}" for place, name in enumerate(m.names)]
     rows = partial(mat.judge_batch, m.mels, m.units)
     return plan.fit("score_judge", SoundJudge, config, judge_loss, m.frames, names, rows, part, *DECODER)
@@ -196,17 +212,16 @@ def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
 def train_select_judge(plan: Plan, m: Material, codes: list[Tensor]) -> TokenJudge:
     """The judge that selects."""
     part, sizes = plan.p.select_judge, [len(row) for row in codes]
-    config = TokenJudgeConfig(plan.codes, len(UNITS) - 1, 96, part.width, dropout=0.1, noise=0.05)
+    config = TokenJudgeConfig(plan.codes, plan.units - 1, 96, part.width, dropout=0.1, noise=0.05)
     rows = partial(mat.judge_batch, codes, m.units)
     return plan.fit("select_judge", TokenJudge, config, judge_loss, sizes, m.names, rows, part, *DECODER[:2], seed=1)
 
 
 def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM:
     """The text-speech LM before fine-tuning."""
-    part, p, vocab = plan.p.lm, plan.p, CharVocab()
-    config = LMConfig(
-        vocab.size, plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0, p.pace
-    )
+    part, p, vocab = plan.p.lm, plan.p, plan.text
+    pace = p.pace if plan.pace is None else plan.pace
+    config = LMConfig(vocab.size, plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0, pace)
     examples = [(vocab.encode(utterance.text), row) for utterance, row in zip(m.utterances, codes, strict=True)]
     rows = partial(styled_batch, examples, same_speaker(m.speakers), p.style_share, p.style_tokens)
     sizes = [len(text) + len(speech) + 2 for text, speech in examples]

@@ -1,0 +1,132 @@
+"""Parts of your own speech: the training of `train_parts.py`, from recordings and engines in place of the studio's voices.
+
+Nothing is known of a recording but its text: units are the letters or phones of the text, pitch is tracked. Tokenizer and decoder
+learn from your training speech and from a share of the backbone's; the judges each learn from a half of it that the other never
+hears; the backbone learns to read from other engines than the study's. Dev and test speech teach nothing.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params
+from sebridge_lite.core.progress import progress
+from sebridge_lite.core.seeds import rng_of
+from sebridge_lite.data.manifest import Utterance, load_audio
+from sebridge_lite.data.sets import load_set, set_folder
+from sebridge_lite.stack.batches import cut, in_batches
+from sebridge_lite.stack.features import HOP, energy_db, f0, log_mel
+from sebridge_lite.stack.own import ABOUT, Letters, spelt, units_of
+from sebridge_lite.stack.parts import FOLDERS, load_part
+from sebridge_lite.studio.teach import train_parts as parts
+from sebridge_lite.studio.teach.material import Material
+
+CHUNK = 256  # recordings whose sound is in memory
+SHORTEST = 0.4  # seconds of a recording that can teach
+
+
+def material(
+    utterances: Sequence[Utterance], folder: Path, units: dict[str, int], what: str, pitch: bool = True
+) -> Material:
+    """Features of recordings; without pitch where only their tokens are wanted, which is ten times as fast."""
+    found = Material()
+    with progress(None, what, "recording", len(utterances)) as bar:
+        for first in range(0, len(utterances), CHUNK):
+            chunk = utterances[first : first + CHUNK]
+            sounds = [torch.from_numpy(load_audio(utterance, folder)) for utterance in chunk]
+            found = found + features(chunk, sounds, units, pitch)
+            bar.update(len(chunk))
+    return found
+
+
+@torch.no_grad()
+def features(said: Sequence[Utterance], sounds: Sequence[Tensor], units: dict[str, int], pitch: bool) -> Material:
+    def measure(batch, lengths, _):
+        rows = [log_mel(batch).half(), energy_db(batch)] + ([f0(batch)] if pitch else [])
+        return list(zip(*(cut(row, lengths // HOP) for row in rows), strict=True))
+
+    measured = in_batches(measure, sounds, 12_000 * HOP)
+    mels, energies, tracks = zip(*(row if pitch else (*row, torch.zeros(0)) for row in measured), strict=True)
+    wanted = [torch.tensor(spelt(utterance.text, units)) for utterance in said]
+    return Material(list(said), list(mels), list(tracks), list(energies), wanted, list(sounds) if pitch else [])
+
+
+def half_of(m: Material, half: int) -> Material:
+    """The utterances of one of two halves, drawn by their texts, so that no text teaches both judges."""
+    places = [i for i, said in enumerate(m.utterances) if rng_of(0, said.text, "judge").random() < 0.5 == half]
+    return Material(
+        *([rows[i] for i in places] for rows in (m.utterances, m.mels, m.f0, m.energy, m.units)),
+        [],
+    )
+
+
+def minutes_of(utterances: Iterable[Utterance], minutes: float) -> list[Utterance]:
+    """The first utterances that fill so many minutes."""
+    taken, seconds = [], 0.0
+    for utterance in utterances:
+        if seconds >= minutes * 60:
+            break
+        taken.append(utterance)
+        seconds += utterance.seconds
+    return taken
+
+
+def alphabet_of(utterances: Iterable[Utterance]) -> str:
+    """The letters of the training texts, in order."""
+    return "".join(sorted({letter for utterance in utterances for letter in utterance.text}))
+
+
+def train_own(params: Params, lang: str, work: Path) -> dict:
+    """What each part cost and what the alphabet is, after all parts lie in `work`."""
+    p = params.own
+    sets = {
+        name: [u for u in load_set(name, lang) if u.seconds >= SHORTEST] for name in ("real", "synthetic", "backbone")
+    }
+    if not sets["backbone"]:
+        raise UserError(
+            "own.backbone_engines: none spoke; name an engine, such as espeak-ng, so that the LM learns to read"
+        )
+    alphabet = alphabet_of(utterance for utterances in sets.values() for utterance in utterances)
+    units = units_of(alphabet)
+    own = [(name, sets[name], True) for name in ("real", "synthetic") if sets[name]]
+    teachers = minutes_of(sets["backbone"], p.decoder_minutes)
+    every = Material()
+    for name, utterances, _ in [*own, ("backbone", teachers, True)]:
+        every = every + material(utterances, set_folder(name, lang), units, f"{lang} {name}")
+    plan = replace(
+        parts.plan_of(p, work),
+        units=len(units) + 1,
+        text=Letters(alphabet),
+        pace=pace_of(sets["backbone"]),
+        begun=p.begun,
+    )
+    plan.made["material"] += f"{alphabet} {len(every)} {sum(every.frames)}"
+    speaker = parts.train_speaker(plan, every) if p.speaker.steps else load_part("speaker")
+    plan.made.setdefault("speaker", "embedded")
+    timbres = parts.timbres_of(speaker, every.mels)
+    tokenizer = parts.train_tokenizer(plan, every, timbres, "tokenizer", p.levels)
+    vocoder = parts.train_vocoder(plan, every) if p.vocoder.steps else load_part("vocoder")
+    plan.made.setdefault("vocoder", "embedded")
+    codes = parts.codes_of(tokenizer, every.mels)
+    flow = parts.train_flow(plan, every, codes, timbres)
+    a = half_of(every, 0)
+    codes_a, timbres_a = parts.codes_of(tokenizer, a.mels), parts.timbres_of(speaker, a.mels)
+    parts.train_score_judge(plan, a + parts.resynthesised(a, codes_a, timbres_a, flow, vocoder))
+    b = half_of(every, 1)
+    parts.train_select_judge(plan, b, parts.codes_of(tokenizer, b.mels))
+    del every, a, b
+    rest = material(sets["backbone"], set_folder("backbone", lang), units, f"{lang} backbone, tokens", pitch=False)
+    parts.train_backbone(plan, rest, parts.codes_of(tokenizer, rest.mels))
+    (work / ABOUT).write_text(json.dumps({"lang": lang, "alphabet": alphabet}, ensure_ascii=False), encoding="utf-8")
+    trained = [name for name in FOLDERS if (work / name / "cost.json").is_file()]
+    return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in trained}
+
+
+def pace_of(utterances: Sequence[Utterance]) -> float:
+    """Speech tokens a letter."""
+    return round(25 * sum(u.seconds for u in utterances) / sum(len(u.text) for u in utterances), 2)

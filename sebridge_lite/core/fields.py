@@ -128,7 +128,11 @@ def build(section: type, tree: object, file: str, prefix: str = ""):
             continue
         if name not in tree:
             raise UserError(f"{where}: missing; {allowed(rule, kind)}")
-        if dataclasses.is_dataclass(kind):
+        if isinstance(kind, types.UnionType):  # a section, or null
+            kind = typing.get_args(kind)[0] if tree[name] is not None else None
+        if kind is None:
+            values[name] = None
+        elif dataclasses.is_dataclass(kind):
             values[name] = build(kind, tree[name], file, f"{prefix}{name}.")
         else:
             check = _several if isinstance(kind, types.GenericAlias) else _single

@@ -67,6 +67,30 @@ class PretrainParams(Section):
     lm: PartParams = field()
 
 
+class OwnParams(Section):
+    seed: int = within(0, 2**31)
+    begun: bool = field()  # from the embedded weights, wherever shapes agree
+    backbone_engines: tuple[str, ...] = field()
+    backbone_minutes: float = within(0, 60_000, open_low=True)
+    decoder_minutes: float = within(0, 60_000)
+    levels: tuple[int, ...] = within(2, 64, repeats=True)
+    token_noise: float = within(0, 1)
+    prosody: float = within(0, 100)
+    style_share: float = within(0, 1)
+    style_tokens: int = within(1, 1_000)
+    speaker: PartParams = field()
+    tokenizer: PartParams = field()
+    vocoder: PartParams = field()
+    flow: PartParams = field()
+    score_judge: PartParams = field()
+    select_judge: PartParams = field()
+    lm: PartParams = field()
+
+
+class JudgeParams(Section):
+    score: str = field()
+
+
 class SFTParams(Section):
     steps: int = within(1, 10_000_000)
     lr: float = within(0, 1, open_low=True)
@@ -197,6 +221,8 @@ class Params(Section):
     cells: CellsParams = field()  # what is trained, and what is only decoded: the names in the matrices of dvc.yaml
     corpus: CorpusParams = field()  # 01_world (Sec. 2: a fixed amount of real speech, and synthetic speech added to it)
     pretrain: PretrainParams = field()  # what stands for the paper's downloads: tokenizer, judges, backbone ...
+    own: OwnParams | None = field()  # how the parts of your own speech are trained; null where the stack is the studio's
+    judge: JudgeParams = field()  # who scores: own, or a recogniser by name (stack/judges.py)
     tokens: study.TokensParams = field()  # 02_tokens
     speech_lm: study.SpeechLMParams = field()  # 03_text_speech_lm
     decoder: study.DecoderParams = field()  # 04_flow_decoder

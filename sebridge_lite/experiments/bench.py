@@ -59,7 +59,7 @@ class Bench:
 
     @cached_property
     def stack(self) -> Stack:
-        return load_stack([self.lang])
+        return load_stack([self.lang], self.params.judge.score)
 
     def utterances(self, name: str) -> list[Utterance]:
         """The utterances of a set: real, synthetic, dev or test."""

@@ -9,7 +9,7 @@ of the backbone; nobody who reads dev or test is in any. Left out: distillation,
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Plan:
     work: Path
     made: dict[str, str]  # the settings of the material and of each part, for those who rest on it
     units: int = len(UNITS)  # what tokenizer and judges tell apart, the blank included
-    text: TextTokenizer = CharVocab()  # what the backbone reads
+    text: TextTokenizer = field(default_factory=CharVocab)  # what the backbone reads
     pace: float | None = None  # speech tokens a letter, where it is not a setting
     begun: bool = False  # each part begins at the embedded weights that have its shapes
 

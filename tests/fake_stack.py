@@ -73,7 +73,7 @@ def fake_stack() -> Stack:
         speaker=Tones(),
         select_judge=Spelling("eyes", "tokens"),
         score_judge=Spelling("ears", "sound"),
-        languages={LANG: Greek(LANG, "Greek", ("α", "ω"), str.split)},
+        languages={LANG: Greek(LANG, "Greek", ("GREEK",), str.split)},
         device=torch.device("cpu"),
     )
 

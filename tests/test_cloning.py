@@ -13,6 +13,7 @@ from tiny import ROOT, recorded, tiny_config, tiny_lm, tiny_stack
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
+from sebridge_lite.data import engines
 from sebridge_lite.data.manifest import open_sound
 from sebridge_lite.experiments import cloning, systems
 from sebridge_lite.experiments.bench import Bench
@@ -168,10 +169,10 @@ def test_a_name_that_is_no_plain_word_or_is_taken_is_refused(tmp_path, name):
 
 
 def test_weights_that_are_not_here_are_never_fetched(monkeypatch, tmp_path):
-    monkeypatch.setattr(systems, "MMS", {"th": str(tmp_path / "none")})
+    monkeypatch.setattr(engines, "MMS", {"th": str(tmp_path / "none")})
     for lang in ("th", "xx"):
         with pytest.raises(UserError, match="no weights of"):
-            systems.load_mms(lang)
+            engines.load_mms(lang)
 
 
 # The command

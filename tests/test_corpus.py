@@ -228,7 +228,7 @@ def test_your_own_recordings_become_the_sets_of_a_corpus(tmp_path, monkeypatch):
     )
     corpus = made(tmp_path, dataclasses.replace(own, roles=dataclasses.replace(own.roles, tdsc="none")))
     sets = sets_of(corpus, "th")
-    assert (len(sets["dev"]), len(sets["test"])) == (3, 3)
+    assert (len(sets["dev"]), len(sets["test"])) == (2, 4)
     assert {u.kind for u in sets["real"]} == {"recording"}
     assert {u.engine for u in sets["synthetic"]} == {"one", "two"}
     utterance = sets["real"][0]

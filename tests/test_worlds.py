@@ -115,7 +115,7 @@ def test_a_run_has_a_row_a_cell_and_leaves_no_work_folder(bench, world, project)
     assert [path.name for path in (project / "artifacts" / "worlds").iterdir()] == ["flat"]
 
 
-@pytest.mark.parametrize("own", [{"real_source": "folder"}, {"synthetic_source": "espeak-ng"}])
+@pytest.mark.parametrize("own", [{"real_source": "folder"}, {"synthetic_source": "engines"}])
 def test_of_speech_of_your_own_there_are_no_other_worlds(own):
     params = dataclasses.replace(PARAMS, corpus=dataclasses.replace(PARAMS.corpus, **own))
     assert W.kinds_of(params) == [] and W.kinds_of(PARAMS) == ["flat"]

@@ -14,7 +14,7 @@ from sebridge_lite import __version__
 from sebridge_lite.cli.stages import STAGES, run_command
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import PROFILES, active_params
+from sebridge_lite.core.params import OWN, PROFILES, active_params
 
 
 def seed(text: str) -> int:
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
 
     command("doctor", "Versions, device, memory; what is missing and how to mend it.", "cli.doctor:doctor")
     sub = command("profile smoke", "Make a profile the active params.yaml.", "cli.profile:switch_profile")
-    sub.add_argument("name", metavar="NAME", choices=PROFILES, help=", ".join(PROFILES))
+    sub.add_argument("name", metavar="NAME", choices=(*PROFILES, OWN), help=", ".join((*PROFILES, OWN)))
     may(sub, force="replace your own edits (kept in params.yaml.old)")
     for name, about in STAGES.items():
         if " " not in name:

@@ -2,14 +2,16 @@
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import PROFILES, load_params
+from sebridge_lite.core.params import OWN, PROFILES, load_params
 
 
 def switch_profile(name: str, force: bool = False) -> str:
     """Copies `params/NAME.yaml` over `params.yaml`; own edits are refused, or kept aside with `force`."""
     root = paths.root()
     source, active = root / "params" / f"{name}.yaml", root / "params.yaml"
-    if name not in PROFILES or not source.is_file():
+    if name == OWN and not source.is_file():
+        raise UserError(f"{source}: not there; `sebridge new` writes it from your recordings")
+    if name not in (*PROFILES, OWN) or not source.is_file():
         raise UserError(f"no profile '{name}'; profiles: {', '.join(PROFILES)}")
     load_params(source)
     stock, kept = [path.read_bytes() for path in (root / "params").glob("*.yaml")], ""

@@ -12,11 +12,13 @@ from sebridge_lite.core import study_params as study
 from sebridge_lite.core.fields import Section, build, one_of, read_yaml, within
 
 PROFILES = ("smoke", "lite", "full")
+OWN = "own"  # the profile that `sebridge new` writes
 
 
 class CorpusParams(Section):
     real_source: str = one_of("studio", "folder")
-    synthetic_source: str = one_of("studio", "folder", "espeak-ng")
+    synthetic_source: str = one_of("studio", "folder", "engines")
+    engine_specs: tuple[str, ...] = field(metadata={"may_be_empty": True})
     skip_bad: bool = field()
     real_minutes: float = within(0, 60_000, open_low=True)
     synthetic_minutes: float = within(0, 600_000)
@@ -119,6 +121,10 @@ class RolesParams(Section):
     tdsc: str
 
 
+class TextParams(Section):
+    units: str = one_of("characters", "phones")
+
+
 class CellsParams(Section):
     seeds: tuple[int, ...] = within(0, 2**31)
     arms: tuple[str, ...] = field()
@@ -215,9 +221,11 @@ class TdscParams(Section):
 
 
 class Params(Section):
-    profile: str = one_of(*PROFILES)
+    profile: str = one_of(*PROFILES, OWN)
     seed: int = within(0, 2**31)
     roles: RolesParams = field()  # which language plays which part; it may be the same one
+    stack: str = one_of("studio", "own")  # who provides tokenizer, decoder, judges and backbone
+    text: TextParams = field()  # what the text-speech LM reads
     cells: CellsParams = field()  # what is trained, and what is only decoded: the names in the matrices of dvc.yaml
     corpus: CorpusParams = field()  # 01_world (Sec. 2: a fixed amount of real speech, and synthetic speech added to it)
     pretrain: PretrainParams = field()  # what stands for the paper's downloads: tokenizer, judges, backbone ...

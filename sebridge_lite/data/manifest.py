@@ -4,7 +4,10 @@ Shards hold many utterances in one WAV, so a row names a range of samples. Left 
 may link files), which is why `own_data.py` checks them before a stranger's folder comes this far.
 """
 
+import io
 import json
+import shutil
+import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -18,6 +21,8 @@ from sebridge_lite.core.paths import replacing
 RATE = 16_000
 RATES = (4_000, 192_000)  # outside, a resampling filter is of no use or takes gigabytes
 LONGEST_SECONDS = 3_600.0
+AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus")  # what soundfile reads
+FOREIGN = (".g722", ".m4a", ".aac", ".mp4", ".webm", ".wma", ".amr", ".gsm", ".sln16")  # what ffmpeg or sox must read
 KINDS = ("people", "engine", "recording")
 # What soundfile raises on broken files.
 AUDIO_ERRORS = (RuntimeError, OSError, TypeError, ValueError, AssertionError, MemoryError)
@@ -141,11 +146,25 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
             handle.write(json.dumps(row, ensure_ascii=False, allow_nan=False, sort_keys=True) + "\n")
 
 
+def converter(path: Path) -> list[str]:
+    """The command that makes a WAV, on its output, of a file that soundfile does not know."""
+    file = str(path.absolute())
+    if ffmpeg := shutil.which("ffmpeg"):
+        return [ffmpeg, "-v", "error", "-i", file, "-f", "wav", "-"]
+    if sox := shutil.which("sox"):
+        return [sox, file, "-t", "wav", "-"]
+    raise UserError(f"{path}: needs ffmpeg or sox to be read: install one, or convert such files to wav")
+
+
 def open_sound(path: Path) -> soundfile.SoundFile:
-    """An open sound file of any format that libsndfile knows by its content (wav, flac, ogg, mp3 ...)."""
+    """An open sound file: by its content what libsndfile knows (wav, flac, ogg, mp3 ...), by its name what ffmpeg must read."""
     if not path.is_file():  # before soundfile sees it: a pipe would block
         raise UserError(f"{path}: no such audio file")
+    foreign = converter(path) if path.suffix.lower() in FOREIGN else None
     try:
+        if foreign:
+            done = subprocess.run(foreign, stdin=subprocess.DEVNULL, capture_output=True)
+            return soundfile.SoundFile(io.BytesIO(done.stdout))
         return soundfile.SoundFile(path)
     except AUDIO_ERRORS:
         raise UserError(f"{path}: not audio that can be read (wav, flac, ogg, mp3)") from None

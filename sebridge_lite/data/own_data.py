@@ -1,14 +1,14 @@
 """Your own recordings: a folder is checked, and what is wrong with each row is said.
 
-Left out: loudness levelling, trimming, forced alignment, and anything that mends a recording behind its owner's back.
+Left out: loudness levelling, forced alignment, and anything that mends a recording behind its owner's back.
 """
 
 import os
 import sys
 import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,17 @@ from tqdm import tqdm
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.data_card import Sound, make_card, measure
-from sebridge_lite.data.languages import language
-from sebridge_lite.data.manifest import AUDIO_ERRORS, RATES, Utterance, open_sound, path_fault, show
+from sebridge_lite.data.languages import Language, language
+from sebridge_lite.data.manifest import (
+    AUDIO_ERRORS,
+    FOREIGN,
+    RATES,
+    Utterance,
+    converter,
+    open_sound,
+    path_fault,
+    show,
+)
 from sebridge_lite.data.own_tables import Fault, find_table, is_file, read_table
 
 SECONDS = (0.5, 30.0)
@@ -27,28 +36,30 @@ CHANNELS = 8
 SILENT = 2e-3  # peak to peak, full scale being 2: nothing that anybody could hear
 LOUDEST = 10.0  # full scale being 1: float files may peak a little above, never by this much
 TAIL = 0.1  # seconds that a compressed file may promise in its header and not hold
+# What is done with the samples (N, channels) of a good row, and the rate that they have: the row as it is kept.
+Keep = Callable[[Utterance, np.ndarray, int], Utterance]
 
 
-def _text_fault(text: str, lang: str | None) -> Fault | None:
+def _text_fault(text: str, lang: Language) -> Fault | None:
     if any(unicodedata.category(c) == "Cc" or c == "\ufffd" for c in text):
         return Fault("control or replacement characters in the text", "mend the text: it was damaged on its way")
     if not any(unicodedata.category(c)[0] in "LN" for c in text):
         return Fault("no letter or digit in the text" if text else "empty text", "write what is said")
     if len(text) > LONGEST_TEXT:
         return Fault(f"text of {len(text)} characters", f"cut it to at most {LONGEST_TEXT}, with the audio")
-    if not language(lang).in_script(text):
-        what = f"text {show(text)} is mostly not in {language(lang).name} script"
+    if not lang.in_script(text):
+        what = f"text {show(text)} is mostly not in {lang.script[0].title()} script"
         return Fault(what, "mend the text or choose --lang")
     return None
 
 
-def _locate(folder: Path, name: str) -> Path:
-    if reason := path_fault(name):
+def _locate(folder: Path, name: str, anywhere: bool = False) -> Path:
+    if (reason := path_fault(name)) and not (anywhere and Path(name).is_absolute()):
         raise Fault(reason, "copy the file into the folder and name it from there")
     path = folder / name
     if not is_file(path):
         raise Fault(f"no audio file {show(name)}", "add it or take the row out")
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not anywhere and not path.resolve().is_relative_to(folder.resolve()):
         raise Fault(f"{show(name)} is a link that leads outside the folder", "copy the file itself into the folder")
     if not os.access(path, os.R_OK):
         raise Fault(f"no permission to read {show(name)}", "give yourself the right with chmod u+r")
@@ -77,9 +88,9 @@ def _decode(sound: soundfile.SoundFile, utterance: Utterance) -> np.ndarray:
     return samples
 
 
-def check_audio(folder: Path, utterance: Utterance) -> Sound:
-    """What a row's samples say, or a Fault when they cannot be speech."""
-    path = _locate(folder, utterance.path)
+def read_audio(folder: Path, utterance: Utterance, anywhere: bool = False) -> tuple[np.ndarray, int, str]:
+    """Samples (N, channels), rate and format of a row, or a Fault when they cannot be speech."""
+    path = _locate(folder, utterance.path, anywhere)
     try:
         sound = open_sound(path)
     except UserError:
@@ -90,40 +101,66 @@ def check_audio(folder: Path, utterance: Utterance) -> Sound:
             raise Fault("NaN, infinite or absurdly large samples", "export it again as 16-bit samples")
         if np.ptp(samples.mean(axis=1)) < SILENT:
             raise Fault("silence from end to end", "record it again or take the row out")
-        return measure(samples, sound.samplerate, sound.format)
+        return samples, sound.samplerate, "G722" if path.suffix == ".g722" else sound.format
 
 
-def _inspect(folder: Path, lang: str | None, found: Utterance | Fault) -> tuple[list[Fault], Sound | None]:
-    """Text and audio are both looked at, so that one run finds both."""
-    if isinstance(found, Fault):
-        return [found], None
-    fault = _text_fault(found.text, lang or found.lang)
-    faults = [fault] if fault else []
-    try:
-        return faults, check_audio(folder, found)
-    except Fault as fault:
-        return [*faults, fault], None
+def check_audio(folder: Path, utterance: Utterance) -> Sound:
+    """What a row's samples say, or a Fault when they cannot be speech."""
+    return measure(*read_audio(folder, utterance))
 
 
-def check_folder(folder: Path, lang: str | None = None) -> tuple[list[Utterance], list[Fault], dict]:
-    """The good rows with their measured seconds, every problem, and the card of the good rows."""
-    table = find_table(folder)
+def check_folder(
+    folder: Path, lang: str | None = None, transcripts: Path | None = None, keep: Keep | None = None
+) -> tuple[list[Utterance], list[Fault], dict]:
+    """The good rows with their measured seconds, every problem, and the card of the good rows.
+
+    `transcripts` is a table that lies elsewhere; `keep` takes the samples of each good row.
+    """
+    table = find_table(folder, transcripts)
     rows = read_table(folder, table, lang)
-    good, sounds, problems, seen = [], [], [], {}
+    texts = [found.text for _, found in rows if isinstance(found, Utterance)]
+    for _, found in rows:
+        if isinstance(found, Utterance) and found.path.lower().endswith(FOREIGN):
+            converter(folder / found.path)
+    known, first = language(lang, texts), {}
+
+    def inspect(row: tuple[int, Utterance | Fault]) -> tuple[Utterance, Sound | None, list[Fault]]:
+        """Text and audio are both looked at, so that one run finds both."""
+        number, found = row
+        if isinstance(found, Fault):
+            return found, None, [found]
+        spoken = known if lang else language(found.lang)
+        said = replace(found, text=spoken.normalise(found.text))
+        faults = [fault] if (fault := _text_fault(said.text, spoken)) else []
+        try:
+            samples, rate, format = read_audio(folder, said, table.layout == "Kaldi")
+            if first[found.id] != number:
+                where = f"id {show(found.id)} stands in line {first[found.id]} already"
+                faults.append(Fault(where, "give each row its own"))
+            said = replace(said, seconds=len(samples) / rate)
+            if keep and not faults:
+                said = keep(said, samples, rate)
+            return said, measure(samples, rate, format), faults
+        except Fault as fault:
+            return said, None, [*faults, fault]
+
+    for number, found in rows:
+        if isinstance(found, Utterance):
+            first.setdefault(found.id, number)
+    good, raw, sounds, problems = [], [], [], []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # libsndfile decodes outside the interpreter's lock
-        results = pool.map(partial(_inspect, folder, lang), (found for _, found in rows))
-        bar = tqdm(zip(rows, results, strict=True), total=len(rows), desc="checking", unit="row", disable=None)
-        for (number, found), (faults, sound) in bar:
-            first = seen.setdefault(found.id, number) if isinstance(found, Utterance) else number
-            if first != number:
-                faults.append(Fault(f"id {show(found.id)} stands in line {first} already", "give each row its own"))
-            problems += [Fault(fault.what, fault.how, table.name, number) for fault in faults]
+        bar = tqdm(
+            zip(rows, pool.map(inspect, rows), strict=True), total=len(rows), desc="checking", unit="row", disable=None
+        )
+        for (number, found), (said, sound, faults) in bar:
+            problems += [Fault(fault.what, fault.how, table.path.name, number) for fault in faults]
             if not faults:
-                good.append(replace(found, seconds=sound.seconds))
+                good.append(said)
+                raw.append(found.text)
                 sounds.append(sound)
     if not rows:
-        problems.append(Fault("no rows", "add one for each recording", table.name))
-    return good, problems, make_card(good, sounds, len(rows), len(rows) - len(good))
+        problems.append(Fault("no rows", "add one for each recording", table.path.name))
+    return good, problems, {"layout": table.layout} | make_card(good, raw, sounds, len(rows), len(rows) - len(good))
 
 
 def good_rows(folder: Path, lang: str, skip_bad: bool = False) -> list[Utterance]:

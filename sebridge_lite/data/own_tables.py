@@ -1,24 +1,27 @@
-"""The four layouts of a folder of recordings, read row by row into utterances whose audio nobody has looked at yet.
+"""The layouts of a folder of recordings, read row by row into utterances whose text and audio nobody has looked at yet.
 
-LJSpeech (`metadata.csv`), Common Voice (`validated.tsv`, else train, dev, test, other), what another system exported
-(`manifest.csv`, whose first line is `file,text` or `file,text,speaker`), and our own `manifest.jsonl`. A row that cannot be
-one becomes a Fault. Left out: quoting in the first two layouts, which have none.
+LJSpeech and Hugging Face's audiofolder (both `metadata.csv`), Common Voice (`validated.tsv`, else train, dev, test, other),
+what another system exported (`manifest.csv`), our own `manifest.jsonl`, Kaldi (`wav.scp` and `text`), festvox
+(`etc/txt.done.data`), Asterisk's prompts (`core-sounds-en.txt`), or a text file beside each recording. A row that cannot be an
+utterance becomes a Fault. Left out: quoting in the tables that have none, Kaldi's commands and segments.
 """
 
 import csv
+import gzip
 import itertools
 import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.languages import language
-from sebridge_lite.data.manifest import Utterance, path_fault, read_rows, show
+from sebridge_lite.data.manifest import AUDIO, FOREIGN, Utterance, path_fault, read_rows, show
 
 COMMON_VOICE = ("validated.tsv", "train.tsv", "dev.tsv", "test.tsv", "other.tsv")
-ENDINGS = ("", ".wav", ".flac", ".mp3", ".ogg", ".opus")
+ENDINGS = ("", *AUDIO, *FOREIGN)
+COLUMNS = {"file": "file file_name", "text": "text transcription sentence transcript", "speaker": "speaker speaker_id"}
+PLAIN = "a text beside each recording"
 is_file = os.path.isfile  # pathlib raises on a name longer than the file system takes
 BOM = b"\xef\xbb\xbf"
 
@@ -36,23 +39,57 @@ class Fault(Exception):
 Row = tuple[int, Utterance | Fault]
 
 
-def find_table(folder: Path) -> Path:
-    """The one table of a folder."""
+class Table(NamedTuple):
+    """Where the transcripts stand, and in which layout."""
+
+    path: Path
+    layout: str
+
+
+def sounds_in(folder: Path) -> list[Path]:
+    """All audio files below a folder, by name."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS[1:] and is_file(path))
+
+
+def find_table(folder: Path, transcripts: Path | None = None) -> Table:
+    """The one table of a folder, or the one that is named."""
     try:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder")
-        there = [name for name in READERS if (folder / name).exists()]
+        there = [folder / name for name in READERS if (folder / name).exists()] + sorted(
+            folder.glob("core-sounds-*.txt*")
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"{show(str(folder))}: cannot look into the folder ({error})") from None
-    voice = [name for name in COMMON_VOICE if name in there]
-    there = [name for name in there if name not in voice[1:]]
+    if transcripts:
+        there = [transcripts]
+    voice = [path for path in there if path.name in COMMON_VOICE]
+    there = [path for path in there if path not in voice[1:]]
+    if not there and any(path.with_suffix(".txt").is_file() for path in sounds_in(folder)):
+        return Table(folder, PLAIN)
     if len(there) != 1:
-        names = f"{' and '.join(there)}: keep one" if there else "no table of recordings: add one"
-        layouts = "metadata.csv (LJSpeech), validated.tsv (Common Voice), manifest.csv (file,text) or manifest.jsonl"
-        raise UserError(f"{folder}: {names} of {layouts}")
-    if not is_file(folder / there[0]):  # a pipe would block
-        raise UserError(f"{folder / there[0]}: is not a file; put the table there")
-    return folder / there[0]
+        names = f"{' and '.join(path.name for path in there)}: keep one" if there else "no table of recordings: add one"
+        layouts = "metadata.csv (LJSpeech, audiofolder), validated.tsv (Common Voice), manifest.csv (file,text), wav.scp and text"
+        more = "(Kaldi), etc/txt.done.data (festvox), core-sounds-*.txt (Asterisk), or manifest.jsonl"
+        audio = "" if sounds_in(folder) else "no audio, and "
+        raise UserError(f"{folder}: {audio}{names} of {layouts} {more}, or a NAME.txt beside each recording")
+    if not is_file(there[0]):  # a pipe would block
+        raise UserError(f"{there[0]}: is not a file; put the table there")
+    reader = reader_of(there[0])
+    if reader is None:
+        raise UserError(f"{there[0]}: a table is called {', '.join(READERS)}, or core-sounds-*.txt; rename it")
+    return Table(there[0], reader.layout)
+
+
+def reader_of(path: Path) -> "Reader | None":
+    """Who reads a table, by its name and, where two layouts share one, by its first line."""
+    if path.name.startswith("core-sounds-"):
+        return Reader("Asterisk", _asterisk)
+    if path.name == "metadata.csv":
+        with path.open("rb") as handle:
+            if b"file_name" in handle.readline():
+                return Reader("audiofolder", _exports)
+    return READERS.get("etc/txt.done.data" if path.name == "txt.done.data" else path.name)
 
 
 def _rows(path: Path, separator: str, widths: Sequence[int], how: str) -> Iterator[tuple[int, list[str] | Fault]]:
@@ -70,14 +107,18 @@ def _rows(path: Path, separator: str, widths: Sequence[int], how: str) -> Iterat
 
 
 def _utterance(name: str, text: str, lang: str | None, who: str, path: str) -> Utterance:
-    return Utterance(name, language(lang).normalise(text), (), lang or "und", who, "recording", "", path, 0.0)
+    return Utterance(name, text, (), lang or "und", who, "recording", "", path, 0.0)
+
+
+def _stem(name: str) -> str:
+    return next((name.removesuffix(ending) for ending in ENDINGS[1:] if name.endswith(ending)), "") or name
 
 
 def _recording(folder: Path, name: str, place: str, text: str, lang: str | None, who: str) -> Utterance:
     """`place`: the sub-folder where `name` may lie, with or without its ending. A missing file is found out later."""
     tries = [where + name + ending for where in (place, "") for ending in ENDINGS]
     path = name if path_fault(name) else next((p for p in tries if is_file(folder / p)), tries[0])
-    return _utterance(re.sub(r"\.(wav|flac|mp3|ogg|opus)$", "", name) or name, text, lang, who, path)
+    return _utterance(_stem(name), text, lang, who, path)
 
 
 def _ljspeech(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
@@ -104,15 +145,16 @@ def _exports(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             rows = csv.DictReader(handle)
             names = rows.fieldnames or []
-            if not {"file", "text"} <= set(names) <= {"file", "text", "speaker"} or len(set(names)) < len(names):
+            file, text, who = (next((n for n in any_of.split() if n in names), "") for any_of in COLUMNS.values())
+            if not (file and text) or len(set(names)) < len(names):
                 seen = ", ".join(map(show, names[:9])) or "none"
                 raise UserError(f"{path}:1: columns {seen}; write file,text[,speaker]")
             for row in rows:
                 if None in row or None in row.values():  # cells too many, cells too few
                     yield rows.line_num, Fault("not as many cells as the first line", "quote cells that hold a comma")
                 else:
-                    name, who = f"{rows.line_num:06d}", row.get("speaker", "")
-                    yield rows.line_num, _utterance(name, row["text"], lang, who, row["file"])
+                    name = f"{rows.line_num:06d}"
+                    yield rows.line_num, _utterance(name, row[text], lang, row.get(who, ""), row[file])
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a table in UTF-8 ({error}); save it as CSV, UTF-8") from None
 
@@ -125,16 +167,79 @@ def _manifest(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
             name = show(found.lang)
             yield number, Fault(f"language {name}", f"check with --lang {name}, or mend the row")
         else:
-            yield number, replace(found, text=language(lang).normalise(found.text))
+            yield number, found
 
 
-READERS = {"metadata.csv": _ljspeech, "manifest.csv": _exports, "manifest.jsonl": _manifest}
-READERS |= dict.fromkeys(COMMON_VOICE, _common_voice)
+def _pairs(path: Path) -> dict[str, str]:
+    """The first word of each line, and the rest of it."""
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines() if path.is_file() else []
+    return {name: " ".join(rest) for name, *rest in map(str.split, filter(str.strip, lines))}
 
 
-def read_table(folder: Path, path: Path, lang: str | None) -> list[Row]:
+def _kaldi(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+    places, people = _pairs(path), _pairs(path.with_name("utt2spk"))
+    for number, (name, text) in enumerate(_pairs(path.with_name("text")).items(), start=1):
+        place = places.get(name, "")
+        if not place or place.endswith("|"):
+            what = f"wav.scp has a command for {show(name)}, not a file" if place else f"{show(name)} is not in wav.scp"
+            yield number, Fault(what, "write its audio to a file and name that")
+        else:
+            yield number, _utterance(name, text, lang, people.get(name, "own"), place)
+
+
+def _festvox(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
+        found = re.fullmatch(r'\(\s*(\S+)\s+"(.*)"\s*\)', line.strip())
+        if found:
+            text = re.sub(r"(?<=\w)\+(?=\w)", "", found[2])  # marks a stress
+            yield number, _recording(folder, found[1], "wav/", text.replace('\\"', '"'), lang, "own")
+        elif line.strip():
+            yield number, Fault("not a line of festvox", 'write ( name "text" )')
+
+
+def _asterisk(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", errors="replace") as handle:
+        for number, line in enumerate(handle, start=1):
+            name, _, said = line.partition(": ")
+            text = re.sub(r"\[.*?\]|<.*?>|\(.*?\)", "", said).strip()
+            if line.startswith(";") or not line.strip():
+                continue
+            if text:
+                yield number, _recording(folder, name.strip(), "", text, lang, "own")
+            else:
+                yield number, Fault(f"{show(line.strip())} has no words", "nothing to mend: a beep, a silence")
+
+
+def _beside(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+    for number, sound in enumerate(sounds_in(folder), start=1):
+        name, text = sound.relative_to(folder).as_posix(), sound.with_suffix(".txt")
+        if text.is_file():
+            said = text.read_text(encoding="utf-8-sig", errors="replace")
+            yield number, _utterance(_stem(name), said, lang, "own", name)
+        else:
+            yield number, Fault(f"no text beside {show(name)}", f"add {show(text.name)}")
+
+
+class Reader(NamedTuple):
+    layout: str
+    read: Callable[[Path, Path, str | None], Iterator[Row]]
+
+
+READERS = {
+    "metadata.csv": Reader("LJSpeech", _ljspeech),
+    "manifest.csv": Reader("manifest.csv", _exports),
+    "manifest.jsonl": Reader("manifest.jsonl", _manifest),
+    "wav.scp": Reader("Kaldi", _kaldi),
+    "etc/txt.done.data": Reader("festvox", _festvox),
+    **dict.fromkeys(COMMON_VOICE, Reader("Common Voice", _common_voice)),
+}
+
+
+def read_table(folder: Path, table: Table, lang: str | None) -> list[Row]:
     """Each row by its number, as an utterance or with what is wrong with it."""
+    read = _beside if table.layout == PLAIN else reader_of(table.path).read
     try:
-        return list(READERS[path.name](folder, path, lang))
+        return list(read(folder, table.path, lang))
     except OSError as error:
-        raise UserError(f"{path}: cannot read it ({error.strerror})") from None
+        raise UserError(f"{table.path}: cannot read it ({error.strerror or error})") from None

@@ -16,6 +16,8 @@ from sebridge_lite.data.manifest import RATE, Utterance, write_manifest
 
 SHARD_SECONDS = 600.0
 F0_HOP = RATE // 100  # samples between two values of the true pitch
+QUIET_DB = -40.0  # under the loudest 10 ms: silence
+EDGE = RATE // 10  # samples of silence that stay at either end
 
 
 class Recording(NamedTuple):
@@ -29,6 +31,13 @@ class Recording(NamedTuple):
 def to_int16(samples: np.ndarray) -> np.ndarray:
     """By 32768, as soundfile reads: 16-bit sources keep their samples."""
     return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+
+
+def trimmed(samples: np.ndarray) -> np.ndarray:
+    """Samples (N,) with at most 100 ms of silence at either end: else its length tells people from engines."""
+    power = np.square(samples[: len(samples) // F0_HOP * F0_HOP].reshape(-1, F0_HOP), dtype=np.float64).mean(axis=1)
+    loud = np.flatnonzero(power > power.max() * 10 ** (QUIET_DB / 10)) * F0_HOP
+    return samples[max(0, loud[0] - EDGE) : loud[-1] + F0_HOP + EDGE] if len(loud) else samples
 
 
 def take_seconds(recordings: Iterable[Recording], seconds: float, what: str) -> Iterator[Recording]:

@@ -3,27 +3,33 @@
 artifacts/corpus/{train,dev,test}/LANG/SET.jsonl              what was said, by whom, and the truth about it
 artifacts/corpus/{train,dev,test}/LANG/SET-000.wav, .f0.npy   many utterances in a row; true F0 every 10 ms
 artifacts/corpus/train/dropped.json                           what the filter of synthetic speech refused, by language
+
+Your own recordings are in data/real/, engines' speech in data/synthetic/ENGINE/, and the sentences that other engines say in
+data/texts.txt (else they say the transcripts of the training recordings). `sebridge new` puts them there.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import CorpusParams, Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import rng_of
 from sebridge_lite.core.workers import crew, workers
-from sebridge_lite.data.engines import engine_folders, espeak_recordings, folder_recordings
+from sebridge_lite.data.engines import FOLDER, engine_folders, folder_recordings, in_turn, loaded, spoken
 from sebridge_lite.data.filters import Filter, filtered, letter_seconds
+from sebridge_lite.data.languages import language
+from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.data.own_data import good_rows
 from sebridge_lite.data.recordings import Recording, take_seconds, write_set
 from sebridge_lite.data.sets import PLACES
+from sebridge_lite.data.splits import Words, apart_from, split
 from sebridge_lite.studio.lexicon import Word
 from sebridge_lite.studio.studio import Line, lines_of, mishear, record_all
-from sebridge_lite.studio.texts import load_language, sentences, split_of
+from sebridge_lite.studio.texts import load_language, sentences, split_of, text_of
 from sebridge_lite.studio.voices import engines, people
 
 SPEED = 100.0  # times real time, a core, at the least
@@ -62,43 +68,73 @@ def studio_held_out(split: str, count: int, lang: str, p: CorpusParams, seed: in
     return record_all(progress(lines, f"{lang} {split}", total=count), seed, pool)
 
 
-def synthetic_recordings(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
-    """Synthetic speech from the source that the settings name, without end where it is the studio."""
-    if p.synthetic_source == "folder":
-        return engine_folders(paths.data("synthetic"), lang, p.skip_bad)
-    if p.synthetic_source == "espeak-ng":
-        said = sentences(load_language(lang, p.zipf), "synthetic", seed)
-        return espeak_recordings((tuple(word.text for word in words) for words in said), lang)
+def own_sets(folder: Path, lang: str, p: CorpusParams) -> dict[str, list[Utterance]]:
+    """Your own recordings by set: no text of dev or test is alike one that trains."""
+    cut, sets = language(lang).segment, {"real": [], "dev": [], "test": []}
+    good = [replace(said, words=said.words or cut(said.text)) for said in good_rows(folder, lang, p.skip_bad)]
+    places = split([said.words for said in good], {"dev": p.dev_texts, "test": p.test_texts})
+    for said in good:
+        place = places[said.words]
+        sets["real" if place == "train" else place].append(said)
+    return sets
+
+
+def own_texts(lang: str, trained: Iterable[Utterance], is_apart: Callable[[Words], bool]) -> list[tuple[str, Words]]:
+    """What engines say beside your own recordings: nothing that is alike a text of dev or test."""
+    file, tongue = paths.data("texts.txt"), language(lang)
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else [said.text for said in trained]
+    texts = dict.fromkeys(tongue.normalise(line) for line in lines)
+    return [(text, words) for text in texts if (words := tongue.segment(text)) and is_apart(words)]
+
+
+def engine_speech(
+    lang: str, p: CorpusParams, seed: int, sets: Mapping[str, list[Utterance]], dropped: dict[str, int], work: Path
+) -> Iterator[Recording]:
+    """Speech of the engines that the settings name, one of each in turn; `sets` are your own recordings, if there are any."""
+    is_apart = apart_from(said.words for name in ("dev", "test") for said in sets.get(name, ()))
+
+    def kept_apart(recordings: Iterable[Recording]) -> Iterator[Recording]:
+        for recording in recordings:
+            if is_apart(recording.utterance.words):
+                yield recording
+            else:
+                dropped["text held out"] = dropped.get("text held out", 0) + 1
+
+    def queue(spec: str) -> Iterator[Recording]:
+        if spec.startswith(FOLDER):
+            name = spec.removeprefix(FOLDER)
+            return kept_apart(folder_recordings(paths.data("synthetic", name), lang, name, p.skip_bad))
+        if sets:
+            texts = iter(own_texts(lang, sets["real"], is_apart))
+        else:
+            drawn = sentences(load_language(lang, p.zipf), "synthetic", seed)
+            texts = ((text_of(words), tuple(word.text for word in words)) for words in drawn)
+        return spoken(spec, texts, lang, work, seed)
+
+    specs = engine_folders(paths.data("synthetic")) if p.synthetic_source == "folder" else p.engine_specs
+    return in_turn([queue(spec) for spec in specs])
+
+
+def studio_engines(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
+    """Sentences as studio engines read them, without end."""
     vocabulary = p.real_vocabulary if p.shared_domain else 1.0
     lines = read_aloud("synthetic", "synthetic", engines("main", p.engines), lang, p, seed, vocabulary)
     return record_all(lines, seed, pool)
 
 
-def own_sets(folder: Path, lang: str, skip_bad: bool) -> dict[str, list[Recording]]:
-    """Your own recordings by set, each where its text belongs; what is neither dev nor test trains."""
-    sets: dict[str, list[Recording]] = {"real": [], "dev": [], "test": []}
-    for recording in folder_recordings(folder, lang, skip_bad=skip_bad):
-        split = split_of(recording.utterance.text)
-        sets[split if split in sets else "real"].append(recording)
-    for name, found in sets.items():
-        if not found:
-            what = f"none of its texts falls into the {name} set; add recordings (dev takes 5 % of them)"
-            raise UserError(f"{folder}: {what}")
-    return sets
-
-
 def build_language(
-    corpus: Path, lang: str, p: CorpusParams, seed: int, real: float, synthetic: float, pool=None
+    corpus: Path, lang: str, p: CorpusParams, seed: int, real: float, synthetic: float, work: Path, pool=None
 ) -> dict[str, int]:
     """What the filter dropped, after all sets of a language are written; `real` and `synthetic` are minutes."""
 
     def write(name: str, recordings: Iterable[Recording]) -> list:
         return write_set(corpus / PLACES[name] / lang, name, recordings)
 
+    sets: dict[str, list[Utterance]] = {}
     if real and p.real_source == "folder":
-        own = own_sets(paths.data("real"), lang, p.skip_bad)
-        dev, _ = write("dev", own["dev"]), write("test", own["test"])
-        recordings = iter(own["real"])
+        sets = own_sets(paths.data("real"), lang, p)
+        heard = {name: loaded(said, paths.data("real"), lang) for name, said in sets.items()}
+        dev, _, recordings = write("dev", heard["dev"]), write("test", heard["test"]), heard["real"]
     else:
         dev = write("dev", studio_held_out("dev", p.dev_texts, lang, p, seed, pool))
         write("test", studio_held_out("test", p.test_texts, lang, p, seed, pool))
@@ -106,20 +142,23 @@ def build_language(
     reference = write("real", take_seconds(recordings, real * 60, f"{lang} real")) if real else dev
     dropped: dict[str, int] = {}
     rule = Filter(letter_seconds(reference), p.duration_ratio, p.max_stuck)
-    passing = filtered(synthetic_recordings(lang, p, seed, pool), rule, dropped)
-    write("synthetic", take_seconds(passing, synthetic * 60, f"{lang} synthetic"))
+    if p.synthetic_source == "studio":
+        made = studio_engines(lang, p, seed, pool)
+    else:
+        made = engine_speech(lang, p, seed, sets, dropped, work)
+    write("synthetic", take_seconds(filtered(made, rule, dropped), synthetic * 60, f"{lang} synthetic"))
     return dropped
 
 
 def run_import(params: Params) -> dict[str, dict[str, int]]:
     """What the filter dropped, by language, after the corpus is written, whole or not at all."""
     p, seed, lang, second = params.corpus, params.seed, params.roles.dgsa, params.roles.tdsc
-    minutes = p.real_minutes + p.synthetic_minutes + p.second_synthetic_minutes
-    with paths.replacing(paths.artifacts("corpus")) as corpus, crew(workers(minutes * 60 / SPEED)) as pool:
-        dropped = {lang: build_language(corpus, lang, p, seed, p.real_minutes, p.synthetic_minutes, pool)}
+    minutes, place = p.real_minutes + p.synthetic_minutes + p.second_synthetic_minutes, paths.artifacts("corpus")
+    with paths.working(place) as work, paths.replacing(place) as corpus, crew(workers(minutes * 60 / SPEED)) as pool:
+        dropped = {lang: build_language(corpus, lang, p, seed, p.real_minutes, p.synthetic_minutes, work, pool)}
         if second not in ("none", lang):
             studio = replace(p, synthetic_source="studio")
-            dropped[second] = build_language(corpus, second, studio, seed, 0, p.second_synthetic_minutes, pool)
+            dropped[second] = build_language(corpus, second, studio, seed, 0, p.second_synthetic_minutes, work, pool)
         (corpus / "train" / "dropped.json").write_text(json.dumps(dropped) + "\n", encoding="utf-8")
     return dropped
 

@@ -11,18 +11,18 @@ length) is not in their tables. Left out: CosyVoice2 and the others of Table 5, 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.data.engines import espeak_recordings
+from sebridge_lite.data.engines import spoken
 from sebridge_lite.data.languages import language
-from sebridge_lite.data.manifest import RATE, Utterance, resample, show
+from sebridge_lite.data.manifest import Utterance, show
 from sebridge_lite.data.own_data import good_rows
-from sebridge_lite.data.recordings import Recording, to_int16, write_set
+from sebridge_lite.data.recordings import Recording, write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json, write_json
 from sebridge_lite.measure.evaluate import Scores, save_scores, scores_of
 from sebridge_lite.measure.scoring import load_references, score
@@ -30,7 +30,6 @@ from sebridge_lite.studio.texts import load_language
 
 PAIRS = {"dgsa": ("sft", "dgsa"), "tdsc": ("start", "tdsc")}  # by role: what a method starts from, and the method
 AGAINST_ITSELF = ["sim", "length_ratio", "f0_corr", "f0_rmse_st", "f0_rmse_hz"]
-MMS = {"th": "facebook/mms-tts-tha", "lo": "facebook/mms-tts-lao"}
 PRINTED = {
     "wer": "word error",
     "wer_cal": "calibrated by the judge's floor",
@@ -53,37 +52,15 @@ def named(scores: Scores, ids: Sequence[str]) -> Scores:
     return replace(scores, table=scores.table.drop(columns=AGAINST_ITSELF, errors="ignore").assign(id=list(ids)))
 
 
-def load_mms(lang: str) -> tuple:
-    """MMS-TTS (VITS) and its tokenizer from this machine's cache of weights; nothing is ever fetched."""
-    from transformers import VitsModel, VitsTokenizer
+def _made_by(spec: str) -> Callable[[Sequence[Utterance], str, int], Iterator[Recording]]:
+    def made(test: Sequence[Utterance], lang: str, seed: int) -> Iterator[Recording]:
+        with TemporaryDirectory() as work:
+            yield from spoken(spec, [(text.text, text.words) for text in test], lang, Path(work), seed)
 
-    name = MMS.get(lang)
-    try:
-        parts = [part.from_pretrained(name, local_files_only=True) for part in (VitsModel, VitsTokenizer)]
-    except (OSError, ValueError):
-        raise UserError(f"no weights of {name or 'MMS-TTS'} here; `hf download` fetches them (CC-BY-NC)") from None
-    if parts[1].is_uroman:
-        raise UserError(f"{name} reads Latin letters alone; {EXPORT}")
-    return parts[0].eval(), parts[1]
+    return made
 
 
-@torch.no_grad()
-def mms_recordings(test: Sequence[Utterance], lang: str, seed: int) -> Iterator[Recording]:
-    """The test texts as MMS-TTS says them; its sampling is seeded."""
-    model, tokenizer = load_mms(lang)
-    torch.manual_seed(seed)
-    for index, text in enumerate(test):
-        sound = model(**tokenizer(text.text, return_tensors="pt")).waveform[0].numpy()
-        samples = to_int16(resample(sound, model.config.sampling_rate))
-        name, size = f"{lang}-mms-tts-{index:06d}", len(samples)
-        said = Utterance(name, text.text, text.words, lang, "mms-tts", "engine", "mms-tts", "", size / RATE, 0, size)
-        yield Recording(said, samples, None)
-
-
-MADE_HERE: dict[str, Callable] = {
-    "espeak-ng": lambda test, lang, seed: espeak_recordings([text.words for text in test], lang),
-    "mms-tts": mms_recordings,
-}
+MADE_HERE = {"espeak-ng": _made_by("espeak-ng"), "mms-tts": _made_by("mms")}
 
 
 def score_recordings(bench: Bench, recordings: Sequence[Utterance], folder: Path) -> Scores:

@@ -36,6 +36,7 @@ WRITTEN_IN = {  # by the first words of the Unicode names of letters
 }
 SCRIPTS = {code: tuple(script.split()) for script, codes in WRITTEN_IN.items() for code in codes.split()}
 SPACELESS = ("ja", "zh", "km", "my")  # where a word is here a character, with its signs
+AS_WRITTEN = ("th", "lo", "und")  # whose texts keep their capitals, if there are any
 VOICES = {"en": "en-us", "zh": "cmn", "no": "nb"}  # of espeak-ng, where they are not called like the language
 SENTINEL = "0 " * 9 + "."  # what no text says: its phones show where one text ends and the next begins
 SWITCH = re.compile(r"\([a-z-]+\)")  # how espeak-ng marks a word that it takes for another language's
@@ -64,7 +65,6 @@ class Language:
     name: str
     script: tuple[str, ...]
     cut: Callable[[str], Iterable[str]]  # a text into words, punctuation and spaces
-    lower: bool = False  # whether texts are written in lower case here
 
     @property
     def voice(self) -> str:
@@ -83,9 +83,9 @@ class Language:
     def normalise(self, text: str) -> str:
         """The text in composed letters (NFC), lower case where that is usual, single spaces, no invisible characters."""
         text = " ".join(unicodedata.normalize("NFC", INVISIBLE.sub("", text)).split())
-        if self.lower and self.code in ("tr", "az"):
-            text = text.replace("I", "ı").replace("İ", "i")
-        return text.lower() if self.lower else text
+        if self.code in AS_WRITTEN:
+            return text
+        return (text.replace("I", "ı").replace("İ", "i") if self.code in ("tr", "az") else text).lower()
 
     def segment(self, text: str) -> tuple[str, ...]:
         """The words of a text, without the punctuation around them."""
@@ -163,4 +163,4 @@ def language(code: str | None, texts: Iterable[str] = ()) -> Language:
     short = code.split("-")[0].lower()
     cut = _characters if short in SPACELESS else _words
     script = SCRIPTS.get(short) or main_script(texts)
-    return LANGUAGES.get(code) or Language(code, code, script, cut, lower=True)
+    return LANGUAGES.get(code) or Language(code, code, script, cut)

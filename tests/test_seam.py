@@ -35,7 +35,6 @@ ALLOWED = {  # how many lines may name what is the studio's alone; only ever few
     "measure/effects.py": 1,
     "experiments/notebook.py": 1,
     "experiments/parts.py": 3,
-    "experiments/systems.py": 1,
     "extras/detector.py": 1,
     "report/report.py": 1,
 }

@@ -103,6 +103,18 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--lang", metavar="CODE", help="language of the texts, to check their script: th, lo, or another")
     sub.add_argument("--json", metavar="FILE", dest="json_file", type=Path, help="for the card and the problems")
     may(sub, skip_bad="list bad rows and exit 0 all the same")
+    what = "A profile of your own from a folder of recordings: data/, params/own.yaml, a plan."
+    sub = command("new --real ~/recordings --lang ru --engine espeak-ng", what, "cli.new:new")
+    sub.add_argument("--real", metavar="DIR", type=Path, required=True, help="recordings with transcripts; only read")
+    sub.add_argument("--lang", metavar="CODE", required=True, help="of the recordings: ru, el, en ...")
+    about = "NAME=DIR, flite:VOICE, espeak-ng[:VOICE], mms or 'NAME=command {text} {out}'; may be given again"
+    sub.add_argument("--engine", metavar="SPEC", dest="engines", action="append", default=[], help=about)
+    sub.add_argument("--texts", metavar="FILE", type=Path, help="what engines say, a sentence a line")
+    sub.add_argument(
+        "--transcripts", metavar="FILE", type=Path, help="a table that is not in DIR, such as core-sounds-en.txt.gz"
+    )
+    sub.add_argument("--out", metavar="FILE", type=Path, help="the profile (default params/own.yaml)")
+    may(sub, force="replace what data/real, data/synthetic/ENGINE and the profile hold")
     what = "Any folder of audio with a manifest.csv, by the same judge."
     sub = command("score-folder exports/azure --lang th", what, "experiments.systems:score_folder")
     sub.add_argument("folder", metavar="DIR", type=Path, help="with manifest.csv: file,text[,speaker]")

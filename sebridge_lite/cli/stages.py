@@ -32,6 +32,7 @@ STAGES = {
     "import": Stage("corpus:run_import", "artifacts/corpus/train", "The speech: the studio's, or your own."),
     "parts": Stage("parts:run_parts", "results/parts", "Train the frozen parts again: tokenizer, judges, decoder, backbone."),
     "codebook": Stage("parts:run_codebook", "results/codebook", "A tokenizer of the paper's 6,561 codes beside ours."),
+    "own": Stage("own:run_own", "artifacts/own", "Train the parts of your own speech, where the stack is your own."),
     "encode": Stage("encode:run_encode", "artifacts/tokens/train", "The speech as speech tokens."),
     "floors": Stage("floors:run_floors", "artifacts/floors", "What the judge that scores makes of recordings."),
     "sft": Stage("sft:train_sft", "artifacts/sft/s{seed}/{name}", "Fine-tune the backbone on one mix of speech.", ARM,

@@ -19,6 +19,8 @@ class CorpusParams(Section):
     real_source: str = one_of("studio", "folder")
     synthetic_source: str = one_of("studio", "folder", "engines")
     engine_specs: tuple[str, ...] = field(metadata={"may_be_empty": True})
+    backbone_engines: tuple[str, ...] = field(metadata={"may_be_empty": True})
+    backbone_minutes: float = within(0, 60_000)
     skip_bad: bool = field()
     real_minutes: float = within(0, 60_000, open_low=True)
     synthetic_minutes: float = within(0, 600_000)
@@ -72,8 +74,6 @@ class PretrainParams(Section):
 class OwnParams(Section):
     seed: int = within(0, 2**31)
     begun: bool = field()  # from the embedded weights, wherever shapes agree
-    backbone_engines: tuple[str, ...] = field()
-    backbone_minutes: float = within(0, 60_000, open_low=True)
     decoder_minutes: float = within(0, 60_000)
     levels: tuple[int, ...] = within(2, 64, repeats=True)
     token_noise: float = within(0, 1)
@@ -229,7 +229,9 @@ class Params(Section):
     cells: CellsParams = field()  # what is trained, and what is only decoded: the names in the matrices of dvc.yaml
     corpus: CorpusParams = field()  # 01_world (Sec. 2: a fixed amount of real speech, and synthetic speech added to it)
     pretrain: PretrainParams = field()  # what stands for the paper's downloads: tokenizer, judges, backbone ...
-    own: OwnParams | None = field()  # how the parts of your own speech are trained; null where the stack is the studio's
+    own: OwnParams | None = (
+        field()
+    )  # how the parts of your own speech are trained; null where the stack is the studio's
     judge: JudgeParams = field()  # who scores: own, or a recogniser by name (stack/judges.py)
     tokens: study.TokensParams = field()  # 02_tokens
     speech_lm: study.SpeechLMParams = field()  # 03_text_speech_lm

@@ -1,6 +1,7 @@
 """The sets of a corpus on disk: `real` and `synthetic` speech to train on, `dev` to choose on, `test` to score on.
 
-They lie in folders of their own (artifacts/corpus/train, dev, test), so that a larger test set trains nothing again.
+A fifth, `backbone`, is there where the stack is your own.
+They lie in folders of their own (artifacts/corpus/train, dev, test, backbone), so that a larger test set trains nothing again.
 """
 
 from pathlib import Path
@@ -14,13 +15,13 @@ PLACES = {"real": "train", "synthetic": "train", "dev": "dev", "test": "test"}
 
 def set_folder(name: str, lang: str) -> Path:
     """The folder of a set's manifest and sound."""
-    return paths.artifacts("corpus", PLACES[name], lang)
+    return paths.artifacts("corpus", PLACES.get(name, name), lang)
 
 
 def load_set(name: str, lang: str) -> list[Utterance]:
-    """The utterances of a set; none of `real` where a language has no real speech."""
+    """The utterances of a set; none of `real` or `backbone` where a language has none."""
     path = set_folder(name, lang) / f"{name}.jsonl"
-    if name == "real" and path.parent.is_dir() and not path.is_file():
+    if name in ("real", "backbone") and path.parent.is_dir() and not path.is_file():
         return []
     if not path.is_file():
         raise UserError(f"{path}: not there; `dvc repro import` makes it")

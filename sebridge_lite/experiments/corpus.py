@@ -5,11 +5,11 @@ artifacts/corpus/{train,dev,test}/LANG/SET-000.wav, .f0.npy   many utterances in
 artifacts/corpus/train/dropped.json                           what the filter of synthetic speech refused, by language
 
 Your own recordings are in data/real/, engines' speech in data/synthetic/ENGINE/, and the sentences that other engines say in
-data/texts.txt (else they say the transcripts of the training recordings). `sebridge new` puts them there.
+data/texts.txt (else they say the transcripts of the training recordings). `sebridge new` puts them there; own_corpus.py reads.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,17 +19,15 @@ from sebridge_lite.core.params import CorpusParams, Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import rng_of
 from sebridge_lite.core.workers import crew, workers
-from sebridge_lite.data.engines import FOLDER, engine_folders, folder_recordings, in_turn, loaded, spoken
+from sebridge_lite.data.engines import loaded
 from sebridge_lite.data.filters import Filter, filtered, letter_seconds
-from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance
-from sebridge_lite.data.own_data import good_rows
 from sebridge_lite.data.recordings import Recording, take_seconds, write_set
 from sebridge_lite.data.sets import PLACES
-from sebridge_lite.data.splits import Words, apart_from, split
+from sebridge_lite.experiments.own_corpus import as_units, engine_speech, own_sets, write_backbone, write_lexicon
 from sebridge_lite.studio.lexicon import Word
 from sebridge_lite.studio.studio import Line, lines_of, mishear, record_all
-from sebridge_lite.studio.texts import load_language, sentences, split_of, text_of
+from sebridge_lite.studio.texts import load_language, sentences, split_of
 from sebridge_lite.studio.voices import engines, people
 
 SPEED = 100.0  # times real time, a core, at the least
@@ -68,53 +66,6 @@ def studio_held_out(split: str, count: int, lang: str, p: CorpusParams, seed: in
     return record_all(progress(lines, f"{lang} {split}", total=count), seed, pool)
 
 
-def own_sets(folder: Path, lang: str, p: CorpusParams) -> dict[str, list[Utterance]]:
-    """Your own recordings by set: no text of dev or test is alike one that trains."""
-    cut, sets = language(lang).segment, {"real": [], "dev": [], "test": []}
-    good = [replace(said, words=said.words or cut(said.text)) for said in good_rows(folder, lang, p.skip_bad)]
-    places = split([said.words for said in good], {"dev": p.dev_texts, "test": p.test_texts})
-    for said in good:
-        place = places[said.words]
-        sets["real" if place == "train" else place].append(said)
-    return sets
-
-
-def own_texts(lang: str, trained: Iterable[Utterance], is_apart: Callable[[Words], bool]) -> list[tuple[str, Words]]:
-    """What engines say beside your own recordings: nothing that is alike a text of dev or test."""
-    file, tongue = paths.data("texts.txt"), language(lang)
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else [said.text for said in trained]
-    texts = dict.fromkeys(tongue.normalise(line) for line in lines)
-    return [(text, words) for text in texts if (words := tongue.segment(text)) and is_apart(words)]
-
-
-def engine_speech(
-    lang: str, p: CorpusParams, seed: int, sets: Mapping[str, list[Utterance]], dropped: dict[str, int], work: Path
-) -> Iterator[Recording]:
-    """Speech of the engines that the settings name, one of each in turn; `sets` are your own recordings, if there are any."""
-    is_apart = apart_from(said.words for name in ("dev", "test") for said in sets.get(name, ()))
-
-    def kept_apart(recordings: Iterable[Recording]) -> Iterator[Recording]:
-        for recording in recordings:
-            if is_apart(recording.utterance.words):
-                yield recording
-            else:
-                dropped["text held out"] = dropped.get("text held out", 0) + 1
-
-    def queue(spec: str) -> Iterator[Recording]:
-        if spec.startswith(FOLDER):
-            name = spec.removeprefix(FOLDER)
-            return kept_apart(folder_recordings(paths.data("synthetic", name), lang, name, p.skip_bad))
-        if sets:
-            texts = iter(own_texts(lang, sets["real"], is_apart))
-        else:
-            drawn = sentences(load_language(lang, p.zipf), "synthetic", seed)
-            texts = ((text_of(words), tuple(word.text for word in words)) for words in drawn)
-        return spoken(spec, texts, lang, work, seed)
-
-    specs = engine_folders(paths.data("synthetic")) if p.synthetic_source == "folder" else p.engine_specs
-    return in_turn([queue(spec) for spec in specs])
-
-
 def studio_engines(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator[Recording]:
     """Sentences as studio engines read them, without end."""
     vocabulary = p.real_vocabulary if p.shared_domain else 1.0
@@ -123,9 +74,10 @@ def studio_engines(lang: str, p: CorpusParams, seed: int, pool=None) -> Iterator
 
 
 def build_language(
-    corpus: Path, lang: str, p: CorpusParams, seed: int, real: float, synthetic: float, work: Path, pool=None
+    corpus: Path, lang: str, params: Params, real: float, synthetic: float, work: Path, pool=None
 ) -> dict[str, int]:
     """What the filter dropped, after all sets of a language are written; `real` and `synthetic` are minutes."""
+    p, seed, units = params.corpus, params.seed, params.text.units
 
     def write(name: str, recordings: Iterable[Recording]) -> list:
         return write_set(corpus / PLACES[name] / lang, name, recordings)
@@ -133,32 +85,38 @@ def build_language(
     sets: dict[str, list[Utterance]] = {}
     if real and p.real_source == "folder":
         sets = own_sets(paths.data("real"), lang, p)
-        heard = {name: loaded(said, paths.data("real"), lang) for name, said in sets.items()}
-        dev, _, recordings = write("dev", heard["dev"]), write("test", heard["test"]), heard["real"]
+        folder = paths.data("real")
+        heard = {name: as_units(loaded(said, folder, lang), lang, units) for name, said in sets.items()}
+        dev, test, recordings = write("dev", heard["dev"]), write("test", heard["test"]), heard["real"]
     else:
         dev = write("dev", studio_held_out("dev", p.dev_texts, lang, p, seed, pool))
-        write("test", studio_held_out("test", p.test_texts, lang, p, seed, pool))
+        test = write("test", studio_held_out("test", p.test_texts, lang, p, seed, pool))
         recordings = studio_real(lang, p, seed, pool)
-    reference = write("real", take_seconds(recordings, real * 60, f"{lang} real")) if real else dev
+    trained = write("real", take_seconds(recordings, real * 60, f"{lang} real")) if real else []
     dropped: dict[str, int] = {}
-    rule = Filter(letter_seconds(reference), p.duration_ratio, p.max_stuck)
+    rule = Filter(letter_seconds(trained or dev), p.duration_ratio, p.max_stuck)
     if p.synthetic_source == "studio":
         made = studio_engines(lang, p, seed, pool)
     else:
-        made = engine_speech(lang, p, seed, sets, dropped, work)
-    write("synthetic", take_seconds(filtered(made, rule, dropped), synthetic * 60, f"{lang} synthetic"))
+        made = as_units(engine_speech(lang, p, seed, sets, dropped, work), lang, units)
+    said = write("synthetic", take_seconds(filtered(made, rule, dropped), synthetic * 60, f"{lang} synthetic"))
+    if params.stack == "own":
+        write_backbone(corpus, lang, p, seed, sets, units, work)
+        write_lexicon(corpus, lang, units, [trained, said, dev, test])
     return dropped
 
 
 def run_import(params: Params) -> dict[str, dict[str, int]]:
     """What the filter dropped, by language, after the corpus is written, whole or not at all."""
-    p, seed, lang, second = params.corpus, params.seed, params.roles.dgsa, params.roles.tdsc
+    p, lang, second = params.corpus, params.roles.dgsa, params.roles.tdsc
     minutes, place = p.real_minutes + p.synthetic_minutes + p.second_synthetic_minutes, paths.artifacts("corpus")
     with paths.working(place) as work, paths.replacing(place) as corpus, crew(workers(minutes * 60 / SPEED)) as pool:
-        dropped = {lang: build_language(corpus, lang, p, seed, p.real_minutes, p.synthetic_minutes, work, pool)}
+        for name in ("backbone", "lexicon"):
+            (corpus / name).mkdir(parents=True)
+        dropped = {lang: build_language(corpus, lang, params, p.real_minutes, p.synthetic_minutes, work, pool)}
         if second not in ("none", lang):
-            studio = replace(p, synthetic_source="studio")
-            dropped[second] = build_language(corpus, second, studio, seed, 0, p.second_synthetic_minutes, work, pool)
+            studio = replace(params, corpus=replace(p, synthetic_source="studio"))
+            dropped[second] = build_language(corpus, second, studio, 0, p.second_synthetic_minutes, work, pool)
         (corpus / "train" / "dropped.json").write_text(json.dumps(dropped) + "\n", encoding="utf-8")
     return dropped
 

@@ -1,4 +1,4 @@
-"""The stage `own`: the parts of your own speech, in artifacts/own/. Where the stack is the studio's the folder says so, and no more."""
+"""The stage `own`: the parts of your own speech, in artifacts/own/. Where the stack is the studio's, the folder says so."""
 
 import shutil
 

@@ -10,6 +10,7 @@ What a judge hears is normalised and cut into words as the transcripts are. Left
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,12 +26,17 @@ Listen = Callable[[Sequence[torch.Tensor], str], list[str]]  # sounds and a lang
 
 @dataclass(frozen=True)
 class NamedJudge:
-    """A recogniser of whole texts."""
+    """A recogniser of whole texts, which is loaded when it first hears."""
 
     name: str
-    listen: Listen
     languages: Mapping[str, Language]
+    device: torch.device
     hears: str = "sound"
+
+    @cached_property
+    def listen(self) -> Listen:
+        kind, _, place = self.name.partition(":")
+        return LOADERS[kind](place, self.device)
 
     def words(self, inputs: Sequence[torch.Tensor], lang: str) -> list[list[str]]:
         """The words of each sound."""
@@ -106,4 +112,4 @@ def named_judge(name: str, languages: Mapping[str, Language], device: torch.devi
     kind, _, place = name.partition(":")
     if kind not in LOADERS or not place:
         raise UserError(f"judge '{name}': give own, or one of {', '.join(f'{kind}:NAME' for kind in LOADERS)}")
-    return NamedJudge(name, LOADERS[kind](place, device), languages)
+    return NamedJudge(name, languages, device)

@@ -58,7 +58,7 @@ def spelt(text: str, units: Mapping[str, int]) -> list[int]:
 class OwnLanguage(Language):
     """A language whose lexicon is the words of its own corpus."""
 
-    alphabet: str
+    alphabet: str = ""  # of the training texts
 
     @cached_property
     def lexicon(self) -> dict[str, str]:

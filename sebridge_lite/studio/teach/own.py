@@ -89,7 +89,7 @@ def train_own(params: Params, lang: str, work: Path) -> dict:
     }
     if not sets["backbone"]:
         raise UserError(
-            "own.backbone_engines: none spoke; name an engine, such as espeak-ng, so that the LM learns to read"
+            "corpus.backbone_engines: none spoke; name an engine, such as espeak-ng, so that the LM learns to read"
         )
     alphabet = alphabet_of(utterance for utterances in sets.values() for utterance in utterances)
     units = units_of(alphabet)

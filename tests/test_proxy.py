@@ -90,5 +90,3 @@ def test_bad_input_is_one_clear_line():
     with pytest.raises(UserError, match="generate more samples") as error:
         P.proxy([table], [counts], "wer", ["f0_std_st"])
     assert "\n" not in str(error.value)
-    with pytest.raises(UserError, match="choose one of 'wer', 'wer and length'"):
-        P.proxy([table], [counts], "length", ["f0_std_st"])

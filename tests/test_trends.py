@@ -101,8 +101,6 @@ def test_tail_by_hand_and_as_an_interval():
     surge = T.tail(curve, 0.8, 0.25, 0.8)
     assert surge.mean == pytest.approx(curve.values[5:].mean() - curve.values[2:5].mean())
     assert surge.low < 4 < surge.high and surge.low > 3.5
-    with pytest.raises(UserError, match="no ratio"):
-        T.tail(curve, 0.8, 0.81, 0.9)
 
 
 def test_association_of_curves_that_rise_together_is_one_and_with_itself_turned_minus_one():
@@ -115,17 +113,9 @@ def test_association_of_curves_that_rise_together_is_one_and_with_itself_turned_
     assert T.association(x, level).mean == 0
 
 
-def test_bad_input_is_one_clear_line():
+def test_other_texts_at_one_ratio_are_refused_in_one_line():
     tables = _tables(np.random.default_rng(12), np.zeros(7), seeds=2)
-    unknown = [[table.assign(x=np.nan) if i == 3 else table for table in seeds] for i, seeds in enumerate(tables)]
     shuffled = [*tables[:6], [table[::-1] for table in tables[6]]]
-    for given, alphas, says in [
-        (unknown, ALPHAS, "alpha 0.5: nothing was measured"),
-        (shuffled, ALPHAS, "alpha 1: other texts"),
-        (tables[:6], ALPHAS, "7 ratios and 6 lists"),
-        (tables, ALPHAS[::-1], "rising order"),
-        ([tables[0][:1], *tables[1:]], ALPHAS, "the same number"),
-    ]:
-        with pytest.raises(UserError, match=says) as error:
-            rate_curve(alphas, given, "x", replicates=20)
-        assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="alpha 1: other texts") as error:
+        rate_curve(ALPHAS, shuffled, "x", replicates=20)
+    assert "\n" not in str(error.value)

@@ -114,10 +114,6 @@ class Curve:
 
 def _texts(alphas: Sequence[float], tables: Tables) -> np.ndarray:
     """Which text each row has, as numbers from 0; the same in all tables. (N,)"""
-    if len(alphas) != len(tables) or len(alphas) < 3 or np.any(np.diff(alphas) <= 0):
-        raise UserError(f"{len(alphas)} ratios and {len(tables)} lists of tables: give three or more, in rising order")
-    if len({len(seeds) for seeds in tables}) > 1:
-        raise UserError(f"tables of {[len(seeds) for seeds in tables]} seeds: give each ratio the same number")
     ids = tables[0][0]["id"].to_numpy()
     for alpha, seeds in zip(alphas, tables, strict=True):
         if any(not np.array_equal(table["id"], ids) for table in seeds):
@@ -132,9 +128,6 @@ def _with_data(seed: int, replicates: int, *sizes: int) -> tuple[np.ndarray, ...
 
 def _curve(alphas, whole: np.ndarray, folds: np.ndarray, by_seed: np.ndarray, texts: int) -> Curve:
     """whole: (R + 1, A); folds: (2, R + 1, A, S); the data itself comes first."""
-    unknown = ~np.isfinite(whole[0])
-    if unknown.any():
-        raise UserError(f"alpha {np.asarray(alphas)[unknown][0]:g}: nothing was measured there; leave this ratio out")
     folds = folds.transpose(1, 3, 0, 2)
     return Curve(np.asarray(alphas, float), whole[0], whole[1:], folds[0], folds[1:], by_seed[1:], texts)
 

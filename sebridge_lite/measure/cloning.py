@@ -22,7 +22,7 @@ from sebridge_lite.measure.bootstrap import paired_difference, ratio
 from sebridge_lite.measure.evaluate import RATES, Scores, scores_of
 from sebridge_lite.measure.prosody import ENOUGH, describe
 from sebridge_lite.measure.scoring import References, score, speaker_similarity
-from sebridge_lite.measure.stats import UNKNOWN, Interval, columns
+from sebridge_lite.measure.stats import UNKNOWN, Interval, columns_of
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.tracks import Tracks
 
@@ -131,11 +131,9 @@ def two_voices(stack: Stack, sounds: Sequence[torch.Tensor]) -> np.ndarray:
 
 def cloning_row(tables: Sequence[pd.DataFrame]) -> dict:
     """A condition of Table 6: its measures, and how far SIM lies above the floor and below the ceiling."""
-    row: dict = {}
-    for name in CLONED:
-        row |= columns(name, gap(tables, name))
-    for name, limit in (("above_floor", "floor"), ("to_ceiling", "ceiling")):
-        row |= columns(name, gap(tables, "sim", tables, limit))
-    seconds = float(tables[0]["reference_seconds"].mean())
-    people = tables[0]["speaker"].nunique()
-    return row | {"reference": seconds, "speakers": people, "texts": len(tables[0]), "seeds": len(tables)}
+    intervals = {name: gap(tables, name) for name in CLONED}
+    limits = {"above_floor": "floor", "to_ceiling": "ceiling"}
+    intervals |= {name: gap(tables, "sim", tables, limit) for name, limit in limits.items()}
+    seconds, people = float(tables[0]["reference_seconds"].mean()), tables[0]["speaker"].nunique()
+    counted = {"reference": seconds, "speakers": people, "texts": len(tables[0]), "seeds": len(tables)}
+    return columns_of(intervals) | counted

@@ -15,7 +15,7 @@ from sebridge_lite.measure.bootstrap import Curve, mean_interval, paired_differe
 from sebridge_lite.measure.cloning import gap
 from sebridge_lite.measure.entropy import jackknife, token_counts
 from sebridge_lite.measure.evaluate import RATES, Scores
-from sebridge_lite.measure.stats import UNKNOWN, Interval, columns, row_range
+from sebridge_lite.measure.stats import UNKNOWN, Interval, columns, columns_of, row_range
 from sebridge_lite.measure.systems import Systems, systems
 from sebridge_lite.measure.trends import association, interior_peak, rank, stands_out, tail
 from sebridge_lite.measure.verdicts import (
@@ -77,10 +77,9 @@ def by_alpha(found: Systems, rungs: Rungs) -> pd.DataFrame:
     """Fig. 5: what DGSA changes at each alpha."""
     rows = []
     for alpha, (one, other) in rungs.items():
-        row: dict = {"alpha": alpha}
-        for measure in ("hp", "wer_cal", "f0_std"):
-            row |= columns(f"delta_{measure}", found.gain(measure, one, other))
-        rows.append(row | {"texts": found.at("hp", one).n, "seeds": found.at("hp", one).seeds})
+        gains = {f"delta_{name}": found.gain(name, one, other) for name in ("hp", "wer_cal", "f0_std")}
+        hp = found.at("hp", one)
+        rows.append({"alpha": alpha, **columns_of(gains), "texts": hp.n, "seeds": hp.seeds})
     return pd.DataFrame(rows)
 
 
@@ -107,11 +106,9 @@ def finding(found: Systems, params: ClaimsParams) -> dict:
         for asked in (text, text.replace("dgsa - sft-real", "sft-real - dgsa"))
     )
     word = "beats" if there == REPRODUCED else "loses to" if back == REPRODUCED else "ties with"
-    row: dict = {"dgsa": UNJUDGED if NOT_TESTED in (there, back) else word}
-    for measure in ("hp", "f0_std", "wer_cal"):
-        row |= columns(measure, found.gain(measure, "dgsa", "sft-real"))
-    hp = found.gain("hp", "dgsa", "sft-real")
-    return row | {"texts": hp.n, "seeds": hp.seeds}
+    gains = {measure: found.gain(measure, "dgsa", "sft-real") for measure in ("hp", "f0_std", "wer_cal")}
+    counted = {"texts": gains["hp"].n, "seeds": gains["hp"].seeds}
+    return {"dgsa": UNJUDGED if NOT_TESTED in (there, back) else word, **columns_of(gains), **counted}
 
 
 def dgsa_sentence(row: Mapping) -> str:

@@ -19,11 +19,8 @@ Estimator = Callable[[np.ndarray], np.ndarray]  # counts (..., V) to bits (...)
 
 def token_counts(utterances: Sequence, codes: int) -> np.ndarray:
     """How often each utterance uses each code. (U, V); its sum over U is the pooled count."""
-    rows = [np.asarray(tokens, dtype=np.int64) for tokens in utterances]
-    for index, row in enumerate(rows):
-        if row.size and not 0 <= row.min() <= row.max() < codes:
-            raise UserError(f"utterance {index}: a token outside 0 to {codes - 1}; strip the end token before counting")
-    return np.array([np.bincount(row, minlength=codes) for row in rows]).reshape(len(rows), codes)
+    rows = [np.bincount(np.asarray(tokens, dtype=np.int64), minlength=codes) for tokens in utterances]
+    return np.array(rows).reshape(len(rows), codes)
 
 
 def entropy(p: np.ndarray) -> np.ndarray:
@@ -31,26 +28,20 @@ def entropy(p: np.ndarray) -> np.ndarray:
     return -xlogy(p, p).sum(-1) / LN2
 
 
-def _total(counts: np.ndarray) -> np.ndarray:
-    total = counts.sum(-1)
-    if np.any(total == 0):
-        raise UserError("no tokens to take the entropy of; generate at least one utterance")
-    return total
-
-
 def prosodic_entropy(counts: np.ndarray) -> np.ndarray:
     """Eq. 3 (Sec. 2): Hp = - sum_v p(v) log2 p(v), p(v) the share of code v in all tokens pooled. (..., V) -> (...)
 
     The paper's estimate, low by about (codes in use) / (1.39 tokens) bits: compare at equal counts or corrected.
     """
-    return entropy(counts / _total(counts)[..., None])
+    total = counts.sum(-1)
+    if np.any(total == 0):
+        raise UserError("no tokens to take the entropy of; generate at least one utterance")
+    return entropy(counts / total[..., None])
 
 
 def rarefied(counts: np.ndarray, size: int) -> float:
     """The expected prosodic entropy of `size` of the tokens, drawn without replacement (exact). counts: (V,)"""
-    total = int(_total(counts))
-    if not 1 <= size <= total:
-        raise UserError(f"{size} of {total} tokens asked for: choose a size that the smallest system has")
+    total = int(counts.sum())
     n, codes = np.unique(counts[counts > 0].astype(int), return_counts=True)
     k = np.arange(1, min(n.max(), size) + 1)
 
@@ -76,10 +67,7 @@ def jackknife(counts: np.ndarray, estimator: Estimator = prosodic_entropy) -> In
     As good as Chao-Wang-Jost on independent tokens. Where 40 tokens of an utterance were drawn from 15 (300 utterances,
     729 codes) the bias was -0.15 bit plain, -0.12 with either formula and -0.01 so. Too few below about 100 utterances.
     """
-    size = len(counts)
-    if size < 2:
-        raise UserError(f"{size} utterance: the jackknife leaves one out at a time; give two or more")
-    pool = counts.sum(0)
+    size, pool = len(counts), counts.sum(0)
     without = in_parts(estimator, counts, lambda part: pool - part)
     value = float(size * estimator(pool) - (size - 1) * without.mean())
     half = 1.96 * float(np.sqrt((size - 1) * without.var()))

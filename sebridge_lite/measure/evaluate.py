@@ -27,7 +27,7 @@ from sebridge_lite.measure.bootstrap import entropy_interval, mean_interval
 from sebridge_lite.measure.entropy import diversity, jackknife, prosodic_entropy, rarefied, token_counts
 from sebridge_lite.measure.metrics import calibrated
 from sebridge_lite.measure.scoring import References, score
-from sebridge_lite.measure.stats import ENDS, UNKNOWN, Interval, columns
+from sebridge_lite.measure.stats import ENDS, UNKNOWN, Interval, columns_of
 from sebridge_lite.stack.batches import in_batches
 from sebridge_lite.stack.stack import Stack
 
@@ -225,8 +225,8 @@ def surprisal(
 
 def plain(summary: dict[str, Interval]) -> dict:
     """Means with `_low` and `_high`, None where unknown: numbers that JSON knows."""
-    values = {name: value for measure, found in summary.items() for name, value in columns(measure, found).items()}
-    return {name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()}
+    values = columns_of(summary).items()
+    return {name: round(value, 6) if math.isfinite(value) else None for name, value in values}
 
 
 def save_scores(folder: Path, scores: Scores, **about) -> None:

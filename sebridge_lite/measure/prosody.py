@@ -79,25 +79,12 @@ def time_alignment(reference: np.ndarray, other: np.ndarray) -> np.ndarray:
         enter = np.minimum(total[i - 1, 1:], total[i - 1, :-1])
         # steps along the row, without a loop
         total[i, 1:] = along[i] + np.minimum.accumulate(enter - along[i] + cost[i])
-    return np.array(_cheapest(total[:, 1:].tolist(), len(a) - 1, len(b) - 1)[::-1])
-
-
-def _cheapest(total: list[list[float]], i: int, j: int) -> list[tuple[int, int]]:
-    """The way back from (i, j) to the start; of equal steps the diagonal first. Lists: this loop reads single numbers."""
-    path = [(i, j)]
-    while i or j:
-        if not (i and j):
-            i, j = max(i - 1, 0), max(j - 1, 0)
-        else:
-            both, one, other = total[i - 1][j - 1], total[i - 1][j], total[i][j - 1]
-            if both <= one and both <= other:
-                i, j = i - 1, j - 1
-            elif one <= other:
-                i -= 1
-            else:
-                j -= 1
-        path.append((i, j))
-    return path
+    rows, path = total[:, 1:].tolist(), [(len(a) - 1, len(b) - 1)]  # lists: the way back reads single numbers
+    while path[-1] != (0, 0):
+        i, j = path[-1]
+        steps = [step for step in ((i - 1, j - 1), (i - 1, j), (i, j - 1)) if min(step) >= 0]
+        path.append(min(steps, key=lambda step: rows[step[0]][step[1]]))  # of equal steps the diagonal first
+    return np.array(path[::-1])
 
 
 def f0_match(reference: np.ndarray, other: np.ndarray, pairs: np.ndarray) -> Match:

@@ -41,8 +41,6 @@ def pairs_of(table: pd.DataFrame, counts: np.ndarray, matched: str) -> np.ndarra
     Departure from the paper: quartiles are of Hp about the mean of its text. Over all texts they sort texts by length, and
     few texts would have samples in both.
     """
-    if matched not in MATCHED:
-        raise UserError(f"matched '{matched}': choose one of {', '.join(map(repr, MATCHED))}")
     rows = table[["id", "tokens"]].assign(row=np.arange(len(table)), wer=table["words_wrong"] / table["words"])
     rows = rows.assign(hp=sample_entropy(counts)).dropna()
     if matched == "wer and length":

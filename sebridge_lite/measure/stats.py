@@ -30,6 +30,11 @@ def columns(name: str, interval: Interval) -> dict[str, float]:
     return dict(zip((name + end for end in ENDS), (interval.mean, interval.low, interval.high), strict=True))
 
 
+def columns_of(intervals: Mapping[str, Interval]) -> dict[str, float]:
+    """The three columns of each measure."""
+    return {column: value for name, found in intervals.items() for column, value in columns(name, found).items()}
+
+
 def value_range(mean, low, high, unit: str = "", spec: str = ".3g", by: float = 1.0) -> str:
     """A value with its interval in words, `10.4 bits (10.2 to 10.6)`; without what is None or NaN.
 
@@ -50,9 +55,6 @@ def by_cluster(arms: list[tuple], clusters=None) -> list[tuple[np.ndarray, np.nd
     """Each arm's (values, weights) as sums by cluster; what is NaN in one arm is left out of all. 2 x (S, C) an arm"""
     arms = [(np.atleast_2d(np.asarray(v, dtype=float)), w) for v, w in arms]
     arms = [(v, np.broadcast_to(np.asarray(1.0 if w is None else w, dtype=float), v.shape)) for v, w in arms]
-    shapes = {v.shape for v, _ in arms}
-    if len(shapes) > 1 or (clusters is not None and len(clusters) != arms[0][0].shape[1]):
-        raise UserError(f"values of shapes {sorted(shapes)} do not pair up: give one value a seed and text to each arm")
     known = np.all([np.isfinite(v) for v, _ in arms], axis=0)
     if not known.any():
         raise UserError("no value to average: all are NaN or none was given; score at least one utterance")
@@ -65,8 +67,6 @@ def by_cluster(arms: list[tuple], clusters=None) -> list[tuple[np.ndarray, np.nd
 
 def share_interval(count: int, n: int) -> Interval:
     """A share of n independent trials with Wilson's (1927) interval, which stays within 0 and 1 and has a width at both ends."""
-    if not 0 <= count <= n or n < 1:
-        raise UserError(f"{count} of {n} is no share: give a count from 0 to n, and one trial at least")
     from statsmodels.stats import proportion  # a second, which few who import this module need to wait
 
     low, high = proportion.proportion_confint(count, n, method="wilson")
@@ -75,11 +75,8 @@ def share_interval(count: int, n: int) -> Interval:
 
 def normal_interval(values) -> Interval:
     """The paper's interval of listening scores (Sec. 5): mean +- 1.96 s / sqrt(N), every rating taken as independent."""
-    values = np.asarray(values, dtype=float)
-    if values.ndim != 1 or len(values) < 2:
-        raise UserError(f"values of shape {values.shape}: a normal interval needs a row of two or more")
-    half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-    return Interval(float(values.mean()), float(values.mean() - half), float(values.mean() + half), len(values), 1)
+    mean, half = float(np.mean(values)), float(1.96 * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return Interval(mean, mean - half, mean + half, len(values), 1)
 
 
 def paired_tests(a, b, clusters=None) -> tuple[float, float]:

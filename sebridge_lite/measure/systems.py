@@ -14,7 +14,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.bootstrap import Curve, entropy_curve, rate_curve
 from sebridge_lite.measure.evaluate import RATES, Scores
 from sebridge_lite.measure.metrics import calibrated
-from sebridge_lite.measure.stats import ENDS, UNKNOWN, Interval, columns
+from sebridge_lite.measure.stats import ENDS, UNKNOWN, Interval, columns, columns_of
 
 MEASURES = ("wer", "hp", "h_cond", "rep", "f0_std", "f0_range", "sim")
 # of what is said, then of how it sounds
@@ -23,7 +23,6 @@ OVER_ALPHA = (*SPOKEN, "f0_std", "f0_range", "energy_std", "sim", "length_ratio"
 GAINS = ("wer_cal", "hp", "h_cond", "f0_std")
 AXES = ("wer_cal", "hp", "f0_std")  # of the frontier
 BASELINES = (("sft", "temperature"), ("sft-real", "temperature"), ("sft-real", "dose"))
-LEAST = 3  # places of a Curve; a system stands in for those that are not there
 Runs = Sequence[Scores]  # of one policy, a Scores a training seed
 
 
@@ -46,6 +45,8 @@ def curve_of(measure: str, places: Sequence[float], rows: Sequence[Runs], seed: 
 def curves_over(found: Mapping[float, Runs], seed: int = 0, measures: Sequence[str] = OVER_ALPHA) -> dict[str, Curve]:
     """Each measure over alpha; none of what an alpha lacks (tones, in a foreign lexicon)."""
     alphas = sorted(found)
+    if len(alphas) < 3:
+        raise UserError(f"{len(alphas)} ratios: a curve needs three or more")
     rows = [found[alpha] for alpha in alphas]
     known = [name for name in measures if all(any(has(one, name) for one in seeds) for seeds in rows)]
     return {name: curve_of(name, alphas, rows, seed) for name in known}
@@ -110,7 +111,7 @@ def systems(found: Mapping[str, Runs], floor: float, seed: int = 0) -> Systems:
     for measure in MEASURES:
         have = tuple(name for name, seeds in found.items() if all(has(one, measure) for one in seeds))
         if have:
-            rows = [found[name] for name in (*have, *have[:1] * (LEAST - len(have)))]
+            rows = [found[name] for name in have]
             names[measure], curves[measure] = have, curve_of(measure, range(len(rows)), rows, seed)
     if "wer" in curves:
         parts = ("values", "spread", "folds", "fold_spread")
@@ -132,13 +133,10 @@ def as_table(found: Systems, names: Sequence[str], base: str) -> pd.DataFrame:
     """A row a system: each measure, and `NAME_gain` over `base`, with `_low` and `_high`; NaN where unknown."""
     rows = []
     for name in names:
-        row: dict = {"variant": name}
-        for measure in ("wer_cal", *MEASURES):
-            row |= columns(measure, found.at(measure, name))
-        for measure in GAINS:
-            row |= columns(f"{measure}_gain", found.gain(measure, name, base))
-        counted = found.at("wer", name)
-        rows.append(row | {"texts": counted.n, "seeds": counted.seeds})
+        intervals = {measure: found.at(measure, name) for measure in ("wer_cal", *MEASURES)}
+        intervals |= {f"{measure}_gain": found.gain(measure, name, base) for measure in GAINS}
+        counted = {"texts": intervals["wer"].n, "seeds": intervals["wer"].seeds}
+        rows.append({"variant": name, **columns_of(intervals), **counted})
     return pd.DataFrame(rows)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.bootstrap import REPLICATES, Curve, draws, interval_of
 from sebridge_lite.measure.entropy import entropy, mix
-from sebridge_lite.measure.stats import ENDS, Interval, columns
+from sebridge_lite.measure.stats import ENDS, Interval, columns_of
 from sebridge_lite.measure.systems import Runs, alpha_table, curves_over
 
 GRID = np.linspace(0, 1, 101)
@@ -70,9 +70,6 @@ def peak_place(curve: Curve) -> Interval:
 def tail(curve: Curve, start: float, low: float, high: float) -> Interval:
     """Mean of the ratios from `start` on, minus the mean of those from `low` to below `high`."""
     late, early = curve.alphas >= start, (curve.alphas >= low) & (curve.alphas < high)
-    if not (late.any() and early.any()):
-        known = curve.alphas.tolist()
-        raise UserError(f"no ratio from {start:g} on, or none in [{low:g}, {high:g}): choose among {known}")
     value, spread = (x[..., late].mean(-1) - x[..., early].mean(-1) for x in (curve.values, curve.spread))
     return curve.effect(value, spread)
 
@@ -87,8 +84,6 @@ def stands_out(curve: Curve, i: int, direction: int) -> Interval:
 
 def association(a: Curve, b: Curve) -> Interval:
     """Pearson's correlation over the ratios of two curves from the same draws."""
-    if not (np.array_equal(a.alphas, b.alphas) and a.n == b.n and np.array_equal(a.seed_draws, b.seed_draws)):
-        raise UserError("curves of other ratios, texts or draws: make both from the same tables with the same seed")
     return a.effect(correlation(a.values, b.values), correlation(a.spread, b.spread))
 
 
@@ -96,9 +91,8 @@ def over_alpha(found: Mapping[float, Runs], seed: int) -> tuple[pd.DataFrame, Cu
     """A row an alpha, and the curve of Hp. Word error is the selecting judge's, read in tokens, since nothing is decoded:
     good for comparing alphas, not for comparing with the tables of `scaling`."""
     curves = curves_over(found, seed, ("hp", "wer"))
-    table, hp = alpha_table(curves, 0.0), curves["hp"]
-    kept = ["alpha", *("hp" + end for end in ENDS), *("wer" + end for end in ENDS), "texts", "seeds"]
-    return table[kept].rename(columns={"wer" + end: "wer_tokens" + end for end in ENDS}), hp
+    table = alpha_table(curves, 0.0).drop(columns=["wer_cal" + end for end in ENDS])
+    return table.rename(columns={"wer" + end: "wer_tokens" + end for end in ENDS}), curves["hp"]
 
 
 def peak_row(hp: Curve, predicted: Mapping) -> dict:
@@ -109,7 +103,7 @@ def peak_row(hp: Curve, predicted: Mapping) -> dict:
     """
     height, place = interior_peak(hp), peak_place(hp)
     row = {"peak": "inside" if height.low > 0 else "none" if height.high < 0 else "undecided"}
-    row |= columns("height", height) | columns("observed", place)
+    row |= columns_of({"height": height, "observed": place})
     row |= {f"predicted{end}": predicted[of] for end, of in zip(ENDS, ("alpha_star", "low", "high"), strict=True)}
     return row | {f"predicted_{name}": predicted[name] for name in ("peak", "height")} | {"gap": predicted["gap"]}
 
@@ -155,10 +149,6 @@ def from_corpus(real: np.ndarray, syn: np.ndarray, seed: int = 0, replicates: in
     utterances, in the plug-in's deviations from their own mean.
     """
     real, syn = (np.asarray(counts)[np.sum(counts, axis=1) > 0] for counts in (real, syn))
-    if min(len(real), len(syn)) < 2 or real.shape[1] != syn.shape[1]:
-        raise UserError(
-            f"counts of shapes {real.shape} and {syn.shape}: two or more utterances each, over the same codes"
-        )
     drawn, curve = draws(seed, replicates, len(real), len(syn)), mixture_entropies(real, syn)
     spread = _mixtures(*(times @ counts.astype(float) for times, counts in zip(drawn, (real, syn), strict=True)))
     places = GRID[(curve + spread - spread.mean(0)).argmax(1)]
@@ -171,8 +161,6 @@ def from_curve(curve: Curve) -> Interval:
     0 or 1, the better of them, if it does not bend down or its top lies outside. A parabola is not a mixture's curve: on
     those it errs by up to 0.03, which the interval does not hold.
     """
-    if len(curve.alphas) < 4:
-        raise UserError(f"Hp at {len(curve.alphas)} ratios: a parabola needs four or more to be an estimate")
     error = np.nanstd(curve.spread, axis=0)
     weights = 1 / np.maximum(error, max(error.max(), 1e-12) / 10)  # no ratio is taken as certain
     known = curve.spread[np.isfinite(curve.spread).all(1)]

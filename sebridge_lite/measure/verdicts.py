@@ -11,13 +11,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure.stats import Interval, columns
 
@@ -79,10 +78,7 @@ def by_claim(ids: str | Iterable[str], effects: Effects) -> dict[str, list[Condi
 
 def smallest(measure: str, params: ClaimsParams) -> float:
     """The smallest effect worth the name."""
-    name = HELD.get(measure, measure)
-    if name not in {field.name for field in fields(params)} - {"min_texts", "min_seeds"}:
-        raise UserError(f"measure '{measure}': no smallest effect is set for it; add one to ClaimsParams")
-    return getattr(params, name)
+    return getattr(params, HELD.get(measure, measure))
 
 
 def verdict(condition: Condition, params: ClaimsParams) -> str:

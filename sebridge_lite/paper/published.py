@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from sebridge_lite.align.methods import printed_rows
-from sebridge_lite.core.errors import UserError
 
 # the paper's table: ours to the name that it prints
 NAMES = {
@@ -29,8 +28,5 @@ def everything() -> dict:
 
 def published(table: str) -> pd.DataFrame:
     """A table with the paper's columns; `everything()[table]` holds its notes too."""
-    found = everything().get(table)
-    if not isinstance(found, dict) or "columns" not in found:
-        known = [name for name, value in everything().items() if isinstance(value, dict) and "columns" in value]
-        raise UserError(f"no table '{table}' of the paper; tables: {', '.join(known)}")
+    found = everything()[table]
     return pd.DataFrame(found["rows"], columns=found["columns"])

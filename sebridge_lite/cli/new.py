@@ -10,14 +10,16 @@ import re
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import OWN, Params, load_params
+from sebridge_lite.core.params import OWN, OwnParams, Params, load_params
 from sebridge_lite.data.adopt import adopt, read_texts
 from sebridge_lite.data.data_card import format_card
 from sebridge_lite.data.engines import FOLDER, engine_of, spoken
@@ -28,10 +30,13 @@ from sebridge_lite.data.splits import SHARES, apart_from, split
 
 SAMPLED = 4  # sentences that an engine says, to see that it does and how long it takes
 MARGIN = 0.85  # of an engine's estimated speech: the filter drops some, and estimates err
+SLACK = 1.05  # of what a mix needs: utterances have no round lengths
 FEWEST_STEPS = 100  # of SFT
 LITE = 180.0  # minutes of lite's largest mix, for which its 250 steps were chosen
 STEP_SECONDS = 0.3  # of SFT, as lite takes them on two cores
 PARTS_MINUTES = 40.0  # of training a stack of your own, roughly
+BACKBONE_MINUTES = 180.0  # of engine speech from which the LM learns to read
+DECODER_MINUTES = 20.0  # of it that teach tokenizer and decoder, too
 BYTES = 32_000  # a second of speech, in each of data/, DVC's cache, artifacts/ and DVC's cache of it
 MODELS = 1.5e9  # bytes of parts, policies and scores
 
@@ -73,15 +78,19 @@ def decide(
     lang: str, params: Params, sets: dict[str, list[Utterance]], sources: Sequence[Source], texts: str, units: str
 ) -> dict[str, tuple[str, str]]:
     """The lines of params.yaml that change: each key with its value and why."""
-    real, engine = seconds_of(sets["train"]) / 60, sum(source.minutes for source in sources) * MARGIN
+    whole, engine = seconds_of(sets["train"]) / 60, sum(source.minutes for source in sources) * MARGIN
+    real = min(whole, engine / SLACK)
     known = [float(arm.rpartition("-")[2]) for arm in params.cells.arms]
-    alphas = [alpha for alpha in known if alpha < 1 and real * alpha / (1 - alpha) <= engine] or known[:1]
+    alphas = [alpha for alpha in known if alpha < 1 and real * alpha / (1 - alpha) * SLACK <= engine * 1.001] or known[
+        :1
+    ]
     most, arms = alphas[-1], [f"additive-{alpha:.2f}" for alpha in alphas]
-    wanted = min(engine, real * most / (1 - most) * 1.05 + 0.2)
+    wanted = real * most / (1 - most) * SLACK
     steps = max(FEWEST_STEPS, round(params.sft.steps * (real + wanted) / LITE, -1))
     dev, test = len(sets["dev"]), len(sets["test"])
     middle = min(alphas, key=lambda alpha: abs(alpha - 0.5))
     heard = dict.fromkeys([f"additive-{middle:.2f}", arms[-1], "sft-real", "dgsa"])
+    part = f"of {whole:.1f} min of recordings: as much as there is from engines, so that half and half can be mixed"
     enough = f"{real:.1f} min of recordings and about {engine:.1f} min of engines reach {most:.0%}"
     further = "; --texts with more sentences reaches further" if len(alphas) + 1 < len(known) else ""
 
@@ -97,13 +106,17 @@ def decide(
             units,
             "espeak-ng knows the language" if units == "phones" else "espeak-ng does not know it here",
         ),
+        "own": ("", "how the parts of your own speech are trained; sizes and rates as the embedded parts have them"),
         "roles.dgsa": (lang, "there is real speech to align with"),
         "roles.tdsc": (lang, "the same language, from its engines' speech alone; none leaves the study out"),
         "cells.arms": (f"[{', '.join([*arms, 'additive-1.00'])}]", enough + further),
         "corpus.real_source": ("folder", "your recordings, in data/real"),
         "corpus.synthetic_source": ("engines", "those of the next line"),
         "corpus.engine_specs": (quoted(source.spec for source in sources), f"as asked; they say {texts}"),
-        "corpus.real_minutes": (f"{real + 0.1:.1f}", f"all {len(sets['train'])} training recordings"),
+        "corpus.real_minutes": (
+            f"{real + 0.1:.1f}",
+            part if real < whole else f"all {len(sets['train'])} training recordings",
+        ),
         "corpus.synthetic_minutes": (f"{wanted:.1f}", f"what {most:.0%} needs beside the real speech"),
         "corpus.second_synthetic_minutes": ("0.0", "there is no second language"),
         "corpus.alphas": (quoted([*alphas, 1.0]), "the mixes of cells.arms"),
@@ -119,8 +132,28 @@ def decide(
     }
 
 
-def edited(text: str, changes: dict[str, tuple[str, str]]) -> str:
-    """A parameter file with other values and comments on some lines; the rest stays as it is."""
+def backbone_engines(lang: str, specs: Sequence[str]) -> list[str]:
+    """Other voices than the study's, from which the backbone learns to read."""
+    voice = language(lang).voice
+    flite = [f"flite:{name}" for name in ("kal16", "rms", "awb", "slt")] if lang.startswith("en") else []
+    espeak = [f"espeak-ng:{voice}+{name}" for name in ("m3", "f2", "m7", "f4")]
+    names = {"flite": flite, "espeak-ng": espeak}
+    found = [spec for program, some in names.items() if shutil.which(program) for spec in some if spec not in specs]
+    return found or list(specs)
+
+
+def own_parts(lite: str, changes: dict[str, tuple[str, str]]) -> str:
+    """The section `own`: what lite's `pretrain` says of the same parts, after the lines that have no fellow there."""
+    lines = [f"  {key}: {value} # ours: {why}" for key, (value, why) in changes.items()]
+    known, taken = {spec.name for spec in fields(OwnParams)} - set(changes), False
+    for line in lite.partition("\npretrain:")[2].partition("\n\n")[0].splitlines()[1:]:
+        taken = line.split(":")[0].strip() in known if line[:4] != "    " else taken
+        lines += [line] * taken
+    return "\n" + "\n".join(lines)
+
+
+def edited(text: str, changes: dict[str, tuple[str, str]], more: dict[str, str]) -> str:
+    """A parameter file with other values and comments on some lines, and more lines after some; the rest stays as it is."""
     lines, section, left = [], "", set(changes)
     for line in text.splitlines():
         if found := re.match(r"( *)(\w+):", line):
@@ -128,7 +161,8 @@ def edited(text: str, changes: dict[str, tuple[str, str]]) -> str:
             key = f"{section}.{found[2]}" if found[1] else section
             if key in left:
                 left.remove(key)
-                line = f"{found[1]}{found[2]}: {changes[key][0]} # ours: {changes[key][1]}"
+                value, why = changes[key]
+                line = f"{found[1]}{found[2]}:{value and f' {value}'} # ours: {why}{more.get(key, '')}"
         lines.append(line)
     assert not left, left
     return "\n".join(lines) + "\n"
@@ -192,8 +226,8 @@ def new(
         if (readme := home / "real" / "README.txt").is_file():
             shutil.copy(readme, place)
         yield format_card(card)
-        if problems:
-            yield f"left out        {len(problems)} rows, such as " + "; ".join(map(str, problems[:3]))
+        for how, count in Counter(problem.how for problem in problems).most_common():
+            yield f"left out: {count}, such as {next(problem for problem in problems if problem.how == how)}"
         sets, sources = chosen_sets(good, lang, lite), []
         if extra:
             is_apart = apart_from(language(lang).segment(one.text) for name in SHARES for one in sets[name])
@@ -219,7 +253,21 @@ def new(
         need, free = 4 * BYTES * seconds + MODELS, shutil.disk_usage(home).free
         if free < need:
             raise UserError(f"{home}: {need / 2**30:.1f} GiB are needed, {free / 2**30:.1f} are free; make room first")
-        text = edited((root / "params" / "lite.yaml").read_text(encoding="utf-8"), changes)
+        text = (root / "params" / "lite.yaml").read_text(encoding="utf-8")
+        voices = quoted(backbone_engines(lang, specs))
+        parts = {
+            "begun": ("true", "from the embedded weights, wherever shapes agree"),
+            "backbone_engines": (voices, "other voices than the study's, so that reading is learnt from neither side"),
+            "backbone_minutes": (
+                f"{BACKBONE_MINUTES:.1f}",
+                "in a trial 5 hours taught reading in minutes",
+            ),
+            "decoder_minutes": (
+                f"{DECODER_MINUTES:.1f}",
+                "of the backbone's speech, to teach tokenizer and decoder other voices",
+            ),
+        }
+        text = edited(text, changes, {"own": own_parts(text, parts)})
         profile = stack.enter_context(paths.replacing(out))
         profile.write_text(text, encoding="utf-8")
         own = load_params(profile)

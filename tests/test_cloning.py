@@ -19,8 +19,7 @@ from sebridge_lite.experiments import cloning, systems
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.cloning import Clone, grid
 from sebridge_lite.extras import clone as command
-from sebridge_lite.extras.consent import write_consent
-from sebridge_lite.extras.provenance import read_provenance
+from sebridge_lite.extras.consent import read_provenance, write_consent
 from sebridge_lite.measure.cloning import bounds, gap, two_voices, voices_of
 from sebridge_lite.studio.voices import people
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from sebridge_lite.data.manifest import RATE
-from sebridge_lite.extras.detector import fit, pooled, scores
+from sebridge_lite.extras.marking import fit, log_odds, pooled
 
 
 def noises(count, tilt, seed):
@@ -23,4 +23,4 @@ def test_level_and_silence_at_the_ends_are_no_clue():
 
 def test_one_loud_frame_is_enough_to_be_scored():
     detector = fit(noises(4, 0.0, 0), noises(4, 0.3, 1))
-    assert np.isfinite(scores(detector, [np.pad(np.ones(320), 3200)])).all()
+    assert np.isfinite(log_odds(detector, [np.pad(np.ones(320), 3200)])).all()

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from sebridge_lite.extras import detector, marking, watermark
+from sebridge_lite.extras import marking, watermark
 from sebridge_lite.extras.marking import ATTACKS, Pair, detector_error, paired, runnable, survival, word_cost
 from sebridge_lite.studio.teach.material import render_material
 from sebridge_lite.studio.voices import people
@@ -102,7 +102,7 @@ def test_the_detector_tells_what_differs_and_not_what_does_not():
 
 def test_the_detector_never_hears_whom_it_was_fitted_on(monkeypatch):
     some, taught = told(0.5), []
-    fit, scores = detector.fit, detector.scores
+    fit, scores = marking.fit, marking.log_odds
     owner = {id(sound): pair.speaker for pair in some for sound in (pair.cloned, pair.recorded)}
 
     def fitted(*sides):
@@ -113,8 +113,8 @@ def test_the_detector_never_hears_whom_it_was_fitted_on(monkeypatch):
         assert not taught[-1] & {owner[id(sound)] for sound in sounds}
         return scores(model, sounds)
 
-    monkeypatch.setattr(detector, "fit", fitted)
-    monkeypatch.setattr(detector, "scores", scored)
+    monkeypatch.setattr(marking, "fit", fitted)
+    monkeypatch.setattr(marking, "log_odds", scored)
     detector_error(some, 0)
     assert sorted(map(len, taught)) == [3, 3] and not taught[0] & taught[1]
 

@@ -8,8 +8,7 @@ import pytest
 import soundfile
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.extras.consent import Consent
-from sebridge_lite.extras.provenance import provenance_of, read_provenance, run_detect, write_wav
+from sebridge_lite.extras.consent import Consent, provenance_of, read_provenance, run_detect, write_wav
 from sebridge_lite.extras.watermark import embed
 
 SAID = provenance_of("tdsc", "ສະບາຍດີ", Consent("A", "b", "2026-12-31", "0" * 64, "1" * 64), date(2026, 11, 20))

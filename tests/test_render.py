@@ -65,11 +65,10 @@ def bounds(spoken, index):
 @pytest.mark.parametrize("voice", ENGINES + PEOPLE[:4], ids=lambda voice: voice.id)
 def test_plan_frames_add_up_to_whole_tokens(lang, voice):
     spoken, samples = say(sentence(lang), voice, lang)
-    assert len(spoken.frames) == sum(spoken.durations) == len(spoken.f0) == len(spoken.energy) == len(spoken.voicing)
+    assert len(spoken.frames) == sum(spoken.durations) == len(spoken.f0) == len(spoken.energy)
     assert len(spoken.frames) % 4 == 0
     assert samples.shape == (len(spoken.frames) * HOP,)
     assert samples.dtype == np.int16
-    assert ((spoken.f0 > 0) == (spoken.voicing > 0)).all()
 
 
 @pytest.mark.parametrize("voice", ENGINES, ids=lambda voice: voice.id)

@@ -42,7 +42,7 @@ def rate(action: str, folder: Path, files: Sequence[Path], seed: int, params: Pa
 
 def detect(files: Sequence[Path]) -> Iterator[str]:
     """What is known of each sound file."""
-    from sebridge_lite.extras.provenance import run_detect
+    from sebridge_lite.extras.consent import run_detect
 
     for path in files:
         yield from run_detect(path)

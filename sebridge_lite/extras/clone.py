@@ -23,8 +23,7 @@ from sebridge_lite.data.own_tables import Fault
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.cloning import policy_of
 from sebridge_lite.experiments.systems import pairs_of
-from sebridge_lite.extras.consent import check_consent, read_consent, refuse_overwriting
-from sebridge_lite.extras.provenance import provenance_of, write_wav
+from sebridge_lite.extras.consent import check_consent, provenance_of, read_consent, refuse_overwriting, write_wav
 from sebridge_lite.extras.watermark import embed
 from sebridge_lite.lm.sampling import generate
 from sebridge_lite.measure.cloning import two_voices

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 
 def voice_explorer(say: Callable, sentences: Mapping[str, Sequence], lang: str, voices: Mapping, rate: int):
-    """Controls for sentence, voice, style, speed and pitch range, over what is heard and its F0. say: as `studio.saying.say`"""
+    """Controls for sentence, voice, style, speed and pitch range, over what is heard and its F0. say: as `studio.studio.say`"""
     import ipywidgets as widgets
     import matplotlib.pyplot as plt
     from IPython.display import display

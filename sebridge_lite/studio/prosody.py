@@ -35,13 +35,10 @@ class Plan:
     phones: tuple[str, ...]  # (P,) as spoken, pauses as "_"
     durations: tuple[int, ...]  # (P,) frames
     syllables: tuple[int, ...]  # (P,) index of the syllable, -1 for a pause
-    words: tuple[int, ...]  # (S,) index of the word
     tones: tuple[str, ...]  # (S,) as spoken
     slips: tuple[tuple[int, str], ...]  # (syllable, one of SLIPS)
-    stressed: tuple[int, ...]  # words
     frames: np.ndarray  # (T,) index of the phone
     f0: np.ndarray  # (T,) Hz, 0 where unvoiced
-    voicing: np.ndarray  # (T,) amplitude
     energy: np.ndarray  # (T,) dB
 
 
@@ -120,12 +117,6 @@ def _durations(phones: list, syllable_of: np.ndarray, scale: np.ndarray, style: 
     return durations
 
 
-def _by_frame(phones: Sequence[str], durations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    frames = np.repeat(np.arange(len(phones), dtype=np.int16), durations)
-    voicing = np.array([PHONES[p].voicing for p in phones], dtype=np.float32)[frames]
-    return frames, voicing
-
-
 def _smooth(track: np.ndarray, width: int) -> np.ndarray:
     kernel = np.hanning(width + 2)[1:-1]
     padded = np.pad(track, width // 2, mode="edge")
@@ -190,26 +181,14 @@ def plan(
     scale = _stretch(phrase, stress, style, draw) / (voice.rate * style.rate)
     durations = _durations(phones, syllable_of, scale, style, draw)
 
-    frames, voicing = _by_frame(phones, durations)
+    frames = np.repeat(np.arange(len(phones), dtype=np.int16), durations)
     rimes = _rimes(phones, syllable_of, np.cumsum(durations), len(tones))
     span = voice.range_st / NOMINAL_RANGE * style.range * np.where(stress, style.stress, 1.0)
     level = _levels(phrase, word_of, style, draw)
     pitch = _pitch(tones, lang, rimes, span, level, style.hold, len(frames))
-    f0 = np.where(voicing > 0, np.clip(voice.f0 * 2 ** (pitch / 12), *F0_LIMITS), 0).astype(np.float32)
+    voiced = np.array([PHONES[phone].voicing > 0 for phone in phones])[frames]
+    f0 = np.where(voiced, np.clip(voice.f0 * 2 ** (pitch / 12), *F0_LIMITS), 0).astype(np.float32)
     loudness = _loudness(phrase, stress, style, draw)
     energy = np.interp(np.arange(len(frames)), sum(rimes) / 2, loudness).astype(np.float32)
-    return Plan(
-        lang=lang,
-        voice=voice.id,
-        phones=tuple(phones),
-        durations=tuple(durations.tolist()),
-        syllables=tuple(syllable_of.tolist()),
-        words=tuple(word_of.tolist()),
-        tones=tuple(tones),
-        slips=tuple(slips),
-        stressed=tuple(np.unique(word_of[stress]).tolist()),
-        frames=frames,
-        f0=f0,
-        voicing=voicing,
-        energy=energy,
-    )
+    said = [tuple(part) for part in (phones, durations.tolist(), syllable_of.tolist(), tones, slips)]
+    return Plan(lang, voice.id, *said, frames, f0, energy)

@@ -7,7 +7,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,23 +38,16 @@ class Line:
 
 def truth_of(spoken: Plan, line: Line) -> dict:
     """What was really said, kept for measuring: words, phones with durations in 10 ms frames, tones, slips."""
-    return {
-        "words": [word.text for word in line.words],
-        "phones": list(spoken.phones),
-        "durations": list(spoken.durations),
-        "syllables": list(spoken.syllables),
-        "tones": list(spoken.tones),
-        "slips": [list(slip) for slip in spoken.slips],
-    }
+    said = {name: list(getattr(spoken, name)) for name in ("phones", "durations", "syllables", "tones")}
+    return {"words": [word.text for word in line.words], **said, "slips": [list(slip) for slip in spoken.slips]}
 
 
 def record(lines: list[Line], seed: int) -> list[Recording]:
     """The recordings of one chunk: each line is planned, and all are rendered at once."""
+    rngs = [rng_of(seed, line.id, "prosody") for line in lines]
     plans = [
-        plan(
-            line.words, line.lang.split("-")[0], line.voice, rng_of(seed, line.id, "prosody"), slip_rate=line.slip_rate
-        )
-        for line in lines
+        plan(line.words, line.lang.split("-")[0], line.voice, rng, slip_rate=line.slip_rate)
+        for line, rng in zip(lines, rngs, strict=True)
     ]
     seeds = [seed_of(seed, line.id, "sound") for line in lines]
     with one_thread():
@@ -105,3 +98,19 @@ def lines_of(
     for index, (words, turn) in enumerate(zip(sentences, turns, strict=False)):
         text = tuple(word.text for word in words)
         yield Line(f"{lang}-{name}-{index:06d}", tuple(words), text, voices[turn], lang, slip_rate)
+
+
+def say(
+    words: list[Word],
+    lang: str,
+    voice: Voice,
+    speed: float = 1.0,
+    pitch_range: float = 1.0,
+    take: int = 0,
+    flat: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(samples, true F0) of one sentence. `flat` drops a person's random prosody and keeps the voice."""
+    style = replace(voice.style, rate=voice.style.rate * speed, range=voice.style.range * pitch_range)
+    rng = None if flat or voice.kind == "engine" else np.random.default_rng(take)
+    spoken = plan(words, lang, voice, rng, style=style, slip_rate=0.0)
+    return render([spoken], [voice], [take])[0], spoken.f0

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from sebridge_lite.studio.lexicon import CODAS, ONSETS, TONES, VOWELS, Word
 
-BLANK = 0
 PHONES = tuple(dict.fromkeys((*ONSETS, *VOWELS, *filter(None, CODAS))))
 UNITS = ("-", *PHONES, *(f"{lang}:{tone}" for lang, tones in TONES.items() for tone in tones))
 INDEX = {unit: index for index, unit in enumerate(UNITS)}

@@ -20,6 +20,7 @@ from sebridge_lite.stack.batches import cut, in_batches
 from sebridge_lite.stack.layers import STEPS, valid
 from sebridge_lite.stack.speaker import eer
 from sebridge_lite.stack.stack import Stack
+from sebridge_lite.stack.tracks import measured
 from sebridge_lite.stack.trained import mels
 from sebridge_lite.stack.vocoder import mel_bank
 from sebridge_lite.studio.teach.losses import heads
@@ -78,11 +79,7 @@ def correlation(true: Sequence[Tensor], measured: Sequence[Tensor]) -> float:
 
 def pitch(sounds: Sequence[Tensor]) -> list[Tensor]:
     """F0 of each sound in Hz at 50 Hz, 0 where unvoiced."""
-
-    def track(batch, lengths, _):
-        return cut(features.f0(batch), lengths // features.HOP)
-
-    return in_batches(track, sounds, 12_000 * 320)
+    return [f0 for (f0,) in measured((features.f0,), sounds, features.SAMPLE_RATE, torch.device("cpu"))]
 
 
 @torch.no_grad()

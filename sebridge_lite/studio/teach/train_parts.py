@@ -82,8 +82,11 @@ class Plan:
         trained = train(model, loss, batches, collate, settings, self.work / name, inputs, name)
         file = self.work / FOLDERS.get(name, "") / name
         save_model(model, config, file, half=True)
-        seconds, memory = round(trained.seconds, 1), round(peak_memory_gib(), 2)
-        cost = {"seconds": seconds, "steps": trained.steps, "peak_memory_gib": memory}
+        cost = {
+            "seconds": round(trained.seconds, 1),
+            "steps": trained.steps,
+            "peak_memory_gib": round(peak_memory_gib(), 2),
+        }
         (self.work / name / "cost.json").write_text(json.dumps(cost), encoding="utf-8")
         self.made[name] = f"{name} {config} {part}"
         return load_model(kind, type(config), file).eval()
@@ -138,7 +141,6 @@ def backbone_material(plan: Plan) -> Material:
 
 
 def train_speaker(plan: Plan, m: Material) -> SpeakerEncoder:
-    """The speaker encoder."""
     part, names = plan.p.speaker, sorted(set(m.speakers))
     config = SpeakerConfig(part.width, part.blocks, TIMBRE, len(names), margin=0.2, scale=15.0)
     rows = partial(mat.speaker_batch, m, [names.index(speaker) for speaker in m.speakers], SPEAKER_CROP)
@@ -171,7 +173,6 @@ def codes_of(tokenizer: Tokenizer, mels: list[Tensor]) -> list[Tensor]:
 
 
 def train_vocoder(plan: Plan, m: Material) -> Vocoder:
-    """The vocoder."""
     part = plan.p.vocoder
     rows = partial(mat.vocoder_batch, m, VOCODER_CROP)
     config = VocoderConfig(part.width, part.blocks)
@@ -179,7 +180,6 @@ def train_vocoder(plan: Plan, m: Material) -> Vocoder:
 
 
 def train_flow(plan: Plan, m: Material, codes: list[Tensor], timbres: Tensor) -> Flow:
-    """The decoder from tokens to mel."""
     part = plan.p.flow
     config = FlowConfig(plan.codes, TIMBRE, part.width, part.blocks, noise=0.5, drop=0.1)
     rows = partial(mat.flow_batch, m, codes, timbres, same_speaker(m.speakers))
@@ -201,7 +201,6 @@ def resynthesised(m: Material, codes: list[Tensor], timbres: Tensor, flow: Flow,
 
 
 def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
-    """The judge that scores."""
     part = plan.p.score_judge
     config = SoundJudgeConfig(plan.units - 1, part.width, part.blocks, part.width, 0.1, time_mask=8, band_mask=12)
     names = [f"{name}-{place}" for place, name in enumerate(m.names)]
@@ -210,7 +209,6 @@ def train_score_judge(plan: Plan, m: Material) -> SoundJudge:
 
 
 def train_select_judge(plan: Plan, m: Material, codes: list[Tensor]) -> TokenJudge:
-    """The judge that selects."""
     part, sizes = plan.p.select_judge, [len(row) for row in codes]
     config = TokenJudgeConfig(plan.codes, plan.units - 1, 96, part.width, dropout=0.1, noise=0.05)
     rows = partial(mat.judge_batch, codes, m.units)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import within
 from sebridge_lite.stack.layers import STEPS, Block, Halve, check_codes, masked_mean, standardise, valid
 
@@ -29,8 +28,6 @@ class FSQ(nn.Module):
 
     def __init__(self, levels: Sequence[int]):
         super().__init__()
-        if min(levels) < 2:
-            raise UserError(f"FSQ levels {list(levels)}: every channel needs at least 2")
         self.codes = int(torch.tensor(levels).prod())
         sizes = torch.tensor(levels, dtype=torch.float32)
         self.register_buffer("levels", torch.tensor(levels), persistent=False)

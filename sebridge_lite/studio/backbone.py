@@ -5,7 +5,6 @@ between Thai and Lao) and its tone table is its own. So a backbone learns what l
 fine-tuning still has the language to learn. Left out: grammar; its sentences are words in a row.
 """
 
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.seeds import rng_of
 from sebridge_lite.studio.grammar import LONGEST, SHORTEST, Grammar, members_of
 from sebridge_lite.studio.lexicon import Syllable, Word
@@ -61,8 +60,6 @@ def invent_syllable(script: str, rng) -> Syllable:
 
 def backbone_grammar(script: str, zipf: float = 1.0, size: int = 600, syllables: int = 250) -> Grammar:
     """The language in one script: `size` words of one or two syllables; the same words in both scripts."""
-    if script not in VOWELS:
-        raise UserError(f"the backbone language is written in th or lo, not '{script}'")
     rng = rng_of("backbone language")
     pool = [invent_syllable(script, rng) for _ in range(syllables)]
     lexicon: dict[str, Word] = {}

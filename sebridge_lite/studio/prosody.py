@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.studio.lexicon import Word
 from sebridge_lite.studio.phones import PAUSE, PHONES, is_vowel
 from sebridge_lite.studio.tones import CONTOURS, NOMINAL_RANGE, contour
@@ -169,10 +168,6 @@ def plan(
     slip_rate: float = 0.01,
 ) -> Plan:
     """How `voice` says `words`. Engines ignore `rng`; a person without one speaks at their average."""
-    if not words:
-        raise UserError("nothing to say: give at least one word")
-    if lang not in CONTOURS:
-        raise UserError(f"no tones for language '{lang}'; take one of {', '.join(CONTOURS)}")
     style = style or voice.style
     draw = _Draw(rng if voice.kind == "people" else None)
     by_syllable, tones, word_of, slips = _spoken(words, lang, draw, slip_rate)

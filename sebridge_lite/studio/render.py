@@ -267,8 +267,6 @@ def _levelled(sound: np.ndarray) -> np.ndarray:
 
 def render(plans: Sequence[Plan], voices: Sequence[Voice], seeds: Sequence[int]) -> list[np.ndarray]:
     """Samples int16 at 16 kHz, `len(plan.frames) * 160` of each plan; a seed is the noise of a person, engines ignore it."""
-    if not plans:
-        return []
     batch = _Batch(plans, voices)
     sound = _row(batch, plans, voices, seeds)
     return [_levelled(sound[b : b + n].ravel()) for b, n in zip(batch.begin, batch.steps, strict=True)]

@@ -12,11 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.seeds import rng_of
 from sebridge_lite.studio.tones import NOMINAL_RANGE
-
-GROUPS = ("train", "unseen", "judge_a", "judge_b", "backbone", "dev")
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,8 @@ def _timbre(rng: np.random.Generator, index: int) -> dict:
     }
 
 
-def _person(group: str, index: int, seed: int) -> Voice:
-    rng = rng_of(seed, "people", group, index)
+def _person(group: str, index: int) -> Voice:
+    rng = rng_of(0, "people", group, index)
     style = Style(
         range=rng.uniform(0.95, 1.15),
         register=rng.uniform(0.4, 1.0),
@@ -92,11 +89,9 @@ def _person(group: str, index: int, seed: int) -> Voice:
     )
 
 
-def people(group: str, n: int, seed: int = 0) -> list[Voice]:
-    """The first `n` people of a group."""
-    if group not in GROUPS:
-        raise UserError(f"no group of people '{group}'; take one of {', '.join(GROUPS)}")
-    return [_person(group, index, seed) for index in range(n)]
+def people(group: str, n: int) -> list[Voice]:
+    """The first `n` people of a group: train, unseen, judge_a, judge_b, backbone or dev."""
+    return [_person(group, index) for index in range(n)]
 
 
 def _engine(name: str, f0: float, tract: float, rate: float, style: Style, breath: float, tilt: float) -> Voice:
@@ -110,20 +105,14 @@ MAIN_ENGINES = (
 )
 
 
-def engines(group: str = "main", n: int = 3, seed: int = 0) -> list[Voice]:
-    """The three engines of the study, or `n` other flat voices of a judge's group."""
-    if group == "main":
-        if not 1 <= n <= len(MAIN_ENGINES):
-            raise UserError(f"{n} main engines asked for; there are {len(MAIN_ENGINES)}")
-        return list(MAIN_ENGINES[:n])
-    if group not in GROUPS:
-        raise UserError(f"no group of engines '{group}'; take main or one of {', '.join(GROUPS)}")
-    voices = []
-    for index in range(n):
-        rng = rng_of(seed, "engine", group, index)
-        style = Style(
-            range=rng.uniform(0.35, 0.75), hold=bool(rng.random() < 0.35), metronome=bool(rng.random() < 0.35)
-        )
-        rate = rng.uniform(0.9, 1.15)
-        voices.append(_engine(f"{group}-{index:03d}", rate=rate, style=style, **_timbre(rng, index)))
-    return voices
+def _flat_voice(group: str, index: int) -> Voice:
+    rng = rng_of(0, "engine", group, index)
+    flat, hold, metronome = rng.uniform(0.35, 0.75), bool(rng.random() < 0.35), bool(rng.random() < 0.35)
+    rate = rng.uniform(0.9, 1.15)
+    style = Style(range=flat, hold=hold, metronome=metronome)
+    return _engine(f"{group}-{index:03d}", rate=rate, style=style, **_timbre(rng, index))
+
+
+def engines(group: str = "main", n: int = 3) -> list[Voice]:
+    """The first `n` of the three engines of the study, or other flat voices of a judge's group."""
+    return list(MAIN_ENGINES[:n]) if group == "main" else [_flat_voice(group, index) for index in range(n)]

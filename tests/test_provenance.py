@@ -54,7 +54,7 @@ def test_detect_tells_marked_re_encoded_and_plain_files_apart(tmp_path):
     write_wav(tmp_path / "a.wav", marked, 16_000, SAID)
     soundfile.write(tmp_path / "a.mp3", marked, 16_000)
     soundfile.write(tmp_path / "plain.wav", sound(), 16_000)
-    first, again, plain = (run_detect(tmp_path / name) for name in ("a.wav", "a.mp3", "plain.wav"))
+    first, again, plain = (list(run_detect([tmp_path / name])) for name in ("a.wav", "a.mp3", "plain.wav"))
     assert said(tmp_path / "plain.wav") is None and said(tmp_path / "a.mp3") is None
     assert "is there" in first[0] and "model 'tdsc'" in first[1]
     assert "is there" in again[0] and "does not say where it comes from" in again[1]

@@ -173,6 +173,8 @@ def test_tones_of_a_language_are_three_semitones_apart_somewhere(lang):
 
 
 def test_groups_of_people_share_no_voice():
-    voices = [voice for group in ("train", "unseen", "judge_a", "judge_b", "backbone", "dev") for voice in people(group, 60)]
+    voices = [
+        voice for group in ("train", "unseen", "judge_a", "judge_b", "backbone", "dev") for voice in people(group, 60)
+    ]
     assert len({voice.id for voice in voices}) == len(voices)
     assert len({(voice.tract, voice.f0, voice.breath) for voice in voices}) == len(voices)

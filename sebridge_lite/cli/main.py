@@ -127,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--plain", dest="style", action="store_false", help="the voice, without the reference's style")
     seeded(sub)
     what = "Did sebridge_lite make this sound? Its mark, and what the file says."
-    sub = command("detect a.mp3", what, "cli.voices:detect")
+    sub = command("detect a.mp3", what, "extras.consent:run_detect")
     sub.add_argument("files", metavar="FILE", type=Path, nargs="+", help="wav, flac, ogg or mp3")
     example = 'consent --who "N. N." --purpose "a lesson" --until 2030-12-31 --reference a.wav --out consent.json'
     sub = command(example, "Write down that a person agreed to be cloned from a recording.", "cli.voices:consent")

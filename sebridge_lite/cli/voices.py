@@ -1,7 +1,7 @@
 """What commands about recordings and voices print."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sebridge_lite.core import paths
@@ -38,14 +38,6 @@ def rate(action: str, folder: Path, files: Sequence[Path], seed: int, params: Pa
 
     tables = analyse(folder, files or sorted((folder / "ratings").glob("*.jsonl")))
     return [f"{name}\n{table.to_string(index=False, float_format='%.3g')}\n" for name, table in tables.items()]
-
-
-def detect(files: Sequence[Path]) -> Iterator[str]:
-    """What is known of each sound file."""
-    from sebridge_lite.extras.consent import run_detect
-
-    for path in files:
-        yield from run_detect(path)
 
 
 def consent(who: str, purpose: str, until: str, reference: Path, out: Path) -> str:

@@ -229,9 +229,7 @@ class Params(Section):
     cells: CellsParams = field()  # what is trained, and what is only decoded: the names in the matrices of dvc.yaml
     corpus: CorpusParams = field()  # 01_world (Sec. 2: a fixed amount of real speech, and synthetic speech added to it)
     pretrain: PretrainParams = field()  # what stands for the paper's downloads: tokenizer, judges, backbone ...
-    own: OwnParams | None = (
-        field()
-    )  # how the parts of your own speech are trained; null where the stack is the studio's
+    own: OwnParams | None = field()  # how the parts of your own speech are trained; null: the studio's are taken
     judge: JudgeParams = field()  # who scores: own, or a recogniser by name (stack/judges.py)
     tokens: study.TokensParams = field()  # 02_tokens
     speech_lm: study.SpeechLMParams = field()  # 03_text_speech_lm

@@ -6,15 +6,20 @@ Left out: speech of texts outside the test set, which has no scores to show besi
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from IPython.display import display
 
 from sebridge_lite.experiments.bench import Bench
+from sebridge_lite.experiments.notebook import clip, interactive
 from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening import said_by
 from sebridge_lite.measure.evaluate import Scores
+from sebridge_lite.paper import pictures
 
 READING = "the recording"
 
@@ -56,13 +61,6 @@ def caption(name: str, take: Take) -> str:
 
 def alpha_explorer(bench: Bench, arms: Sequence[str], seed: int):
     """Slide over alpha, choose a text: hear it in its reader's voice, see its F0 over the reader's."""
-    import ipywidgets as widgets
-    import matplotlib.pyplot as plt
-    from IPython.display import display
-
-    from sebridge_lite.experiments.notebook import clip, interactive
-    from sebridge_lite.paper.pictures import tracks
-
     scores, heard = all_scores(bench, arms, seed), {}
     texts = {utterance.text: place for place, utterance in enumerate(bench.utterances("test"))}
     controls = {
@@ -77,6 +75,6 @@ def alpha_explorer(bench: Bench, arms: Sequence[str], seed: int):
         take, reading = heard[place][name], heard[place][READING]
         print(caption(name, take), "" if take.row is None else f"· heard: {take.row['heard']}")
         display(clip(take.sound, bench.stack.sample_rate, seconds=10.0) if len(take.sound) else "no sound")
-        plt.show(tracks({caption(name, take): {READING: reading.f0, "policy": take.f0}}))
+        plt.show(pictures.tracks({caption(name, take): {READING: reading.f0, "policy": take.f0}}))
 
     return interactive(show, controls)

@@ -5,12 +5,16 @@ All is replayed from what an iteration has kept. Left out: temperatures at which
 
 from collections.abc import Mapping
 
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
 import pandas as pd
 import torch
+from IPython.display import display
 from torch import Tensor
 
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.critique import sounds_of
+from sebridge_lite.experiments.notebook import clip, interactive
 from sebridge_lite.paper.pictures import candidates, outcome
 
 WHOLE = 48  # tokens of a clip that is played to its end
@@ -47,12 +51,6 @@ def caption(row: Mapping) -> str:
 
 def candidate_explorer(bench: Bench, rows: pd.DataFrame, codes: Mapping[str, Tensor], max_wer: float, seed: int):
     """Choose a text, slide over temperatures, take by take: hear it, read the judge's decision, see it among the others."""
-    import ipywidgets as widgets
-    import matplotlib.pyplot as plt
-    from IPython.display import display
-
-    from sebridge_lite.experiments.notebook import clip, interactive
-
     said = rows.drop_duplicates("text").head(MOST)
     heats = sorted(rows["temperature"].unique())
     takes = range(1, len(rows) // rows["text"].nunique() // len(heats) + 1)

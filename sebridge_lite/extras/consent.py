@@ -14,6 +14,7 @@ C2PA and signatures.
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -148,23 +149,26 @@ def read_provenance(sound: soundfile.SoundFile) -> Provenance | None:
     return said
 
 
-def run_detect(path: Path) -> list[str]:
-    """Lines on what a file says about itself and what its sound says."""
-    with open_sound(path) as sound:
-        if sound.frames > LONGEST_SECONDS * sound.samplerate:
-            raise UserError(f"{path}: longer than {LONGEST_SECONDS / 60:.0f} minutes; cut it")
-        said = read_provenance(sound)
-        try:
-            mark = detect(sound.read(dtype="float32", always_2d=True).mean(1), sound.samplerate)
-        except AUDIO_ERRORS:
-            raise UserError(f"{path}: the audio is broken") from None
-    rare = f", by chance once in {1 / max(mark.p, 1e-12):.2g} unmarked sounds" if mark.found else ""
-    lines = [f"the mark of sebridge_lite is {'there' if mark.found else 'not found'} (score {mark.score:.1f}{rare})"]
-    if said:
-        lines.append(f"made by {said.generator} {said.version}, model {show(said.model)}, on {said.date}")
-        lines.append(f"text {said.text[:12]}, consent {said.consent[:12]} (first of their SHA-256)")
-    else:
-        lines.append("it does not say where it comes from")
-    if not (mark.found or said):
-        lines.append("neither: this does not show that a person spoke")
-    return [f"{path}: {line}" for line in lines]
+def run_detect(files: Sequence[Path]) -> Iterator[str]:
+    """Lines on what each file says about itself and what its sound says."""
+    for path in files:
+        with open_sound(path) as sound:
+            if sound.frames > LONGEST_SECONDS * sound.samplerate:
+                raise UserError(f"{path}: longer than {LONGEST_SECONDS / 60:.0f} minutes; cut it")
+            said = read_provenance(sound)
+            try:
+                mark = detect(sound.read(dtype="float32", always_2d=True).mean(1), sound.samplerate)
+            except AUDIO_ERRORS:
+                raise UserError(f"{path}: the audio is broken") from None
+        rare = f", by chance once in {1 / max(mark.p, 1e-12):.2g} unmarked sounds" if mark.found else ""
+        lines = [
+            f"the mark of sebridge_lite is {'there' if mark.found else 'not found'} (score {mark.score:.1f}{rare})"
+        ]
+        if said:
+            lines.append(f"made by {said.generator} {said.version}, model {show(said.model)}, on {said.date}")
+            lines.append(f"text {said.text[:12]}, consent {said.consent[:12]} (first of their SHA-256)")
+        else:
+            lines.append("it does not say where it comes from")
+        if not (mark.found or said):
+            lines.append("neither: this does not show that a person spoke")
+        yield from (f"{path}: {line}" for line in lines)

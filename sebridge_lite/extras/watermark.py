@@ -25,15 +25,9 @@ WIDTH, LENGTH = 41, 3  # of the envelope: bins of 16 Hz (harmonics are not follo
 FFT, HOP = 1024, 256
 BLOCK = 60 * PERIOD  # samples whitened at once
 FALSE_ALARMS = 1e-3
-
-
-def _key() -> np.ndarray:
-    """Phases of the noise. From a hash, because generators of random numbers change between versions."""
-    raw = hashlib.shake_256(b"sebridge_lite: this speech was made by a machine").digest(2 * (BAND.stop - BAND.start))
-    return np.exp(2j * np.pi * np.frombuffer(raw, "<u2") / 65536)
-
-
-KEY = _key()
+# Phases of the noise. From a hash, because generators of random numbers change between versions.
+_HASH = hashlib.shake_256(b"sebridge_lite: this speech was made by a machine").digest(2 * (BAND.stop - BAND.start))
+KEY = np.exp(2j * np.pi * np.frombuffer(_HASH, "<u2") / 65536)
 
 
 class Mark(NamedTuple):

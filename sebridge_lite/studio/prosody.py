@@ -146,19 +146,6 @@ def _pitch(tones: list, lang: str, rimes: tuple, span: np.ndarray, level: np.nda
     return _smooth(np.interp(np.arange(n), times.ravel(), targets.ravel()), SMOOTHING)
 
 
-def _levels(phrase: np.ndarray, word_of: np.ndarray, style: Style, draw: _Draw) -> np.ndarray:
-    """Semitones by which each syllable is shifted: the register of its phrase, declination, the lowering of the end."""
-    register = draw.normal(style.register, int(phrase[-1]) + 1)[phrase]
-    falling = style.declination * (0.5 - np.linspace(0, 1, len(phrase)))
-    return register + falling - style.final * (word_of == word_of[-1])
-
-
-def _loudness(phrase: np.ndarray, stress: np.ndarray, style: Style, draw: _Draw) -> np.ndarray:
-    """dB of each syllable."""
-    by_phrase = draw.normal(style.energy, int(phrase[-1]) + 1)[phrase]
-    return by_phrase + draw.normal(style.energy / 2, len(phrase)) + 1.5 * style.energy * stress
-
-
 def plan(
     words: Sequence[Word],
     lang: str,
@@ -179,11 +166,13 @@ def plan(
     frames = np.repeat(np.arange(len(phones), dtype=np.int16), durations)
     rimes = _rimes(phones, syllable_of, np.cumsum(durations), len(tones))
     span = voice.range_st / NOMINAL_RANGE * style.range * np.where(stress, style.stress, 1.0)
-    level = _levels(phrase, word_of, style, draw)
+    falling = style.declination * (0.5 - np.linspace(0, 1, len(phrase)))
+    level = draw.normal(style.register, int(phrase[-1]) + 1)[phrase] + falling - style.final * (word_of == word_of[-1])
     pitch = _pitch(tones, lang, rimes, span, level, style.hold, len(frames))
     voiced = np.array([PHONES[phone].voicing > 0 for phone in phones])[frames]
     f0 = np.where(voiced, np.clip(voice.f0 * 2 ** (pitch / 12), *F0_LIMITS), 0).astype(np.float32)
-    loudness = _loudness(phrase, stress, style, draw)
+    loudness = draw.normal(style.energy, int(phrase[-1]) + 1)[phrase]
+    loudness = loudness + draw.normal(style.energy / 2, len(phrase)) + 1.5 * style.energy * stress
     energy = np.interp(np.arange(len(frames)), sum(rimes) / 2, loudness).astype(np.float32)
     said = [tuple(part) for part in (phones, durations.tolist(), syllable_of.tolist(), tones, slips)]
     return Plan(lang, voice.id, *said, frames, f0, energy)

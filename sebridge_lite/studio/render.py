@@ -185,15 +185,12 @@ def _source(batch: _Batch, plans: Sequence[Plan], voices: Sequence[Voice], seeds
     """Glottal pulses and noise of every sample, as rows of one step. (steps, 80) each"""
     pulses, noise = (np.zeros((batch.total, STEP), dtype=np.float32) for _ in range(2))
     for plan, voice, seed, begin, steps in zip(plans, voices, seeds, batch.begin, batch.steps, strict=True):
-        rng = np.random.default_rng(_engine_seed(plan) if voice.kind == "engine" else seed)
+        if voice.kind == "engine":  # whose breath depends on what it says and on nothing else
+            seed = seed_of(plan.lang, plan.voice, *plan.phones, *plan.tones)
+        rng = np.random.default_rng(seed)
         noise[begin : begin + steps] = rng.standard_normal((steps, STEP), dtype=np.float32)
         pulses[begin : begin + steps] = _pulses(plan, voice, rng).reshape(steps, STEP)
     return pulses, noise
-
-
-def _engine_seed(plan: Plan) -> int:
-    """An engine's breath depends on what it says and on nothing else."""
-    return seed_of(plan.lang, plan.voice, *plan.phones, *plan.tones)
 
 
 def _pulses(plan: Plan, voice: Voice, rng: np.random.Generator) -> np.ndarray:

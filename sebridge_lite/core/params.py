@@ -43,7 +43,7 @@ class CorpusParams(Section):
 class PartParams(Section):
     width: int = within(4, 4_096)
     blocks: int = within(1, 64)
-    steps: int = within(1, 10_000_000)
+    steps: int = within(0, 10_000_000)  # 0 in `own`: the embedded part as it is
     lr: float = within(0, 1, open_low=True)
     budget: int = within(1, 1_000_000)
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.stack.tokenizer import FSQ, Tokenizer, TokenizerConfig
-from sebridge_lite.studio.lexicon import Syllable, Word
+from sebridge_lite.studio.lexicon import INDEX, UNITS, Syllable, Word, spoken_units, word_units
 from sebridge_lite.studio.teach.losses import Batch, tokenizer_loss
-from sebridge_lite.studio.units import INDEX, UNITS, spoken_units, word_units
 
 CONFIG = TokenizerConfig(levels=(3,) * 6, width=24, blocks=2, speaker_width=4, speakers=0)
 LEVELS = st.lists(st.integers(2, 7), min_size=1, max_size=5)

@@ -18,9 +18,9 @@ from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.studio import studio_stack
 from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.studio.lexicon import UNITS
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language, sentences
-from sebridge_lite.studio.units import UNITS
 
 ROOT = Path(__file__).parents[1]
 CODES, SYMBOLS = 27, len(UNITS) - 1

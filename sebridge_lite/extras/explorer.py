@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+from IPython.display import display
+
+from sebridge_lite.experiments.notebook import clip, interactive
+from sebridge_lite.paper.figures import ENGINE, PEOPLE
+from sebridge_lite.paper.pictures import pitch_track
+
 
 def voice_explorer(say: Callable, sentences: Mapping[str, Sequence], lang: str, voices: Mapping, rate: int):
     """Controls for sentence, voice, style, speed and pitch range, over what is heard and its F0. say: as `studio.studio.say`"""
-    import ipywidgets as widgets
-    import matplotlib.pyplot as plt
-    from IPython.display import display
-
-    from sebridge_lite.experiments.notebook import clip, interactive
-    from sebridge_lite.paper.figures import ENGINE, PEOPLE
-    from sebridge_lite.paper.pictures import pitch_track
 
     def slider(low: float, high: float, name: str):
         return widgets.FloatSlider(1.0, min=low, max=high, step=0.1, description=name, continuous_update=False)

@@ -1,7 +1,7 @@
 """The judges: two CTC recognisers that differ in input and architecture (and, by whoever trains them, in seed and speakers).
 
 `TokenJudge` reads speech tokens and *selects* among candidates: thousands a minute. `SoundJudge` hears audio, as the paper's
-Whisper does, and *scores*. Both hear phones and tones (units.py says why not letters); a `WordGraph` makes words of them, and
+Whisper does, and *scores*. Both hear phones and tones (studio/lexicon.py says why not letters); a `WordGraph` makes words of them, and
 words are what WER counts. So a judge knows the words of its lexicon and no others, and pulls a slip to the nearest word: the
 error of the bare units is the stricter figure. Left out: a language model, beam search.
 """

@@ -11,9 +11,8 @@ from sebridge_lite.stack.parts import Parts
 from sebridge_lite.stack.stack import Stack, Syllable
 from sebridge_lite.stack.trained import DECODING, TrainedDecoder, TrainedJudge, TrainedSpeaker, TrainedTokenizer
 from sebridge_lite.stack.wordgraph import WordGraph
-from sebridge_lite.studio.lexicon import Word
+from sebridge_lite.studio.lexicon import Word, tone_language, word_units
 from sebridge_lite.studio.texts import load_language
-from sebridge_lite.studio.units import tone_language, word_units
 
 PRIOR = 0.25  # weight of word frequencies in a judge's decision; in a trial anything from 0.1 to 0.5 did as well
 

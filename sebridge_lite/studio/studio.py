@@ -16,7 +16,7 @@ from sebridge_lite.core.workers import one_thread
 from sebridge_lite.data.manifest import RATE, Utterance
 from sebridge_lite.data.recordings import Recording
 from sebridge_lite.studio.lexicon import Word
-from sebridge_lite.studio.prosody import Plan, plan
+from sebridge_lite.studio.prosody import plan
 from sebridge_lite.studio.render import render
 from sebridge_lite.studio.voices import Voice
 
@@ -36,12 +36,6 @@ class Line:
     slip_rate: float
 
 
-def truth_of(spoken: Plan, line: Line) -> dict:
-    """What was really said, kept for measuring: words, phones with durations in 10 ms frames, tones, slips."""
-    said = {name: list(getattr(spoken, name)) for name in ("phones", "durations", "syllables", "tones")}
-    return {"words": [word.text for word in line.words], **said, "slips": [list(slip) for slip in spoken.slips]}
-
-
 def record(lines: list[Line], seed: int) -> list[Recording]:
     """The recordings of one chunk: each line is planned, and all are rendered at once."""
     rngs = [rng_of(seed, line.id, "prosody") for line in lines]
@@ -54,10 +48,13 @@ def record(lines: list[Line], seed: int) -> list[Recording]:
         sounds = render(plans, [line.voice for line in lines], seeds)
     recordings = []
     for line, spoken, samples in zip(lines, plans, sounds, strict=True):
+        # What was really said, kept for measuring: words, phones with durations in 10 ms frames, tones, slips.
+        truth = {name: list(getattr(spoken, name)) for name in ("phones", "durations", "syllables", "tones")}
+        truth = {"words": [word.text for word in line.words], **truth, "slips": [list(slip) for slip in spoken.slips]}
         engine = line.voice.id if line.voice.kind == "engine" else ""
         utterance = Utterance(
             line.id, "".join(line.text), line.text, line.lang, line.voice.id, line.voice.kind, engine,
-            path="", seconds=len(samples) / RATE, frames=len(samples), truth=truth_of(spoken, line),
+            path="", seconds=len(samples) / RATE, frames=len(samples), truth=truth,
         )  # fmt: skip
         recordings.append(Recording(utterance, samples, spoken.f0))
     return recordings

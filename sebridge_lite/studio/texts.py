@@ -29,10 +29,7 @@ def text_of(words: list[Word]) -> str:
 def split_of(text: str) -> str:
     """The split of a sentence, or of any text of your own."""
     position = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") / 2**64
-    for split, edge in zip(SPLITS, np.cumsum(list(SPLITS.values())), strict=True):
-        if position < edge:
-            return split
-    return split
+    return list(SPLITS)[min(np.searchsorted(np.cumsum(list(SPLITS.values())), position, "right"), len(SPLITS) - 1)]
 
 
 def load_language(lang: str, zipf: float = 1.0) -> Grammar:

@@ -23,9 +23,9 @@ from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.tracks import measured
 from sebridge_lite.stack.trained import mels
 from sebridge_lite.stack.vocoder import mel_bank
+from sebridge_lite.studio.lexicon import spoken_units
 from sebridge_lite.studio.teach.losses import heads
 from sebridge_lite.studio.teach.material import at_50_hz, render_material
-from sebridge_lite.studio.units import spoken_units
 from sebridge_lite.studio.voices import engines, people
 
 BY_PEOPLE, BY_ENGINES = 240, 150  # test sentences a language
@@ -83,18 +83,14 @@ def pitch(sounds: Sequence[Tensor]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def griffin_lim(mel: Tensor, iterations: int = 32) -> Tensor:
-    """The fallback without any training: mel bands spread back to bins, phases found by iteration. (B, T, 80) -> (B, 320 T)"""
-    bins = (mel.exp().cpu() @ torch.linalg.pinv(mel_bank())).clamp(min=0)
-    invert = GriffinLim(features.N_FFT, iterations, features.WINDOW, features.HOP, power=1, rand_init=False)
-    return F.pad(invert(bins.transpose(1, 2)), (features.HOP // 2, features.HOP // 2)).to(mel.device)
-
-
 def griffin_lim_sounds(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
-    """Sounds that Griffin-Lim makes of true mels."""
+    """Sounds of true mels without any training: Griffin-Lim spreads the bands back to bins and finds phases by iteration."""
+    spread = torch.linalg.pinv(mel_bank())
+    phases = GriffinLim(features.N_FFT, 32, features.WINDOW, features.HOP, power=1, rand_init=False)
 
     def invert(mel, lengths, _):
-        return cut(griffin_lim(mel), features.HOP * lengths)
+        bins = (mel.exp() @ spread).clamp(min=0)
+        return cut(F.pad(phases(bins.transpose(1, 2)), (features.HOP // 2,) * 2), features.HOP * lengths)
 
     return in_batches(invert, mels(sounds, stack.device), 6_000)
 

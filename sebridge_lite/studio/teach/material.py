@@ -18,10 +18,10 @@ from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import Recording
 from sebridge_lite.stack.features import energy_db, log_mel
 from sebridge_lite.studio.grammar import LONGEST
+from sebridge_lite.studio.lexicon import spoken_units, tone_language
 from sebridge_lite.studio.studio import CHUNK, lines_of, record_all
 from sebridge_lite.studio.teach.losses import Batch
 from sebridge_lite.studio.texts import load_language, sentences
-from sebridge_lite.studio.units import spoken_units, tone_language
 from sebridge_lite.studio.voices import Voice
 
 PITCH_UNIT = math.log(2) / 4  # of log F0: 3 semitones

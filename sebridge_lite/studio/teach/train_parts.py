@@ -37,10 +37,10 @@ from sebridge_lite.stack.stack import TextTokenizer
 from sebridge_lite.stack.tokenizer import Tokenizer, TokenizerConfig
 from sebridge_lite.stack.trained import DECODING
 from sebridge_lite.stack.vocoder import Vocoder, VocoderConfig
+from sebridge_lite.studio.lexicon import UNITS
 from sebridge_lite.studio.teach import material as mat
 from sebridge_lite.studio.teach.losses import flow_loss, judge_loss, speaker_loss, tokenizer_loss, vocoder_loss
 from sebridge_lite.studio.teach.material import Material, features, render_material
-from sebridge_lite.studio.units import UNITS
 from sebridge_lite.studio.voices import engines, people
 
 TIMBRE = 64  # width of e_timbre
@@ -108,16 +108,14 @@ def plan_of(p: PretrainParams, work: Path) -> Plan:
 
 def spoken(name: str, group: str, plan: Plan, pool) -> Material:
     """People and engines of a group, 3 to 1, in each language."""
-    found = Material()
-    for lang in LANGS:
-        for kind, voices, share, slips in (
-            ("people", people(group, plan.p.people), 0.75, SLIPS),
-            ("engines", engines(group, plan.p.engines), 0.25, 0.0),
-        ):
-            count = int(plan.p.utterances * share)
-            made = render_material(f"{name}-{kind}", lang, "judge", count, voices, plan.p.seed, slips, pool)
-            found = found + features(made)
-    return found
+    p = plan.p
+    kinds = (("people", people(group, p.people), 0.75, SLIPS), ("engines", engines(group, p.engines), 0.25, 0.0))
+    said = (
+        render_material(f"{name}-{kind}", lang, "judge", int(p.utterances * share), voices, p.seed, slips, pool)
+        for lang in LANGS
+        for kind, voices, share, slips in kinds
+    )
+    return sum(map(features, said), Material())
 
 
 def first_material(plan: Plan) -> tuple[Material, Material]:
@@ -131,13 +129,11 @@ def first_material(plan: Plan) -> tuple[Material, Material]:
 
 def backbone_material(plan: Plan) -> Material:
     """The sister language, half of it in each script."""
-    voices, half, found = people("backbone", plan.p.people), plan.p.backbone_utterances // 2, Material()
+    p, half = plan.p, plan.p.backbone_utterances // 2
+    voices, names = people("backbone", p.people), [(f"backbone-{script}", f"bb-{script}") for script in LANGS]
     with crew(workers(3600)) as pool:
-        for script in LANGS:
-            name, lang, longest = f"backbone-{script}", f"bb-{script}", plan.p.backbone_words
-            made = render_material(name, lang, "real", half, voices, plan.p.seed, SLIPS, pool, longest)
-            found = found + features(made)
-    return found
+        said = (render_material(*name, "real", half, voices, p.seed, SLIPS, pool, p.backbone_words) for name in names)
+        return sum(map(features, said), Material())
 
 
 def train_speaker(plan: Plan, m: Material) -> SpeakerEncoder:

@@ -44,7 +44,7 @@ def without(scores: Scores, *columns: str) -> Scores:
 
 
 def verdicts(conditions: dict, params=RULE) -> dict[str, str]:
-    return {claim.id: claim.verdict for claim in judged(conditions, params)}
+    return {claim["id"]: claim["verdict"] for claim in judged(conditions, params)}
 
 
 def claim_row(id: str, claim: str, paper: str, ours: float, interval: list[float], source: str) -> dict:

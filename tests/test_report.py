@@ -67,15 +67,15 @@ def texts_of(page: str) -> list[str]:
 def test_the_ledger_holds_every_claim_once_and_in_order():
     rows = ledger([], SMOKE.claims)
     numbers = [("C", 8), ("D", 9), ("T", 13), ("S", 3)]
-    assert [row.id for row in rows] == [f"{letter}{i}" for letter, last in numbers for i in range(1, last + 1)]
+    assert [row["id"] for row in rows] == [f"{letter}{i}" for letter, last in numbers for i in range(1, last + 1)]
     assert counts(rows) == dict.fromkeys(VERDICTS, 0) | {"not tested": len(CLAIMS)}
 
 
 def test_effects_stand_in_units_and_in_smallest_effects_the_claimed_way():
     claims = [claim_row("C1", "a", "b", -0.04, [-0.06, -0.02], "results/scaling/x.csv")]
     row = ledger(claims, SMOKE.claims)[0]
-    assert row.ours == "-4.0 points (-6.0 to -2.0)" and row.smallest == "2.0 points" and row.wanted == "down"
-    assert row.scaled == pytest.approx((2.0, 1.0, 3.0))
+    assert row["ours"] == "-4.0 points (-6.0 to -2.0)" and row["smallest"] == "2.0 points" and row["wanted"] == "down"
+    assert row["scaled"] == pytest.approx((2.0, 1.0, 3.0))
 
 
 # The paper beside ours, and its inconsistencies

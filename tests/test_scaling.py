@@ -203,7 +203,7 @@ def as_printed(scores):
 
 
 def verdicts(found, params=CLAIMS):
-    return {claim.id: claim.verdict for claim in judged(scaling_conditions(found), params)}
+    return {claim["id"]: claim["verdict"] for claim in judged(scaling_conditions(found), params)}
 
 
 def test_curves_over_alpha_are_sorted_and_each_point_is_what_its_tables_hold(scores):
@@ -258,11 +258,11 @@ def test_the_proxy_holds_only_if_all_five_measures_go_the_claimed_way():
     def claim(*given, **changed):
         return judged(proxy_conditions(proxies(*given, **changed)), CLAIMS)[0]
 
-    assert claim(2.0).verdict == "reproduced"
-    assert claim(2.0, f0_rmse_st=1).verdict == "contradicted"
-    assert claim(2.0, energy_std_db=0).verdict == "not reproduced"
+    assert claim(2.0)["verdict"] == "reproduced"
+    assert claim(2.0, f0_rmse_st=1)["verdict"] == "contradicted"
+    assert claim(2.0, energy_std_db=0)["verdict"] == "not reproduced"
     found = claim(-2.0)
-    assert (found.id, found.ours, found.n, found.seeds, found.verdict) == ("C8", -2.0, 300, 3, "contradicted")
+    assert tuple(found[of] for of in ("id", "ours", "n", "seeds", "verdict")) == ("C8", -2.0, 300, 3, "contradicted")
 
 
 # Evidence and figures

@@ -4,7 +4,7 @@ Tracks are (T,), as `stack.tracks` makes them. F0 is reported in semitones besid
 voice looks livelier than a low one. NaN where too little is voiced to say. Left out: stress, phrasing, intonation models.
 """
 
-from dataclasses import dataclass
+from collections import namedtuple
 
 import numpy as np
 from scipy.fft import dct
@@ -16,23 +16,11 @@ CEPSTRA = 13  # the shape of the vocal tract without the harmonics, so that pitc
 SPEECH_DB = 35.0  # below an utterance's loud frames, where silence begins
 
 
-@dataclass(frozen=True)
-class Prosody:
-    f0_std_st: float
-    f0_range_st: float
-    f0_std_hz: float
-    f0_range_hz: float
-    energy_std_db: float
-    rate: float  # syllables a second
-
-
-@dataclass(frozen=True)
-class Match:
-    """F0 against a recording, on frames voiced in both: correlation and root mean square errors."""
-
-    corr: float
-    rmse_st: float  # of the melody: the register (median difference) is taken out
-    rmse_hz: float  # as in Table 2: a wrong register counts
+# rate: syllables a second
+Prosody = namedtuple("Prosody", "f0_std_st f0_range_st f0_std_hz f0_range_hz energy_std_db rate")
+# F0 against a recording, on frames voiced in both: correlation and root mean square errors. In semitones the register (median
+# difference) is taken out; in Hz, as in Table 2, a wrong register counts.
+Match = namedtuple("Match", "corr rmse_st rmse_hz")
 
 
 def _spread(track: np.ndarray) -> tuple[float, float]:

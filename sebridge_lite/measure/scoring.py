@@ -5,7 +5,7 @@ utterances (a few milliseconds each). Left out: keeping decoded sound on disk, s
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +68,7 @@ def melody(reference: Tracks, other: Tracks | None, syllables: int) -> dict:
     if other is not None:
         prosody = describe(other.f0, other.energy, syllables or np.nan)
         match = f0_match(reference.f0, other.f0, time_alignment(reference.mel, other.mel))
-    return asdict(prosody) | {f"f0_{name}": value for name, value in asdict(match).items()}
+    return prosody._asdict() | {f"f0_{name}": value for name, value in match._asdict().items()}
 
 
 def speaker_similarity(

@@ -10,8 +10,8 @@ the verdicts.
 import json
 import math
 import re
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,14 +20,9 @@ import pandas as pd
 from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure.stats import Interval, columns
 
-
-class Statement(NamedTuple):
-    claim: str
-    paper: str  # what it prints
-    table: str  # ours, below results/
-    conditions: str
-
-
+Statement = namedtuple(
+    "Statement", "claim paper table conditions"
+)  # paper: what it prints; table: ours, below results/
 # C scaling, D DGSA, T TDSC, S systems and cloning
 CLAIMS = {
     id: Statement(**row)
@@ -108,30 +103,20 @@ def combined(verdicts: Sequence[str]) -> str:
     return next((word for word in (CONTRADICTED, NOT_TESTED, NOT_REPRODUCED) if word in verdicts), REPRODUCED)
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A row of results/claims.json; `ours`, `interval` are of the first condition, None where nothing was measured."""
+def judged(conditions: Mapping[str, Sequence[Condition]], params: ClaimsParams) -> list[dict]:
+    """Every claim with its verdict, as claims.json has it: the only place that decides. What was not run is not tested.
 
-    id: str
-    claim: str
-    paper: str
-    ours: float | None
-    interval: tuple[float, float] | None
-    n: int
-    seeds: int
-    verdict: str
-    source: str
-
-
-def judged(conditions: Mapping[str, Sequence[Condition]], params: ClaimsParams) -> list[Claim]:
-    """Every claim with its verdict: the only place that decides. What a profile has not run is not tested."""
+    `ours`, `interval` are of the first condition, None where nothing was measured.
+    """
     claims = []
     for id, some in conditions.items():
         (claim, paper, table, _), effects = CLAIMS[id], [one.effect for one in some]
-        head, word = effects[0], combined([verdict(one, params) for one in some])
-        ours, interval = (head.mean, (head.low, head.high)) if _known(head) else (None, None)
-        counted = min(effect.n for effect in effects), min(effect.seeds for effect in effects)
-        claims.append(Claim(id, claim, paper, ours, interval, *counted, word, f"results/{table}.csv"))
+        row, head = {"id": id, "claim": claim, "paper": paper}, effects[0]
+        known = (head.mean, (head.low, head.high)) if _known(head) else (None, None)
+        row |= dict(zip(("ours", "interval"), known, strict=True))
+        row |= {"n": min(effect.n for effect in effects), "seeds": min(effect.seeds for effect in effects)}
+        row |= {"verdict": combined([verdict(one, params) for one in some]), "source": f"results/{table}.csv"}
+        claims.append(row)
     return claims
 
 
@@ -146,7 +131,6 @@ def as_conditions(conditions: Mapping[str, Sequence[Condition]], params: ClaimsP
     )
 
 
-def write_claims(path: Path, claims: Sequence[Claim]) -> None:
+def write_claims(path: Path, claims: Sequence[Mapping]) -> None:
     """Writes a JSON list, a claim an object."""
-    text = json.dumps([asdict(claim) for claim in claims], ensure_ascii=False, indent=1, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(json.dumps(claims, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")

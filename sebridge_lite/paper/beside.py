@@ -6,7 +6,6 @@ Listening scores have no stand-in and are shown as printed. Left out: which of t
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -95,19 +94,11 @@ OURS = {  # how our table is turned into what the paper's shows; all others are 
 THEIRS = {"table1": lambda table: table.assign(alpha=table["alpha"] / 100), "table9": _with_filtered}
 
 
-class Section(NamedTuple):
-    """A table or figure of the paper; `rows` of text under `columns`, figures by name, and what to know."""
+def sections(tables: Mapping[str, Sequence[Mapping]]) -> list[dict]:
+    """One for every table and figure of the paper: `rows` of text under `columns`, figures by name, and what to know.
 
-    title: str
-    stage: str
-    columns: list[str]
-    rows: list[list[str]]
-    figures: list[str]
-    note: str
-
-
-def sections(tables: Mapping[str, Sequence[Mapping]]) -> list[Section]:
-    """One for every table and figure of the paper; `tables`: ours by name."""
+    tables: ours by name.
+    """
     found = []
     for place in read_json(Path(__file__).with_name("beside.json"), []):
         name, theirs = place["table"], published(place["printed"])
@@ -115,7 +106,7 @@ def sections(tables: Mapping[str, Sequence[Mapping]]) -> list[Section]:
         own = OURS.get(name, pd.DataFrame)(own) if len(own) else own
         shown = beside_paper(own, printed, place["columns"], place["on"], NAMES.get(place["printed"]))
         notes = place["note"], "" if len(own) else NOT_MADE, NO_STAND_IN if "nmos" in printed else ""
-        figures = place["figures"] if len(own) else []
-        rows, note = shown.to_numpy().tolist(), " ".join(filter(None, notes))
-        found.append(Section(place["title"], TABLES[name]["stage"], list(shown), rows, figures, note))
+        section = {"title": place["title"], "stage": TABLES[name]["stage"], "note": " ".join(filter(None, notes))}
+        section |= {"columns": list(shown), "rows": shown.to_numpy().tolist()}
+        found.append(section | {"figures": place["figures"] if len(own) else []})
     return found

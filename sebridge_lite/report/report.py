@@ -11,7 +11,6 @@ Left out: audio; scripts.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +18,7 @@ import pandas as pd
 from sebridge_lite.align.methods import METHODS
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import ClaimsParams, Params, active_params, load_params
+from sebridge_lite.core.params import Params, active_params, load_params
 from sebridge_lite.experiments.account import NAME, PACKAGES, accounted, version
 from sebridge_lite.experiments.run import STAGES
 from sebridge_lite.measure import effects
@@ -34,28 +33,17 @@ README, CHECKLIST = "README.md", Path(__file__).with_name("checklist.json")
 BLOCKS = ("scaling", "aligned", "critique", "verdicts")  # of the README, each between two comments
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What a page is made from; `root`: the way from the page to the project's folder."""
-
-    summary: dict
-    claims: list[dict]
-    pictures: Mapping[str, bytes]
-    versions: Mapping[str, str]
-    rule: ClaimsParams
-    root: str
-
-
-def of_run() -> Findings:
-    """This run, after its claims."""
+def of_run() -> dict:
+    """What a page is made from: this run, after its claims. `root`: the way from the page to the project's folder."""
     summary, claims = judged_run()
     drawn = {name: figure["stage"] for name, figure in FIGURES.items() if figure["stage"] in summary["sources"]}
     pictures = _read({name: paths.results(stage, f"{name}.png") for name, stage in drawn.items()})
     versions = {package: version(package) or "not installed" for package in PACKAGES}
-    return Findings(summary, claims, pictures, versions, active_params().claims, "../..")
+    found = {"summary": summary, "claims": claims, "rule": active_params().claims}
+    return found | {"pictures": pictures, "versions": versions, "root": "../.."}
 
 
-def of_evidence() -> Findings:
+def of_evidence() -> dict:
     """What git keeps."""
     folder = paths.root() / "results"
     if not evidence():
@@ -64,20 +52,21 @@ def of_evidence() -> Findings:
     versions = {package: pins[package] for package in PACKAGES if package in pins}
     rule = load_params(paths.root() / "params" / f"{evidence()['profile']}.yaml").claims
     pictures = _read({name: folder / f"{name}.png" for name in FIGURES})
-    return Findings(evidence(), evidence_claims(), pictures, versions, rule, "..")
+    found = {"summary": evidence(), "claims": evidence_claims(), "rule": rule}
+    return found | {"pictures": pictures, "versions": versions, "root": ".."}
 
 
 def _read(files: Mapping[str, Path]) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items() if path.is_file()}
 
 
-def page_of(found: Findings) -> str:
+def page_of(found: dict) -> str:
     """The page; whatever comes from data is escaped by the template."""
-    sections, rows = beside.sections(found.summary["tables"]), ledger(found.claims, found.rule)
+    sections, rows = beside.sections(found["summary"]["tables"]), ledger(found["claims"], found["rule"])
     checklist = json.loads(CHECKLIST.read_text(encoding="utf-8"))
     known = {"contents": CONTENTS, "stages": STAGES, "verdicts": VERDICTS, "in_words": in_words, "elsewhere": elsewhere}
     beside_ours = {"sections": sections, "points": inconsistencies(), "checklist": checklist}
-    text = render("report.html", **vars(found), **known, **beside_ours, rows=rows, fonts=fonts())
+    text = render("report.html", **found, **known, **beside_ours, rows=rows, fonts=fonts())
     if len(text.encode()) > LARGEST:
         raise UserError(f"the page would have {len(text.encode()):,} bytes, at most {LARGEST:,} are allowed")
     return text
@@ -102,12 +91,12 @@ def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
     return text
 
 
-def published(found: Findings, publish: bool = True, readme: bool = True) -> dict[Path, str]:
+def published(found: dict, publish: bool = True, readme: bool = True) -> dict[Path, str]:
     """What is written from the committed evidence."""
     files = {paths.root() / "results" / "report.html": page_of(found)} if publish else {}
     path = paths.root() / README
     if readme:
-        files[path] = rewritten(path.read_text(encoding="utf-8"), found.summary, found.claims)
+        files[path] = rewritten(path.read_text(encoding="utf-8"), found["summary"], found["claims"])
     return files
 
 
@@ -131,7 +120,7 @@ def run_check(params: Params) -> list[str]:
     said, folder = [], paths.results("claims")
     if (folder / "summary.json").is_file():
         kept, (summary, claims) = of_run(), of_this_run(params)
-        summary |= {name: kept.summary[name] for name in (*FIELDS, "parts_code")}  # who checks is not who ran it
+        summary |= {name: kept["summary"][name] for name in (*FIELDS, "parts_code")}  # who checks is not who ran it
         files = {folder / name: text for name, text in files_of(summary, claims).items()}
         files[paths.results("report", "report.html")] = page_of(kept)
         check_same(files, "`sebridge claims`, then `sebridge report`, write it again")
@@ -139,8 +128,8 @@ def run_check(params: Params) -> list[str]:
     if evidence():
         kept = of_evidence()
         summary_json = paths.root() / "results" / "summary.json"
-        check_publishable(kept.summary, summary_json.read_text(encoding="utf-8"))
-        files = {summary_json.with_name("summary.md"): as_text(kept.summary, kept.claims)} | published(kept)
+        check_publishable(kept["summary"], summary_json.read_text(encoding="utf-8"))
+        files = {summary_json.with_name("summary.md"): as_text(kept["summary"], kept["claims"])} | published(kept)
         check_same(files, "`sebridge report --publish --readme` or `sebridge claims --publish` writes it again")
         said.append(f"the evidence: {len(files)} files say what summary.json and claims.json say")
     if not said:

@@ -86,6 +86,7 @@ def decide(
     ]
     most, arms = alphas[-1], [f"additive-{alpha:.2f}" for alpha in alphas]
     wanted = real * most / (1 - most) * SLACK
+    specs = [source.spec for source in sources]
     steps = max(FEWEST_STEPS, round(params.sft.steps * (real + wanted) / LITE, -1))
     dev, test = len(sets["dev"]), len(sets["test"])
     middle = min(alphas, key=lambda alpha: abs(alpha - 0.5))
@@ -112,7 +113,12 @@ def decide(
         "cells.arms": (f"[{', '.join([*arms, 'additive-1.00'])}]", enough + further),
         "corpus.real_source": ("folder", "your recordings, in data/real"),
         "corpus.synthetic_source": ("engines", "those of the next line"),
-        "corpus.engine_specs": (quoted(source.spec for source in sources), f"as asked; they say {texts}"),
+        "corpus.engine_specs": (quoted(specs), f"as asked; they say {texts}"),
+        "corpus.backbone_engines": (
+            quoted(backbone_engines(lang, specs)),
+            "other voices than the study's, on either side",
+        ),
+        "corpus.backbone_minutes": (f"{BACKBONE_MINUTES:.1f}", "in a trial 5 hours taught reading in minutes"),
         "corpus.real_minutes": (
             f"{real + 0.1:.1f}",
             part if real < whole else f"all {len(sets['train'])} training recordings",
@@ -250,18 +256,13 @@ def new(
             units = "characters"
         changes = decide(lang, lite, sets, sources, what, units)
         seconds = seconds_of(good) + 60 * float(changes["corpus.synthetic_minutes"][0])
+        seconds += 60 * BACKBONE_MINUTES
         need, free = 4 * BYTES * seconds + MODELS, shutil.disk_usage(home).free
         if free < need:
             raise UserError(f"{home}: {need / 2**30:.1f} GiB are needed, {free / 2**30:.1f} are free; make room first")
         text = (root / "params" / "lite.yaml").read_text(encoding="utf-8")
-        voices = quoted(backbone_engines(lang, specs))
         parts = {
             "begun": ("true", "from the embedded weights, wherever shapes agree"),
-            "backbone_engines": (voices, "other voices than the study's, so that reading is learnt from neither side"),
-            "backbone_minutes": (
-                f"{BACKBONE_MINUTES:.1f}",
-                "in a trial 5 hours taught reading in minutes",
-            ),
             "decoder_minutes": (
                 f"{DECODER_MINUTES:.1f}",
                 "of the backbone's speech, to teach tokenizer and decoder other voices",

@@ -145,7 +145,7 @@ def backbone_engines(lang: str, specs: Sequence[str]) -> list[str]:
     espeak = [f"espeak-ng:{voice}+{name}" for name in ("m3", "f2", "m7", "f4")]
     names = {"flite": flite, "espeak-ng": espeak}
     found = [spec for program, some in names.items() if shutil.which(program) for spec in some if spec not in specs]
-    return found or list(specs)
+    return found or [spec for spec in specs if not spec.startswith(FOLDER)]
 
 
 def own_parts(lite: str, changes: dict[str, tuple[str, str]]) -> str:

@@ -38,7 +38,7 @@ SCRIPTS = {code: tuple(script.split()) for script, codes in WRITTEN_IN.items() f
 SPACELESS = ("ja", "zh", "km", "my")  # where a word is here a character, with its signs
 AS_WRITTEN = ("th", "lo", "und")  # whose texts keep their capitals, if there are any
 VOICES = {"en": "en-us", "zh": "cmn", "no": "nb"}  # of espeak-ng, where they are not called like the language
-SENTINEL = "0 " * 9 + "."  # what no text says: its phones show where one text ends and the next begins
+SENTINEL = "0 0 0."  # what no text says: its phones show where one text ends and the next begins
 SWITCH = re.compile(r"\([a-z-]+\)")  # how espeak-ng marks a word that it takes for another language's
 
 
@@ -120,7 +120,7 @@ class Language:
                 said[-1] += [","] * bool(said[-1]) + _phones(line)
         if len(said) != len(texts) + 1 or said[-1]:
             raise UserError(
-                f"espeak-ng: {len(said) - 1} texts came back for {len(texts)}; is '{SENTINEL[:9]}...' one of them?"
+                f"espeak-ng: {len(said) - 1} texts came back for {len(texts)}; is {SENTINEL!r} one of them?"
             )
         return said[:-1]
 

@@ -1,0 +1,295 @@
+"""`sebridge new`: every layout, what a language is, splits by phrase, engines by spec, bad input, and the way to the corpus."""
+
+import json
+import re
+import shutil
+import sys
+from collections import namedtuple
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sebridge_lite.cli.main import main
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import active_params
+from sebridge_lite.data import engines
+from sebridge_lite.data.languages import language, main_script
+from sebridge_lite.data.own_data import check_folder
+from sebridge_lite.data.recordings import trimmed
+from sebridge_lite.data.sets import load_set
+from sebridge_lite.data.splits import PHRASE, SHARES, apart_from, split
+from sebridge_lite.experiments.corpus import run_import
+
+ROOT = Path(__file__).parents[1]
+TEXTS = [
+    " ".join(words)
+    for words in product(("Η γάτα", "ο σκύλος", "το νερό"), ("δεν", "πάντα"), ("μιλάει", "φεύγει"), ("εδώ.", "μακριά!"))
+]
+TEXTS += ["Καλημέρα", "πού είναι το βιβλίο;"]
+
+
+def noise(letters: int, rate: int = 16_000, channels: int = 1) -> np.ndarray:
+    return 0.1 * np.random.default_rng(letters).standard_normal((round(0.08 * letters * rate), channels))
+
+
+def save(folder: Path, name: str, text: str, rate: int = 16_000, channels: int = 1) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(folder / name, noise(len(text), rate, channels), rate)
+
+
+def ljspeech(folder: Path, texts: list[str] = TEXTS, **how) -> Path:
+    for place, text in enumerate(texts):
+        save(folder, f"wavs/u{place}.wav", text, **how)
+    (folder / "metadata.csv").write_text("".join(f"u{i}|{text}\n" for i, text in enumerate(texts)), encoding="utf-8")
+    return folder
+
+
+# Layouts: each gives the same three utterances
+
+SAID = {"one": TEXTS[0], "two": TEXTS[1], "three": TEXTS[2]}
+MANIFEST = {"words": [], "lang": "el", "speaker": "p", "kind": "recording", "engine": "", "seconds": 1}
+
+
+def rows(form: str) -> str:
+    return "".join(form.format(name=name, text=text) + "\n" for name, text in SAID.items())
+
+
+LAYOUTS = {  # where the sound lies, and the tables
+    "LJSpeech": ("wavs/{}.wav", {"metadata.csv": lambda at: rows("{name}|{text}")}),
+    "audiofolder": ("{}.flac", {"metadata.csv": lambda at: "file_name,sentence\n" + rows('{name}.flac,"{text}"')}),
+    "Common Voice": ("clips/{}.mp3", {"dev.tsv": lambda at: "client_id\tpath\tsentence\n" + rows("p\t{name}.mp3\t{text}")}),
+    "Kaldi": ("a b/{}.wav", {
+        "wav.scp": lambda at: "".join(f"{name} {at}/a b/{name}.wav\n" for name in SAID),
+        "text": lambda at: rows("{name} {text}"),
+        "utt2spk": lambda at: rows("{name} p"),
+    }),
+    "festvox": ("wav/{}.wav", {"etc/txt.done.data": lambda at: rows('( {name} "{text}" )').replace("γάτα", "γ+άτα")}),
+    "Asterisk": ("{}.wav", {"core-sounds-el.txt": lambda at: "; prompts\n\n" + rows("{name}: {text} [beep]") + "x: <a beep>\n"}),
+    "manifest.jsonl": ("{}.ogg", {"manifest.jsonl": lambda at: "".join(
+        json.dumps({"id": name, "text": text, "path": f"{name}.ogg"} | MANIFEST) + "\n" for name, text in SAID.items()
+    )}),
+    "a text beside each recording": ("deep/{}.wav", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_is_known_by_what_is_there(tmp_path, layout):
+    place, tables = LAYOUTS[layout]
+    for name, text in SAID.items():
+        save(tmp_path, place.format(name), text)
+        if not tables:
+            (tmp_path / place.format(name)).with_suffix(".txt").write_text(text, encoding="utf-8")
+    for name, table in tables.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(table(tmp_path), encoding="utf-8")
+    good, problems, card = check_folder(tmp_path, "el")
+    assert card["layout"] == layout
+    assert sorted(said.text for said in good) == sorted(text.lower() for text in SAID.values())
+    assert [str(problem) for problem in problems if "has no words" not in problem.what] == []
+    assert card["changes"]["capitals, now small"][0] == sum(text != text.lower() for text in SAID.values())
+
+
+def test_telephone_sound_needs_a_converter(tmp_path, monkeypatch):
+    save(tmp_path, "a.wav", TEXTS[0])
+    (tmp_path / "a.wav").rename(tmp_path / "a.g722")
+    (tmp_path / "a.txt").write_text(TEXTS[0], encoding="utf-8")
+    if shutil.which("ffmpeg"):  # which knows by its content what that is
+        assert len(check_folder(tmp_path, "el")[0]) == 1
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match="needs ffmpeg or sox"):
+        check_folder(tmp_path, "el")
+
+
+# Languages
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "words"),
+    [
+        ("ru", "Добрый день, мир—да!", "добрый день мир да"),
+        ("en", "Don't stop (now), co-op 7", "don't stop now co-op 7"),
+        ("tr", "Işık İyi", "ışık iyi"),
+        ("hi", "नमस्ते दुनिया।", "नमस्ते दुनिया"),
+        ("zh", "你好，世界", "你 好 世 界"),
+        ("el", "e\u0301 ΟΔΟΣ", "é οδος".replace("οδος", "οδος")),
+    ],
+)
+def test_words_of_any_language(code, text, words):
+    tongue = language(code)
+    assert " ".join(tongue.segment(tongue.normalise(text))).replace("ς", "σ") == words.replace("ς", "σ")
+
+
+def test_a_script_is_known_or_that_of_most_letters():
+    assert language("ru").in_script("да, OK") and not language("ru").in_script("hello")
+    assert main_script(["გამარჯობა abc"]) == ("GEORGIAN",)
+    assert not language("xx", ["გამარჯობა"]).in_script("hello") and language("xx").in_script("hello")
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="needs espeak-ng")
+def test_phones_keep_order_and_count_whatever_is_between():
+    texts = ["hello, world. Yes!", "...", "one\ntwo", "hello"]
+    said = language("en").phones(texts)
+    assert len(said) == 4 and said[1] == [] and said[0][: len(said[3])] == said[3] and "," in said[0] and " " in said[2]
+
+
+# Splits
+
+WORDS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=9).map(tuple)
+
+
+def shares_a_phrase(one: tuple, other: tuple) -> bool:
+    """Written apart from the library: as texts with spaces around words."""
+    one, other = sorted((one, other), key=len)
+    said = f" {' '.join(other)} "
+    runs = [one[start : start + PHRASE] for start in range(len(one) - PHRASE + 1)] + [one] * (len(one) > 1)
+    return one == other or any(f" {' '.join(run)} " in said for run in runs)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(WORDS, min_size=20, max_size=60), st.randoms(use_true_random=False))
+def test_no_phrase_of_a_held_out_text_is_on_the_other_side(texts, chance):
+    most = {"dev": 5, "test": 8}
+    try:
+        places = split(texts, most)
+    except UserError as error:
+        assert "so alike" in str(error)
+        return
+    sides = {name: [words for words in places if places[words] == name] for name in ("train", *SHARES)}
+    for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
+        assert not any(shares_a_phrase(*pair) for pair in product(sides[one], sides[other]))
+    is_apart = apart_from(sides["test"])
+    assert all(is_apart(words) for words in sides["train"]) and not any(map(is_apart, sides["test"]))
+    assert split(chance.sample(texts, len(texts)), most) == places
+
+
+# Engines
+
+
+def test_at_most_a_tenth_of_a_second_of_silence_stays_at_either_end():
+    loud = (1000 * noise(20)[:, 0]).astype(np.int16)
+    padded = np.concatenate([np.zeros(20_000, np.int16), loud, np.zeros(9_000, np.int16)])
+    kept = trimmed(padded)
+    assert len(loud) <= len(kept) <= len(loud) + 2 * (1600 + 160)
+    assert len(trimmed(np.zeros(5_000, np.int16))) == 5_000
+
+
+SAYS = """
+import sys, wave, random
+text, out = sys.argv[1:]
+with wave.open(out, "wb") as file:
+    file.setparams((1, 2, 22050, 0, "NONE", ""))
+    file.writeframes(random.Random(text).randbytes(2 * int(22050 * .08 * len(text))))
+"""
+
+
+@pytest.fixture
+def robot(tmp_path) -> str:
+    """The spec of an engine that is a program of somebody's own."""
+    (tmp_path / "says.py").write_text(SAYS)
+    return f"robot={sys.executable} -I -S '{tmp_path / 'says.py'}' {{text}} {{out}}"
+
+
+def test_what_was_said_is_not_said_again(tmp_path, robot):
+    texts = [(text, tuple(text.split())) for text in ("ένα; 'δύο' $x", "-v", "ένα; 'δύο' $x")]
+    first = list(engines.spoken(robot, iter(texts), "el", tmp_path / "work"))
+    (tmp_path / "says.py").unlink()
+    again = list(engines.spoken(robot, iter(texts), "el", tmp_path / "work"))
+    assert [one.utterance.text for one in again] == [text for text, _ in texts]
+    assert all(np.array_equal(one.samples, other.samples) for one, other in zip(first, again, strict=True))
+    assert len(first[0].samples) == pytest.approx(16_000 * 0.08 * len(texts[0][0]), abs=2)
+
+
+# The command
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT / "params", folder / "params", ignore=shutil.ignore_patterns("own.yaml"))
+    shutil.copy(ROOT / "params" / "lite.yaml", folder / "params.yaml")
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    (folder / "data" / "text").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
+    monkeypatch.delenv("SEBRIDGE_OUTPUTS", raising=False)
+    return folder
+
+
+def test_from_a_folder_to_a_corpus(home, tmp_path, robot, capsys):
+    source, other = ljspeech(tmp_path / "mine", rate=22_050, channels=2), ljspeech(tmp_path / "exported", TEXTS[:22])
+    before = {path: path.stat().st_mtime_ns for path in source.rglob("*")}
+    assert main(["new", "--real", str(source), "--lang", "el", "--engine", robot, "--engine", f"other={other}"]) == 0
+    shown = capsys.readouterr().out
+    assert "LJSpeech" in shown and "26 of several channels, mixed down" in shown and "dvc add data" in shown
+    assert "warning: test has 6 texts" in shown and "speaker 'own' is in train and in test" in shown
+    assert before == {path: path.stat().st_mtime_ns for path in source.rglob("*")}
+    assert soundfile.info(home / "data" / "real" / "u0.flac").samplerate == 16_000
+    for line in (home / "params" / "own.yaml").read_text(encoding="utf-8").splitlines():
+        if line.partition(" # ")[0].partition(":")[2].strip() and not line.startswith("#"):
+            assert re.match("ours: |.*(Sec|Table|Eq)[. ]|.*[FD][.]", line.partition(" # ")[2]), line
+    assert main(["profile", "own"]) == 0
+    edited = (home / "params.yaml").read_text(encoding="utf-8")
+    for key, value in {
+        "backbone_engines": json.dumps([robot]),
+        "backbone_minutes": "0.1",
+        "units": "characters",
+    }.items():
+        edited = re.sub(f"{key}: .*? #", lambda _, line=f"{key}: {value} #": line, edited)
+    (home / "params.yaml").write_text(edited, encoding="utf-8")
+    params = active_params()
+    assert params.profile == params.stack == "own" and params.corpus.engine_specs == (robot, "folder:other")
+    assert run_import(params)["el"].get("text held out", 0) > 0
+    sets = {name: load_set(name, "el") for name in ("real", "synthetic", "dev", "test")}
+    assert [len(sets[name]) for name in ("real", "dev", "test")] == [16, 4, 6]
+    held = {said.words for name in ("dev", "test") for said in sets[name]}
+    assert not held & {said.words for name in ("real", "synthetic") for said in sets[name]}
+    assert {said.engine for said in sets["synthetic"]} == {"robot", "other"}
+    assert not list((home / "artifacts").glob(".*.work"))
+
+
+TINY = namedtuple("Usage", "total used free")(1, 1, 1_000)
+BAD = {  # what is given instead of what is right, and what the one line says
+    "no audio": ({"texts": []}, "no audio, and no table of recordings"),
+    "another script": ({"lang": "ru"}, "26 of 26 transcripts are not in the script of --lang ru"),
+    "ten recordings": ({"texts": TEXTS[:10]}, "10 recordings can be used, at least 20 are needed"),
+    "no engine": ({"engine": []}, "no engine: name one or more"),
+    "missing engine": ({"engine": ["x=no-such-program {text} {out}"]}, "no-such-program is not installed"),
+    "no such folder": ({"engine": ["x=nowhere"]}, "nowhere: no such folder, and no command"),
+    "unknown engine": ({"engine": ["festival"]}, "not one of NAME=DIR"),
+    "silent engine": ({"engine": ["x=true {text} {out}"]}, "engine x: writes no sound for"),
+    "disk": ({"disk": TINY}, "GiB are needed, 0.0 are free; make room"),
+    "texts": ({"lines": "hello\n"}, "no sentences in the script of --lang el"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_one_line_and_nothing_is_lost(home, tmp_path, robot, capsys, monkeypatch, what):
+    given, part = BAD[what]
+    source, texts = tmp_path / "mine", given.get("texts", TEXTS)
+    source.mkdir()
+    if texts:
+        ljspeech(source, texts)
+    if "disk" in given:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: given["disk"])
+    asked = [f"--engine={spec}" for spec in given.get("engine", [robot])]
+    if "lines" in given:
+        (tmp_path / "lines.txt").write_text(given["lines"])
+        asked.append(f"--texts={tmp_path / 'lines.txt'}")
+    assert main(["new", "--real", str(source), "--lang", given.get("lang", "el"), *asked]) == 1
+    shown = capsys.readouterr()
+    assert part in shown.err and shown.err.count("\n") == 1
+    assert [path.name for path in (home / "data").iterdir()] == ["text"]
+    assert not (home / "params" / "own.yaml").exists()
+
+
+def test_what_is_there_is_replaced_only_by_force(home, tmp_path, robot, capsys):
+    asked = ["new", "--real", str(ljspeech(tmp_path / "mine", rate=8_000)), "--lang", "el", "--engine", robot]
+    assert main(asked) == 0
+    assert "26 recordings have under 16000 Hz" in capsys.readouterr().out
+    assert main(asked) == 1 and "holds something already" in capsys.readouterr().err
+    assert main([*asked, "--force"]) == 0

@@ -32,8 +32,8 @@ from _twin import CONFIG, LONGEST, PER_CHARACTER, SHORTEST, SPEECH, agree, as_ca
 from torch import Tensor
 
 from sebridge_lite.align.dgsa import PairSet, dgsa_loss, pair_set
+from sebridge_lite.align.methods import lambda_e, lambda_s
 from sebridge_lite.align.pairs import Triplet
-from sebridge_lite.align.schedule import lambda_e, lambda_s
 from sebridge_lite.core.device import autocast, move, pick_device
 from sebridge_lite.lm.lm import TextSpeechLM
 

@@ -86,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
     lengths = (sizes[:, None] * PER_CHARACTER * (0.9 + 0.2 * torch.rand(TEXTS, CANDIDATES))).long()
 
     def ours(temperature: float, lengths: Tensor) -> list[list[Tensor]]:
-        sampler = SamplerConfig(temperature, top_p=0.9, top_k=0, window=0, tau=0, min_ratio=0, max_ratio=1, seed=0)
+        sampler = SamplerConfig(temperature, top_p=0.9, window=0, tau=0, min_ratio=0, max_ratio=1, seed=0)
         return generate(model, texts, style_off, sampler, lengths.shape[1], lengths=(lengths, lengths))
 
     greedy = zip(ours(0, lengths[:, :1]), by_transformers(peer, texts, lengths[:, :1], 0, args.rows), strict=True)

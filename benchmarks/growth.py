@@ -35,9 +35,9 @@ from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.encode import encode_set
-from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
+from sebridge_lite.lm.train import Batches
 from sebridge_lite.measure.evaluate import evaluate
 from sebridge_lite.measure.scoring import load_references
 from sebridge_lite.studio.studio import lines_of, record_all

@@ -36,9 +36,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from sebridge_lite.core.device import autocast, move, pick_device
 from sebridge_lite.core.params import SFTParams, load_params
-from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import TextSpeechLM, collate, loss
 from sebridge_lite.lm.sft import fine_tune
+from sebridge_lite.lm.train import Batches
 
 EXAMPLES, COMPARED, IGNORED = 320, 16, -100
 DEFAULT, BEST, OURS = "Trainer default", "Trainer best", "sebridge_lite"

@@ -7,24 +7,22 @@ from tiny_bench import ARM, tiny_bench, use, with_cells
 
 from sebridge_lite.align.baselines import best_of
 from sebridge_lite.align.methods import method_of
-from sebridge_lite.align.pairs import pairs_folder
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.codes import read_codes
 from sebridge_lite.experiments import align
-from sebridge_lite.experiments.align import align_folder, policy_at, train_method
+from sebridge_lite.experiments.align import policy_at, train_method
+from sebridge_lite.experiments.bench import cell
 from sebridge_lite.experiments.choose import (
-    aligned_policy,
-    aligned_scores,
     choice_of,
     choose,
     choose_all,
     curve_of,
     pooled,
     score_align,
-    scored,
     search_of,
 )
 from sebridge_lite.experiments.pairs import make_pairs
+from sebridge_lite.experiments.score import scored
 from sebridge_lite.experiments.sft import sft_policy
 
 TRAINED = ("dgsa", "dgsa-split", "dgsa-sft", "dgsa-length", "lora", "sft-real", "dgsa-0.25")
@@ -83,7 +81,7 @@ def test_best_of_takes_the_fewest_wrong_words_and_the_first_of_equals(bench):
 
 def test_rejection_among_equals_is_the_sample_that_is_scored_otherwise(here):
     model = sft_policy(here, ARM, 0)
-    one, two = (scored(here, model, name, 0, 1.0) for name in ("sft", "rejection"))
+    one, two = (scored(here, model, method_of("align", name), 0, 1.0) for name in ("sft", "rejection"))
     assert [row.tolist() for row in one.codes] == [row.tolist() for row in two.codes]
     assert one.summary["wer"] == two.summary["wer"]
     assert "h_cond" not in two.summary  # what was chosen among is not drawn from the policy
@@ -97,7 +95,7 @@ def test_what_a_stage_needs_and_is_not_there_is_named_with_the_stage_that_makes_
         (lambda: choice_of("dgsa"), "choose"),
         (lambda: search_of("dgsa"), "choose"),
         (lambda: curve_of("dgsa", 0), "score_align"),
-        (lambda: aligned_scores(here, "dgsa", 0), "score_align"),
+        (lambda: here.scored("align", "dgsa", 0), "score_align"),
     ):
         with pytest.raises(UserError, match=f"`dvc repro {stage}`"):
             read()
@@ -109,14 +107,14 @@ def test_methods_train_are_chosen_and_scored_each_apart(here):
     params = with_cells(here.params, align=TRAINED, align_decoded=("sft", "style-prefix", "rejection"))
     made = make_pairs(params, 0)
     assert set(made) == {f"{ARM}-own", "additive-0.25-own"}
-    modes = pd.read_csv(pairs_folder(ARM, "own", 0) / "modes.csv")
+    modes = pd.read_csv(cell("pairs", 0, f"{ARM}-own") / "modes.csv")
     assert modes["mode"].tolist() == ["real", "expr", "stab"]
     assert modes["wer"].tolist() == [0, 1, 1]  # what the judge of `tiny_bench` reads
     p, seen = params.align, set()
     for name in TRAINED:
         about = train_method(params, name, 0)
         assert ("lambda_s" in about) == (name != "sft-real")
-        folder = align_folder(name, 0)
+        folder = cell("align", 0, name)
         assert {path.name for path in folder.iterdir()} == {"step-1", "step-2", "loss.csv", "about.json"}
         policies = [weights_of(policy_at(here, name, 0, steps)) for steps in (0, *p.steps)]
         assert not torch.equal(policies[0], policies[1])
@@ -135,8 +133,10 @@ def test_methods_train_are_chosen_and_scored_each_apart(here):
         curve = curve_of(name, 0)
         assert set(curve.loc[curve["steps"] == choice["steps"], "temperature"]) == set(p.temperatures)
         assert set(curve["steps"]) == (set(steps) if name == "sft-real" else {choice["steps"]})
-        scores, about = aligned_scores(here, name, 0)
-        again = scored(here, aligned_policy(here, name, 0), name, 0, choice["temperature"])
+        scores, about = here.scored("align", name, 0)
+        again = scored(
+            here, policy_at(here, name, 0, choice["steps"]), method_of("align", name), 0, choice["temperature"]
+        )
         assert [row.tolist() for row in again.codes] == [row.tolist() for row in scores.codes]
         assert about["variant"] == name
         assert choice.items() <= about.items()
@@ -146,7 +146,7 @@ def test_pairs_of_other_kinds_change_the_losers_alone(here):
     params = with_cells(here.params, align=("random-speaker", "codec"))
     assert set(make_pairs(params, 0)) == {f"{ARM}-{kind}" for kind in ("own", "random-speaker", "codec")}
     kinds = ("own", "random-speaker", "codec")
-    own, other, codec = (read_codes(pairs_folder(ARM, kind, 0) / "tokens.safetensors") for kind in kinds)
+    own, other, codec = (read_codes(cell("pairs", 0, f"{ARM}-{kind}") / "tokens.safetensors") for kind in kinds)
     real = [name for name in own if name.endswith("/real")]
     assert all(torch.equal(own[name], codec[name]) for name in real)
     assert any(not torch.equal(own[name], codec[name]) for name in own if name.endswith("/stab"))
@@ -177,5 +177,5 @@ def test_a_killed_run_goes_on_to_the_same_policies(here, monkeypatch):
 @pytest.mark.parametrize(("change", "said"), [(-0.2, True), (-0.01, False), (0.1, False)])
 def test_a_fall_of_the_winners_is_said_in_one_line(tmp_path, capsys, change, said):
     pd.DataFrame({"step": [1, 2], "winner_change": [change, change]}).to_csv(tmp_path / "loss.csv", index=False)
-    assert align._winner_change(tmp_path, 0.05, "dgsa s0") == change
+    assert align.winner_change(tmp_path, 10, 0.05, "dgsa s0") == change
     assert ("dgsa s0: displacement" in capsys.readouterr().err) == said

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.lm.batching import Batches
+from sebridge_lite.lm.train import Batches
 
 some_sizes = st.lists(st.integers(1, 100), min_size=1, max_size=60)
 

@@ -18,7 +18,7 @@ from sebridge_lite.cli.profile import switch_profile
 from sebridge_lite.cli.stages import STAGES as STAGES_OF_CLI
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import PROFILES
-from sebridge_lite.experiments.run import STAGES
+from sebridge_lite.experiments.notebook import STAGES
 
 ROOT = Path(__file__).parents[1]
 

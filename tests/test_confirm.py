@@ -43,9 +43,9 @@ def asked(stack, monkeypatch, tmp_path):
         bench.__dict__ |= {"stack": stack, "silence": [], "floor": 0.1}
         return bench
 
-    def scored(bench, policy, seed, *_, temperature=None, **how):
-        heard.append((bench.lang, temperature, [text.text for text in bench.utterances("test")]))
-        return score_policy(bench, policy, seed, temperature=temperature, **how)
+    def scored(bench, policy, method, seed, heat):
+        heard.append((bench.lang, heat, [text.text for text in bench.utterances("test")]))
+        return score_policy(bench, policy, seed, temperature=heat)
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
@@ -54,12 +54,11 @@ def asked(stack, monkeypatch, tmp_path):
     for name, stand_in in {
         "load_bench": bench_of,
         "tdsc_bench": bench_of,
-        "aligned_policy": lambda *_: model,
+        "policy_at": lambda *_: model,
         "iterations": lambda *_: [Path("nowhere")],
-        "choice_of": lambda name: {"temperature": 0.7 if name == "dgsa" else 1.0},
+        "choice_of": lambda name: {"steps": 1, "temperature": 0.7 if name == "dgsa" else 1.0},
         "hottest": lambda bench: 1.2,
-        "score_policy": scored,
-        "scored": lambda bench, policy, name, seed, heat: scored(bench, policy, seed, temperature=heat),
+        "scored": scored,
     }.items():
         monkeypatch.setattr(confirm, name, stand_in)
     return heard
@@ -71,7 +70,7 @@ def test_all_systems_speak_the_texts_after_the_test_set_each_at_its_temperature(
         said = [text_of(words) for words in islice(sentences(load_language(lang, PARAMS.corpus.zipf), "test", 0), 7)]
         assert all(texts == said[3:] for where, _, texts in asked if where == lang)
     assert [heat for lang, heat, _ in asked if lang == "th"] == [1.0, 0.7]
-    assert [heat for lang, heat, _ in asked if lang == "lo"] == [PARAMS.score.temperature] * 2 + [1.2]
+    assert [heat for lang, heat, _ in asked if lang == "lo"] == [PARAMS.score.temperature] * 3 + [1.2]
     table = pd.read_csv(tmp_path / "results" / "confirm" / "confirm_systems.csv")
     assert table["variant"].tolist() == ["sft", "dgsa", "sft", "best-of-12", "tdsc", "tdsc at T = 1.2"]
     assert table["n"].eq("4 x 1").all() and table["language"].tolist() == ["th"] * 2 + ["lo"] * 4

@@ -15,8 +15,8 @@ from sebridge_lite.align import baselines, critic, tdsc
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments import critique, critique_scores
-from sebridge_lite.experiments.bench import Bench
-from sebridge_lite.experiments.critique import candidates_of, iterations, system_folder, train_critique
+from sebridge_lite.experiments.bench import Bench, cell
+from sebridge_lite.experiments.critique import candidates_of, iterations, train_critique
 from sebridge_lite.experiments.critique_scores import curve_of, history, score_critique
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.stack import Stack
@@ -75,7 +75,7 @@ def start(monkeypatch, tmp_path, bench):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
     monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
-    monkeypatch.setattr(Bench, "backbone", lambda _: copy.deepcopy(backbone))
+    monkeypatch.setattr(critique, "load_backbone", lambda: copy.deepcopy(backbone))
     monkeypatch.setattr(Stack, "read", lambda self, rows, lang: [[str(int(row.sum()))] for row in rows])
     for module in (critic, baselines):
         monkeypatch.setattr(module, "word_errors", errors)
@@ -117,7 +117,7 @@ def test_each_iteration_is_kept_with_candidates_verdicts_and_scores_of_unfiltere
     assert all(row["tokens"] == len(codes[row["name"]]) for row in rows.to_dict("records"))
     assert rows["said"].map(lambda text: split_of(text.replace(" ", ""))).eq("loop").all()
     assert rows["wrong"].tolist() == [int(codes[name].sum()) % 5 for name in rows["name"]]  # the judge that selects
-    folders = [system_folder("sft", 0) / "k0", *(system_folder("tdsc", 0) / f"k{k}" for k in (1, 2))]
+    folders = [cell("critique", 0, "sft") / "k0", *(cell("critique", 0, "tdsc") / f"k{k}" for k in (1, 2))]
     assert len({weights_of(folder) for folder in folders}) == 3 and iterations("tdsc", 0)[-1] == folders[-1]
     for folder in folders:
         json.loads((folder / "about.json").read_text(), parse_constant=lambda name: pytest.fail(name))
@@ -139,7 +139,7 @@ def killed_in_second_dpo(monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(tdsc, "train", dies)
         train_critique(PARAMS, "tdsc", 0)
-    assert not system_folder("tdsc", 0).exists()
+    assert not cell("critique", 0, "tdsc").exists()
 
 
 def steps_taken(monkeypatch):
@@ -154,26 +154,26 @@ def files_of(folder):
 
 def test_a_killed_loop_trains_what_is_left_and_ends_as_if_it_had_not_been_killed(monkeypatch, tmp_path):
     train_critique(PARAMS, "tdsc", 0)
-    whole = files_of(system_folder("tdsc", 0))
+    whole = files_of(cell("critique", 0, "tdsc"))
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path / "again"))
     critique.train_start(PARAMS, 0)
     killed_in_second_dpo(monkeypatch)
     taken = steps_taken(monkeypatch)
     train_critique(PARAMS, "tdsc", 0)
     assert len(taken) == TDSC.dpo_steps  # all else was there
-    assert files_of(system_folder("tdsc", 0)) == whole
-    assert [path.name for path in system_folder("tdsc", 0).parent.iterdir() if "work" in path.name] == []
+    assert files_of(cell("critique", 0, "tdsc")) == whole
+    assert [path.name for path in cell("critique", 0, "tdsc").parent.iterdir() if "work" in path.name] == []
 
 
 def test_what_a_killed_loop_of_other_settings_has_left_changes_nothing(monkeypatch, tmp_path):
     other = with_tdsc(beta=2.0, max_wer=0.6)
     train_critique(other, "tdsc", 0)
-    whole = files_of(system_folder("tdsc", 0))
+    whole = files_of(cell("critique", 0, "tdsc"))
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path / "again"))
     critique.train_start(PARAMS, 0)
     killed_in_second_dpo(monkeypatch)
     train_critique(other, "tdsc", 0)
-    assert files_of(system_folder("tdsc", 0)) == whole
+    assert files_of(cell("critique", 0, "tdsc")) == whole
 
 
 def test_a_full_disk_is_named_and_loses_no_training(monkeypatch):
@@ -190,7 +190,7 @@ def test_a_full_disk_is_named_and_loses_no_training(monkeypatch):
 
 def test_when_the_judge_rejects_all_the_loop_ends_with_a_line_and_the_start(bench, capsys):
     assert [summary["k"] for _, summary in scored(bench, "tdsc", with_tdsc(max_wer=0.0))] == [0]
-    assert iterations("tdsc", 0)[-1] == system_folder("sft", 0) / "k0"
+    assert iterations("tdsc", 0)[-1] == cell("critique", 0, "sft") / "k0"
     line = capsys.readouterr().err
     assert "tdsc-s0 k1: none of 30 candidates accepted (rejected for wer 100%" in line and "tdsc.max_wer" in line
 
@@ -198,7 +198,7 @@ def test_when_the_judge_rejects_all_the_loop_ends_with_a_line_and_the_start(benc
 def test_without_a_loser_it_goes_on_without_dpo_and_without_texts_that_have_no_winner(monkeypatch, capsys):
     assert train_critique(with_tdsc(max_wer=9.0, iterations=1), "tdsc", 0) == 1
     assert "no text has both a winner and a loser" in capsys.readouterr().err
-    assert not (system_folder("tdsc", 0) / "k1" / "dpo.csv").exists()
+    assert not (cell("critique", 0, "tdsc") / "k1" / "dpo.csv").exists()
 
     def hard(said, read):  # every text but the first is misread, whatever is said
         return np.array([0 if words == said[0] else 4 for words in said]), np.full(len(said), 4)
@@ -215,7 +215,7 @@ def test_self_training_learns_whatever_it_says_and_the_judge_changes_nothing(mon
             critic, "word_errors", lambda said, _, n=wrong: (np.full(len(said), n), np.full(len(said), 4))
         )
         train_critique(with_tdsc(iterations=1), "self-training", 0)
-        folder = system_folder("self-training", 0) / "k1"
+        folder = cell("critique", 0, "self-training") / "k1"
         about = json.loads((folder / "about.json").read_text())
         assert (about["learnt"], about["candidates"], about["temperatures"]) == (10, 10, [1.0])
         assert about["pass_rate"] == 1 - (wrong > 0)  # by TDSC's own thresholds
@@ -241,8 +241,8 @@ def test_the_oracle_alone_asks_the_judge_that_scores(bench, monkeypatch):
 
 def test_best_of_n_is_chosen_by_the_selecting_judge_from_the_start(bench):
     (start, _), (best, about) = scored(bench, "best-of-12")
-    assert (about["variant"], about["k"]) == ("best-of-12", 1) and not system_folder("best-of-12", 0).exists()
-    assert iterations("best-of-12", 0)[-1] == system_folder("sft", 0) / "k0"
+    assert (about["variant"], about["k"]) == ("best-of-12", 1) and not cell("critique", 0, "best-of-12").exists()
+    assert iterations("best-of-12", 0)[-1] == cell("critique", 0, "sft") / "k0"
     errors = [[int(row.sum()) % 5 for row in scores.codes] for scores in (best, start)]
     assert all(a <= b for a, b in zip(*errors, strict=True)) and errors[0] != errors[1]  # its sample is among them
 
@@ -256,7 +256,7 @@ def test_readers_make_nothing_and_name_the_stage_that_does(bench):
     ):
         with pytest.raises(UserError, match=f"`dvc repro {stage}`"):
             read()
-    assert not system_folder("tdsc", 3).exists()
+    assert not cell("critique", 3, "tdsc").exists()
     with pytest.raises(UserError, match="'best-of-12': nothing is trained"):
         train_critique(PARAMS, "best-of-12", 0)
 

@@ -16,9 +16,8 @@ from sebridge_lite.align.dpo import dpo_loss
 from sebridge_lite.align.pairs import Triplet
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import LMConfig, collate, sequence_logprobs
-from sebridge_lite.lm.train import TrainConfig, train
+from sebridge_lite.lm.train import Batches, TrainConfig, train
 
 CONFIG = LMConfig(30, 20, 16, 2, 4, 2, 24, max_positions=64, rope_theta=1e4, pace=0)
 NEAR = {"rtol": 0, "atol": 1e-4}
@@ -157,7 +156,7 @@ def test_the_training_loop_widens_the_margins_and_writes_displacement_down(tripl
     policy, reference = (tiny_lm(CONFIG, 1, 0.3) for _ in range(2))
     pairs = pair_set(triplets, reference, 0.4, 0.6, "off")
     batches = Batches(pairs.sizes, pairs.names, budget=80, seed=0)
-    config = TrainConfig(30, 3e-3, 0, "constant", 0.0, save_every=0, seed=0, accumulate=2, device="cpu")
+    config = TrainConfig(60, 3e-3, 0, "constant", 0.0, save_every=0, seed=0)
     trained = train(policy, lambda m, b: dgsa_loss(m, b, 0.5), batches, pairs.collate, config, tmp_path / "run", "here")
     assert trained.loss < 0.5 * math.log(2)
     header = (tmp_path / "run" / "loss.csv").read_text().splitlines()[0].split(",")

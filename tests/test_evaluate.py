@@ -22,7 +22,7 @@ from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.studio.voices import people
 
-SAMPLER = SamplerConfig(temperature=1, top_p=0.9, top_k=0, window=0, tau=0.1, min_ratio=1, max_ratio=2, seed=0)
+SAMPLER = SamplerConfig(temperature=1, top_p=0.9, window=0, tau=0.1, min_ratio=1, max_ratio=2, seed=0)
 LM = tiny_config(CharVocab().size)
 
 
@@ -257,10 +257,10 @@ def test_rates_of_several_training_seeds_are_pooled(model, stack, recorded):
     "change",
     [
         {"temperature": 0.6, "top_p": 0.7},
-        {"top_p": 1.0, "top_k": 3},
+        {"top_p": 1.0},
         {"window": 6, "tau": 0.3},
         {"window": 4, "tau": 0.25, "top_p": 1.0, "temperature": 1.5},
-        {"window": 4, "tau": 0.0, "top_k": 2},
+        {"window": 4, "tau": 0.0},
     ],
     ids=str,
 )

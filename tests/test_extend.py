@@ -11,7 +11,7 @@ from tiny_bench import ROOT, tiny_bench, use, with_cells
 from sebridge_lite.align import methods
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.experiments.align import train_method
-from sebridge_lite.experiments.choose import aligned_scores, choose_all, curve_of, score_align
+from sebridge_lite.experiments.choose import choose_all, curve_of, score_align
 from sebridge_lite.experiments.pairs import make_pairs
 
 
@@ -31,7 +31,7 @@ def test_one_file_and_one_row_are_trained_chosen_and_scored(tmp_path, monkeypatc
     train_method(params, "lively", 0)
     choice = choose_all(params)["lively"]
     score_align(params, 0)
-    scores, about = aligned_scores(bench, "lively", 0)
+    scores, about = bench.scored("align", "lively", 0)
     assert choice["steps"] in params.align.steps
     assert about["variant"] == "lively"
     assert scores.table["id"].tolist() == [utterance.id for utterance in bench.utterances("test")]

@@ -27,7 +27,7 @@ from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.stack.characters import CharVocab
 
 CODES = 12
-PLAIN = SamplerConfig(temperature=1, top_p=1, top_k=0, window=0, tau=0.1, min_ratio=1, max_ratio=3, seed=0)
+PLAIN = SamplerConfig(temperature=1, top_p=1, window=0, tau=0.1, min_ratio=1, max_ratio=3, seed=0)
 SAMPLERS = {"expr": replace(PLAIN, temperature=1.2), "stab": PLAIN}
 TEXTS = (("กา", "มา"), ("ปู", "มา"), ("กา", "นา"), ("งู",), ("มา", "นา", "กา"))
 SPEAKERS = ("a", "b", "a", "b", "c")

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sebridge_lite.experiments import phase as P
+from sebridge_lite.experiments import worlds as P
 from sebridge_lite.measure import entropy as E
 from sebridge_lite.studio.tones import NOMINAL_RANGE
 from sebridge_lite.studio.voices import engines, people

@@ -5,9 +5,8 @@ import pytest
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.experiments import run
-from sebridge_lite.experiments.code import code_of, write_code_copies
-from sebridge_lite.experiments.run import STAGES, run_stage, stage_parameters
+from sebridge_lite.experiments import notebook as run
+from sebridge_lite.experiments.notebook import STAGES, code_of, run_stage, stage_parameters, write_code_copies
 
 
 def notebook(path, *cells: str, parameters: str = 'profile = "smoke"\nseed = 0'):

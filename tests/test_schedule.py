@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sebridge_lite.align.schedule import lambda_e, lambda_s
+from sebridge_lite.align.methods import lambda_e, lambda_s
 from sebridge_lite.core.errors import UserError
 
 

@@ -28,7 +28,7 @@ from sebridge_lite.measure.scoring import load_references, silence_codes
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params" / "smoke.yaml")
 SFT = replace(PARAMS.sft, steps=150, lr=1e-2, warmup=5, budget=400, style_tokens=6)
-SAMPLER = SamplerConfig(temperature=0.2, top_p=0.9, top_k=0, window=0, tau=0.1, min_ratio=1, max_ratio=3, seed=0)
+SAMPLER = SamplerConfig(temperature=0.2, top_p=0.9, window=0, tau=0.1, min_ratio=1, max_ratio=3, seed=0)
 ABOVE = ("lm", "measure", "align", "paper", "experiments", "extras", "report", "cli")
 STUDIO = r'stack\.(?:features|characters)|\bCharVocab\(|\b16_?000\b|\.fsq\b|"(?:th|lo)"'
 ALLOWED = {  # how many lines may name what is the studio's alone; only ever fewer

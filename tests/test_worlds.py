@@ -10,12 +10,13 @@ import pytest
 import torch
 from tiny import CODES, recorded, tiny_config, tiny_lm
 
+from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.data.manifest import load_audio
 from sebridge_lite.experiments import worlds as W
 from sebridge_lite.experiments.bench import Bench
-from sebridge_lite.experiments.phase import mixture_of, natural_range
+from sebridge_lite.experiments.worlds import mixture_of, natural_range
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.trends import agreement, over_alpha, peak_row
@@ -55,9 +56,6 @@ def bench(project):
         def _codes(self, name):
             return codes
 
-        def backbone(self):
-            return tiny_lm(tiny_config(CharVocab().size), 0)
-
     return TinyBench(PARAMS, "th", sets)
 
 
@@ -65,10 +63,11 @@ def bench(project):
 def world(bench, project, monkeypatch):
     """A function that runs the stage for a world and gives its speech."""
     monkeypatch.setattr(W, "load_bench", lambda params: bench)
+    monkeypatch.setattr(W, "load_backbone", lambda: tiny_lm(tiny_config(CharVocab().size), 0))
 
     def run(kind):
         W.run_worlds(dataclasses.replace(PARAMS, cells=dataclasses.replace(PARAMS.cells, worlds=(kind,))), kind)
-        return W.speech_of(kind, bench, W.worlds_folder(kind) / "speech")
+        return W.speech_of(kind, bench, paths.artifacts("worlds", kind) / "speech")
 
     return run
 
@@ -91,13 +90,13 @@ def test_in_the_narrow_world_only_people_keep_to_the_common_words(bench, world):
     for name in ("real", "narrow"):
         assert max(lexicon[w].rank for u in said[name][0] for w in u.words) <= WORLDS.narrow * len(lexicon)
     assert said["synthetic"][0] is bench.utterances("synthetic")
-    tests = W.tests_of("narrow", bench, said["narrow"][0])
+    tests = W.tests_of(bench, said)
     assert {name: len(texts) for name, texts in tests.items()} == {"whole": 4, "narrow": 4}
 
 
 def test_the_study_s_own_policies_say_what_they_said_and_are_refused_when_trained_otherwise(bench, monkeypatch):
     said = [torch.full((5,), place) for place in range(4)]
-    monkeypatch.setattr(W, "sft_scores", lambda *_: (SimpleNamespace(codes=said), {}))
+    monkeypatch.setattr(Bench, "scored", lambda *_: (SimpleNamespace(codes=said), {}))
     with pytest.raises(UserError, match=r"worlds\.steps differs from sft\.steps"):
         W._of_the_study(bench, 0.5, 0)
     bench.params = dataclasses.replace(PARAMS, sft=dataclasses.replace(PARAMS.sft, steps=WORLDS.steps))

@@ -11,8 +11,7 @@ from tiny import CODES, ROOT, recorded, tiny_config, tiny_lm, tiny_stack
 
 from sebridge_lite.core.params import Params, load_params
 from sebridge_lite.experiments import align, choose, pairs
-from sebridge_lite.experiments.bench import Bench
-from sebridge_lite.experiments.sft import policy_folder
+from sebridge_lite.experiments.bench import Bench, cell
 from sebridge_lite.stack.parts import save_model
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.studio.voices import people
@@ -88,5 +87,5 @@ def use(bench: TinyBench, outputs: Path, monkeypatch) -> TinyBench:
     config = tiny_config(bench.stack.text.size)
     model = tiny_lm(config, spread=0.2)
     for arm in (ARM, "additive-0.25"):
-        save_model(model, config, policy_folder(arm, 0) / "model", half=True)
+        save_model(model, config, cell("sft", 0, arm) / "model", half=True)
     return load(bench.params)

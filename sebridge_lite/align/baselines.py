@@ -13,10 +13,8 @@ from torch import Tensor
 from sebridge_lite.align.pairs import Triplet
 from sebridge_lite.align.runs import Run
 from sebridge_lite.core.checkpoint import key_of
-from sebridge_lite.lm.batching import Batches
+from sebridge_lite.lm import train as loop
 from sebridge_lite.lm.lm import TextSpeechLM, collate, loss
-from sebridge_lite.lm.train import Trained
-from sebridge_lite.lm.train import train as run_loop
 from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.stack.stack import Stack
 
@@ -29,15 +27,15 @@ def best_of(stack: Stack, groups: Sequence[Sequence[Tensor]], said: Sequence[Seq
     return [group[int(some.argmin())] for group, some in zip(groups, np.split(wrong, ends), strict=True)]
 
 
-def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[Trained, dict]:
+def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[loop.Trained, dict]:
     """Trains `model` in place on y_real alone, without style prefix, as the pairs are scored."""
     p, noise = run.params.align, run.params.sft.token_noise
     examples = {t.name.rpartition("/")[0]: (t.text, t.prefix[:0], t.real) for t in triplets}
     names, rows = list(examples), list(examples.values())
-    batches = Batches([sum(map(len, row)) + 2 for row in rows], names, p.budget, run.seed)
+    batches = loop.Batches([sum(map(len, row)) + 2 for row in rows], names, p.budget, run.seed)
     data = key_of("sft on y_real", noise, *(part for text, _, speech in rows for part in (text, speech)))
     config, fit = run.config(p.sft_lr), partial(loss, noise=noise)
-    done = run_loop(
+    done = loop.train(
         model, fit, batches, lambda some: collate([rows[i] for i in some]), config, run.work, data, run.what, run.keep
     )
     return done, {"utterances": len(rows)}

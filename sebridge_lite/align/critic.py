@@ -4,7 +4,7 @@ Everything that `align.tdsc` decides is a choice of rows of this table.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,8 @@ from sebridge_lite.stack.batches import unless_empty
 Listen = Callable[[list[Tensor]], list[list[str]]]  # the judge that selects: tokens of each candidate to words
 
 
-class Text(Protocol):
-    """What is to be said, such as an utterance."""
+class Text(NamedTuple):
+    """What is to be said; an utterance serves as well."""
 
     text: str
     words: Sequence[str]

@@ -15,16 +15,14 @@ import torch
 from torch import Tensor
 
 from sebridge_lite.align.dpo import dpo_loss
+from sebridge_lite.align.methods import lambda_e, lambda_s
 from sebridge_lite.align.pairs import Pair, Triplet, expressivity_pairs, stability_pairs
 from sebridge_lite.align.runs import Run
-from sebridge_lite.align.schedule import lambda_e, lambda_s
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.device import autocast, move
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.lm.batching import Batches
+from sebridge_lite.lm import train as loop
 from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, adapted, collate, sequence_logprobs, token_logprobs
-from sebridge_lite.lm.train import Trained
-from sebridge_lite.lm.train import train as run_loop
 
 BUDGET = 4_000  # tokens a batch while the reference is scored
 
@@ -111,7 +109,7 @@ def reference_logprobs(model: TextSpeechLM, examples: Sequence[Example], first: 
     for some in (first, examples):
         new = {key: example for example in some if (key := _key(example)) not in found}
         names, sizes = list(new), [_positions(example) for example in new.values()]
-        for indices in Batches(sizes, names, max(BUDGET, *sizes), seed=0).epoch(0) if new else ():
+        for indices in loop.Batches(sizes, names, max(BUDGET, *sizes), seed=0).epoch(0) if new else ():
             batch = [names[i] for i in indices]
             with autocast(device):  # as in training, so that policy = reference gives margins of 0
                 logps = sequence_logprobs(model, move(collate([new[name] for name in batch]), device))
@@ -154,7 +152,7 @@ def dgsa_loss(model: TextSpeechLM, batch: PairBatch, beta: float, **options) -> 
     return total, len(won), scalars
 
 
-def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[Trained, dict]:
+def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[loop.Trained, dict]:
     """Trains `model` in place by DGSA or a variant of it; the policy that it is before the first step is the reference."""
     method, p = run.method, run.params.align
     weights = method.weights(lambda_s(run.alpha, p.alpha_star), lambda_e(run.alpha, p.alpha_star))
@@ -164,9 +162,9 @@ def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[T
         beta *= sum(len(t.real) + 1 for t in triplets) / len(triplets)
     torch.manual_seed(run.seed)  # of the adapters' first weights
     adapted(model, p.lora_rank if method.lora else 0)
-    batches = Batches(found.sizes, found.names, p.budget * found.reference.shape[1], run.seed)
+    batches = loop.Batches(found.sizes, found.names, p.budget * found.reference.shape[1], run.seed)
     tokens = [part for t in triplets for part in t[1:]]
     data = key_of(*tokens, found.reference, weights, method.conditioning, beta, options)
     config, loss = run.config(p.lora_lr if method.lora else p.lr), partial(dgsa_loss, beta=beta, **options)
-    done = run_loop(model, loss, batches, found.collate, config, run.work, data, run.what, run.keep)
+    done = loop.train(model, loss, batches, found.collate, config, run.work, data, run.what, run.keep)
     return done, {"pairs": len(triplets), "lambda_s": round(weights[0], 4), "lambda_e": round(weights[1], 4)}

@@ -6,9 +6,9 @@ for anything but words, more than one pass over candidates of one policy but for
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,23 +18,17 @@ from torch import Tensor
 from sebridge_lite.align.dgsa import reference_logprobs
 from sebridge_lite.align.tdsc import Candidates, Loop, config_of
 from sebridge_lite.core.checkpoint import key_of
-from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs
-from sebridge_lite.lm.train import train
+from sebridge_lite.lm.train import Batches, train
 
 
-@dataclass(frozen=True, eq=False)
-class GroupSet:
-    """Candidates of texts on which they differ. `Batches(sizes, names, ...)` and `collate` are what `train` wants."""
+class GroupSet(NamedTuple):
+    """Candidates of texts on which they differ."""
 
     names: Sequence[str]
     examples: Sequence[Example]
     old: Tensor  # (N,) log pi of the policy that spoke
     advantage: Tensor  # (N,)
-
-    @property
-    def sizes(self) -> list[int]:
-        return [2 + sum(map(len, row)) for row in self.examples]
 
     def collate(self, indices: Sequence[int]) -> tuple[Batch, Tensor, Tensor]:
         places = torch.as_tensor(indices)
@@ -71,7 +65,8 @@ def learn(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates, folder: 
     """Trains `policy` in place on all candidates, for as many steps as TDSC takes in both its parts."""
     p, groups = loop.p, group_set(loop, spoken, policy)
     config = config_of(loop, k, p.steps + p.dpo_steps, p.grpo_lr)
-    batches = Batches(groups.sizes, groups.names, loop.sft.budget, config.seed)
+    sizes = [2 + sum(map(len, row)) for row in groups.examples]
+    batches = Batches(sizes, groups.names, loop.sft.budget, config.seed)
     data = key_of(*(part for row in groups.examples for part in row), groups.old, groups.advantage, p.grpo_clip)
     loss, what = partial(grpo_loss, clip=p.grpo_clip), f"{loop.name} k{k}: GRPO"
     done = train(policy, loss, batches, groups.collate, config, folder / "grpo", data, what)

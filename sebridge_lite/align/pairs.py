@@ -17,7 +17,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.seeds import rng_of, seed_of
 from sebridge_lite.data.codes import read_codes, write_codes
@@ -131,11 +130,6 @@ def spoken_by(triplets: Sequence[Triplet], utterances: Sequence[Utterance]) -> l
     return [by_id[triplet.name.rpartition("/")[0]] for triplet in triplets]
 
 
-def pairs_folder(arm: str, kind: str, seed: int) -> Path:
-    """Where the triplets of an SFT policy lie. kind: `pairs` of the method that learns from them."""
-    return paths.artifacts("pairs", f"s{seed}", f"{arm}-{kind}")
-
-
 def save_triplets(
     folder: Path,
     triplets: Sequence[Triplet],
@@ -145,32 +139,21 @@ def save_triplets(
     samplers: Mapping[str, SamplerConfig],
 ) -> None:
     """pairs.jsonl, a row a triplet: where it comes from and how it was judged; tokens.safetensors: its sequences."""
-    judged = {mode: rows[rows["mode"] == mode].to_dict("records") for mode in MODES}
-    drawn = {mode: [sampler.temperature, sampler.top_p] for mode, sampler in samplers.items()}
-    with paths.replacing(folder / "pairs.jsonl") as temporary, temporary.open("w", encoding="utf-8") as file:
-        for n, (triplet, text) in enumerate(zip(triplets, texts, strict=True)):
-            real = judged["real"][n]
-            row = {
-                "name": triplet.name,
-                "utterance": real["id"],
-                "style": sources[real["id"]],
-                "text": text,
-                "temperature_and_top_p": drawn,
-                "words": int(real["words"]),
-                "wrong": {mode: int(judged[mode][n]["words_wrong"]) for mode in MODES},
-                "tokens": {mode: int(judged[mode][n]["tokens"]) for mode in MODES},
-            }
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    judged = {mode: rows[rows["mode"] == mode].reset_index(drop=True) for mode in MODES}
+    drawn, real = {mode: [sampler.temperature, sampler.top_p] for mode, sampler in samplers.items()}, judged["real"]
+    table = pd.DataFrame({"name": [triplet.name for triplet in triplets], "utterance": real["id"]})
+    table["style"], table["text"], table["temperature_and_top_p"] = real["id"].map(sources), texts, [drawn] * len(table)
+    table["words"] = real["words"]
+    for name, column in (("wrong", "words_wrong"), ("tokens", "tokens")):
+        table[name] = pd.DataFrame({mode: judged[mode][column] for mode in MODES}).to_dict("records")
+    table.to_json(folder / "pairs.jsonl", orient="records", lines=True, force_ascii=False)
     named = {f"{t.name}/{part}": getattr(t, part) for t in triplets for part in ("prefix", *MODES)}
     write_codes(folder / "tokens.safetensors", named, list(named.values()))
 
 
 def load_triplets(folder: Path, encode: Callable[[str], Tensor]) -> tuple[list[Triplet], list[dict]]:
     """Triplets, and a row of provenance each. encode: text to ids, as the policy reads them."""
-    path = folder / "pairs.jsonl"
-    if not path.is_file():
-        raise UserError(f"{path}: not there; `dvc repro pairs` makes it")
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in (folder / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
     tokens = read_codes(folder / "tokens.safetensors")
     parts = [[tokens[f"{row['name']}/{part}"] for part in ("prefix", *MODES)] for row in rows]
     return [Triplet(row["name"], encode(row["text"]), *some) for row, some in zip(rows, parts, strict=True)], rows

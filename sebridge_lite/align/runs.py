@@ -2,9 +2,13 @@
 
 import copy
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from sebridge_lite.align.dpo import fallen
 from sebridge_lite.align.methods import Method
 from sebridge_lite.core.params import Params
 from sebridge_lite.lm.lm import TextSpeechLM, merge_lora
@@ -15,6 +19,17 @@ from sebridge_lite.stack.parts import save_model
 def constant(steps: int, lr: float, warmup: int, save_every: int, seed: int) -> TrainConfig:
     """Training at one learning rate after the warm-up, so that the policy at a step is what a shorter run would have given."""
     return TrainConfig(steps, lr, warmup, "constant", 0.0, save_every, seed)
+
+
+def winner_change(folder: Path, latest: int, most: float, what: str) -> float | None:
+    """Nats a token over the `latest` steps of a training; a line on stderr when that is a fall of over `most`."""
+    history = pd.read_csv(folder / "loss.csv")
+    if "winner_change" not in history:
+        return None
+    change = float(history["winner_change"].tail(latest).mean())
+    if line := fallen(change, most):
+        print(f"{what}: {line}", file=sys.stderr)
+    return round(change, 4)
 
 
 @dataclass(frozen=True, eq=False)

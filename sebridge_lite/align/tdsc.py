@@ -18,17 +18,15 @@ from torch import Tensor
 
 from sebridge_lite.align.critic import Length, Listen, Text, judged
 from sebridge_lite.align.dgsa import PairSet, dgsa_loss, paired
-from sebridge_lite.align.dpo import fallen
-from sebridge_lite.align.runs import constant
+from sebridge_lite.align.runs import constant, winner_change
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SamplingParams, SFTParams, TdscParams
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import TextSpeechLM
 from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.lm.sft import fine_tune
-from sebridge_lite.lm.train import TrainConfig, train
+from sebridge_lite.lm.train import Batches, TrainConfig, train
 
 RISE = 0.1  # of Tmax, an iteration
 BEFORE = {"paper_d2": 0.8, "table12": 1.3, "table12_first": 1.2}  # Tmax at k = 0
@@ -100,8 +98,7 @@ def speak(loop: Loop, k: int, policy: TextSpeechLM, texts: Sequence[Text]) -> li
     p, ids = loop.p, [loop.encode(text.text) for text in texts]
     heats = torch.tensor([rows_of(temperatures(k, p), p.candidates)])
     seeds = [seed_of(loop.seed, "loop", k, place) for place in range(len(ids))]
-    how = loop.sampling
-    sampler = SamplerConfig(p.plain, p.top_p, 0, how.window, how.tau, how.min_ratio, how.max_ratio, loop.seed)
+    sampler = SamplerConfig(p.plain, p.top_p, **vars(loop.sampling), seed=loop.seed)
     return generate(policy, ids, [row[:0] for row in ids], sampler, p.candidates, heats, row_seeds=seeds)
 
 
@@ -213,10 +210,8 @@ def learn_pairs(
     batches = Batches(pairs.sizes, pairs.names, max(p.dpo_budget, *map(int, pairs.sizes)), config.seed)
     data = key_of(*(part for both in pairs.rows for row in both for part in row), pairs.reference, p.beta)
     done = train(policy, partial(dgsa_loss, beta=p.beta), batches, pairs.collate, config, folder, data, what)
-    change = float(pd.read_csv(folder / "loss.csv")["winner_change"].tail(LATEST).mean())
-    if line := fallen(change, p.most_fall):
-        loop.say(k, line)
-    return {"dpo_loss": round(done.loss, 4), "winner_change": round(change, 4)}
+    change = winner_change(folder, LATEST, p.most_fall, f"{loop.name}-s{loop.seed} k{k}")
+    return {"dpo_loss": round(done.loss, 4), "winner_change": change}
 
 
 def learn(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates, folder: Path) -> dict:

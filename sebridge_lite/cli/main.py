@@ -76,7 +76,9 @@ def parser() -> argparse.ArgumentParser:
     sub = command("score align --seed 0", "Score the policies of a study on the test set; trains nothing.")
     sub.add_argument("name", metavar="STUDY", choices=("sft", "align", "critique"), help="sft, align or critique")
     seeded(sub)
-    sub = command("run corpus", "Run the notebook of a stage with the active parameters.", "experiments.run:run_stage")
+    sub = command(
+        "run corpus", "Run the notebook of a stage with the active parameters.", "experiments.notebook:run_stage"
+    )
     sub.add_argument("stage", metavar="STAGE", help="a stage that runs a notebook; a wrong name lists them all")
     sub = command("claims", "Every claim with its verdict, from the stages that have run.", "report.claims:run_claims")
     may(sub, publish="also into results/ itself, which git keeps (lite, full)")
@@ -88,7 +90,9 @@ def parser() -> argparse.ArgumentParser:
     may(sub, readme="the README's tables, from the evidence that git keeps")
     command("pages", "The executed notebooks as pages in results/notebooks/ (lite, full).", "report.pages:run_pages")
     command("notebooks", "Execute the committed notebooks again, in place (smoke).", "report.pages:execute_all")
-    command("code", "Write the code of the notebooks, for stages to depend on.", "experiments.code:write_code_copies")
+    command(
+        "code", "Write the code of the notebooks, for stages to depend on.", "experiments.notebook:write_code_copies"
+    )
     sub = command("listen --show", "Show the listening page, to this machine alone.", "extras.listen:listen")
     sub.add_argument("--port", metavar="N", type=int, default=0, help="default: a free one")
     may(sub, show="in the browser")

@@ -61,8 +61,7 @@ def today() -> str:
 
 def here(params: Params) -> dict:
     """Whose it is what is made now: profile, commit, date, machine, seed."""
-    found = {"profile": params.profile, "commit": commit(), "date": today(), "machine": machine()}
-    return found | {"seed": params.seed}
+    return {"profile": params.profile, "commit": commit(), "date": today(), "machine": machine(), "seed": params.seed}
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -20,15 +19,11 @@ from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.codes import codes_for, read_codes
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.sets import PLACES, load_set, set_folder
-from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, load_backbone
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.sampling import SamplerConfig, generate
 from sebridge_lite.stack.parts import load_model
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.stacks import load_stack
-
-if TYPE_CHECKING:
-    from sebridge_lite.measure.evaluate import Scores
-    from sebridge_lite.measure.scoring import References
 
 
 def made(path: Path, stage: str) -> Path:
@@ -43,6 +38,11 @@ def read_json(path: Path, stage: str) -> dict:
     return json.loads(made(path, stage).read_text(encoding="utf-8"))
 
 
+def cell(place: str, seed: int, name: str) -> Path:
+    """Where what was made of a name and a seed lies; `place` is pairs, sft, align, critique, or scores/ and one of these."""
+    return paths.artifacts(place, f"s{seed}", name)
+
+
 def write_json(path: Path, about: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -55,7 +55,7 @@ class Bench:
     params: Params
     lang: str
     sets: dict[str, tuple[list[Utterance], Path]] = field(default_factory=dict)  # utterances, folder of their sound
-    tracked: dict[tuple, "References"] = field(default_factory=dict)
+    tracked: dict = field(default_factory=dict)  # references by set and number of texts
 
     @cached_property
     def stack(self) -> Stack:
@@ -94,8 +94,8 @@ class Bench:
         """The scoring judge's word error on people's recordings of the test set."""
         return read_json(paths.artifacts("floors", self.lang, "people-recorded", "summary.json"), "floors")["wer"]
 
-    def references(self, name: str, texts: int | None = None) -> "References":
-        """The recordings of (the first `texts` of) a set and their tracks, worked out once."""
+    def references(self, name: str, texts: int | None = None):
+        """The `References` of (the first `texts` of) a set: recordings and their tracks, worked out once."""
         from sebridge_lite.measure.scoring import load_references
 
         utterances = self.utterances(name)[:texts]
@@ -110,14 +110,11 @@ class Bench:
         other.__dict__ |= {part: self.__dict__[part] for part in ("stack", "silence", "floor") if part in self.__dict__}
         return other
 
-    def backbone(self) -> TextSpeechLM:
-        return load_backbone()
-
     def sampler(self, seed: int, temperature: float | None = None) -> SamplerConfig:
         """The one sampler of all evaluation, at its temperature if at no other."""
-        p, score = self.params.sampling, self.params.score
+        score = self.params.score
         heat = score.temperature if temperature is None else temperature
-        return SamplerConfig(heat, score.top_p, 0, p.window, p.tau, p.min_ratio, p.max_ratio, seed)
+        return SamplerConfig(heat, score.top_p, **vars(self.params.sampling), seed=seed)
 
     def sampled(
         self, model: TextSpeechLM, said: Sequence[Utterance], seed: int, heat: float | None = None, count: int = 1
@@ -135,8 +132,12 @@ class Bench:
         """The weights that a stage has left in `folder`."""
         return load_model(TextSpeechLM, LMConfig, made(folder, stage) / "model").to(self.stack.device)
 
-    def scores(self, folder: Path, stage: str) -> "tuple[Scores, dict]":
-        """What a stage has measured of a policy, and all that it wrote down of it."""
+    def scored(self, study: str, name: str, seed: int) -> tuple:
+        """The `Scores` of a system on the test set, as `sebridge score` left them of a study, and what is known of it."""
+        return self.scores(cell(f"scores/{study}", seed, name), f"score_{study}")
+
+    def scores(self, folder: Path, stage: str) -> tuple:
+        """The `Scores` that a stage has measured of a policy, and all that it wrote down of it."""
         from sebridge_lite.measure.evaluate import load_scores
 
         return load_scores(made(folder, stage), self.stack.codes)

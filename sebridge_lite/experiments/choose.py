@@ -8,42 +8,24 @@ artifacts/scores/align/sSEED/METHOD/  scores.csv, codes.safetensors, summary.jso
                                       and of SFT on y_real over all doses)
 """
 
-from pathlib import Path
-
 import pandas as pd
 
 from sebridge_lite.align.methods import arm_for, method_of
-from sebridge_lite.align.pairs import style_sources
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import in_pool
-from sebridge_lite.experiments.align import align_folder, policy_at
-from sebridge_lite.experiments.bench import Bench, load_bench, made, read_json, write_json
-from sebridge_lite.experiments.score import score_best, score_policy
+from sebridge_lite.experiments.align import policy_at
+from sebridge_lite.experiments.bench import Bench, cell, load_bench, made, read_json, write_json
+from sebridge_lite.experiments.score import score_policy, scored
 from sebridge_lite.experiments.sft import arm_of, sft_policy
-from sebridge_lite.lm.lm import TextSpeechLM
-from sebridge_lite.measure.evaluate import Scores, plain, save_scores
-
-
-def scored(
-    bench: Bench, model: TextSpeechLM, name: str, seed: int, heat: float, split: str = "test", texts: int | None = None
-) -> Scores:
-    """Scores of a policy on (the first `texts` of) a set, decoded as the method `name` does it."""
-    method, p = method_of("align", name), bench.params.align
-    if method.decoded == "best":
-        return score_best(bench, model, seed, p.candidates, split, texts, heat)
-    how = {"mark": arm_of(arm_for(method, p)).mark}
-    if method.decoded == "styled":
-        codes, sources = bench.tokens(split), style_sources(bench.utterances(split), seed)[:texts]
-        how["prefixes"] = [codes[0][:0] if i is None else codes[i][: bench.params.sft.style_tokens] for i in sources]
-    return score_policy(bench, model, seed, split, texts, heat, **how)
+from sebridge_lite.measure.evaluate import plain, save_scores
 
 
 def points(bench: Bench, name: str, seed: int, grid: list, split: str, texts: int) -> pd.DataFrame:
     """A row for each point (steps, temperature) with everything that is measured on (the first `texts` of) a set."""
-    rows = []
+    method, rows = method_of("align", name), []
     for steps, heat in grid:
-        summary = scored(bench, policy_at(bench, name, seed, steps), name, seed, heat, split, texts).summary
+        summary = scored(bench, policy_at(bench, name, seed, steps), method, seed, heat, split, texts).summary
         rows.append({"steps": steps, "temperature": heat, "texts": summary["wer"].n, **plain(summary)})
     return pd.DataFrame(rows)
 
@@ -94,27 +76,23 @@ def choose_all(params: Params) -> dict[str, dict]:
         for name, arm in arms.items():
             start = float(starts[starts.index == arm].mean())
             best = choose(pooled(search[search["variant"] == name]), limit := start + p.wer_slack)
-            point = {"steps": int(best["steps"]), "temperature": float(best["temperature"])}
-            found[name] = point | {"held": bool(best["wer"] <= limit), "dev_wer_start": start}
+            found[name] = {"steps": int(best["steps"]), "temperature": float(best["temperature"])}
+            found[name] |= {"held": bool(best["wer"] <= limit), "dev_wer_start": start}
             write_json(temporary / f"{name}.json", found[name])
     return found
-
-
-def scores_folder(name: str, seed: int) -> Path:
-    return paths.artifacts("scores", "align", f"s{seed}", name)
 
 
 def _score(job: tuple[Params, str, int]) -> None:
     params, name, seed = job
     bench, method, choice = load_bench(params), method_of("align", name), choice_of(name)
     steps, heat, arm = choice["steps"], choice["temperature"], arm_for(method, params.align)
-    about = read_json(align_folder(name, seed) / "about.json", "align") if method.by else {}
+    about = read_json(cell("align", seed, name) / "about.json", "align") if method.by else {}
     about |= {"variant": name, "arm": arm, "alpha": arm_of(arm).alpha, "seed": seed} | choice
-    scores = scored(bench, policy_at(bench, name, seed, steps), name, seed, heat)
+    scores = scored(bench, policy_at(bench, name, seed, steps), method, seed, heat)
     doses = steps_of(name, params) if method.trains == "real" else ()
     grid = [*((steps, t) for t in params.align.temperatures), *((dose, heat) for dose in doses)]
     curve = points(bench, name, seed, list(dict.fromkeys(grid)), "test", params.align.curve_texts)
-    with paths.replacing(scores_folder(name, seed)) as temporary:
+    with paths.replacing(cell("scores/align", seed, name)) as temporary:
         save_scores(temporary, scores, **about)
         curve.to_csv(temporary / "curve.csv", index=False)
 
@@ -136,13 +114,4 @@ def search_of(name: str) -> pd.DataFrame:
 
 def curve_of(name: str, seed: int) -> pd.DataFrame:
     """A method on test over temperatures, and over doses where it has several."""
-    return pd.read_csv(made(scores_folder(name, seed) / "curve.csv", "score_align"))
-
-
-def aligned_scores(bench: Bench, name: str, seed: int) -> tuple[Scores, dict]:
-    """A method's scores on the test set at its point, and what is known of it."""
-    return bench.scores(scores_folder(name, seed), "score_align")
-
-
-def aligned_policy(bench: Bench, name: str, seed: int) -> TextSpeechLM:
-    return policy_at(bench, name, seed, choice_of(name)["steps"])
+    return pd.read_csv(made(cell("scores/align", seed, name) / "curve.csv", "score_align"))

@@ -19,8 +19,9 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.core.workers import in_pool
 from sebridge_lite.data.manifest import Utterance
+from sebridge_lite.experiments.align import policy_at
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
-from sebridge_lite.experiments.choose import aligned_policy, choice_of
+from sebridge_lite.experiments.choose import choice_of
 from sebridge_lite.experiments.critique import iterations
 from sebridge_lite.experiments.systems import PAIRS, pairs_of
 from sebridge_lite.lm.lm import TextSpeechLM
@@ -57,7 +58,8 @@ def policy_of(bench: Bench, name: str, seed: int) -> tuple[TextSpeechLM, float]:
     if name in PAIRS["tdsc"]:
         folder = iterations("tdsc", seed)[0 if name == "start" else -1]
         return bench.policy(folder, "critique"), bench.params.score.temperature
-    return aligned_policy(bench, name, seed), choice_of(name)["temperature"]
+    choice = choice_of(name)
+    return policy_at(bench, name, seed, choice["steps"]), choice["temperature"]
 
 
 def said(bench: Bench) -> list[Utterance]:

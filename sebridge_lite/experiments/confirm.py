@@ -11,7 +11,6 @@ results/confirm/           confirm_systems.csv (a row a system) and confirm.csv 
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -23,12 +22,13 @@ from sebridge_lite.core.progress import progress
 from sebridge_lite.core.workers import in_pool
 from sebridge_lite.data.manifest import read_manifest
 from sebridge_lite.data.recordings import write_set
+from sebridge_lite.experiments.align import policy_at
 from sebridge_lite.experiments.bench import Bench, load_bench
-from sebridge_lite.experiments.choose import aligned_policy, choice_of, scored
+from sebridge_lite.experiments.choose import choice_of
 from sebridge_lite.experiments.corpus import read_aloud
 from sebridge_lite.experiments.critique import START, iterations, tdsc_bench
 from sebridge_lite.experiments.critique_scores import curve_of, history
-from sebridge_lite.experiments.score import score_best, score_policy
+from sebridge_lite.experiments.score import scored
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.measure.effects import alignment_conditions, lesser_gain, rungs_of, tdsc_conditions, with_relative
 from sebridge_lite.measure.evaluate import Scores, save_scores
@@ -38,15 +38,6 @@ from sebridge_lite.studio.studio import record_all
 from sebridge_lite.studio.voices import people
 
 ASKED = {"align": ("D1", "D2", "D3", "D9"), "critique": ("T1", "T3", "T4", "T5", "T8", "T13")}
-
-
-class Cell(NamedTuple):
-    """A system that speaks the fresh texts, called `label` in the tables."""
-
-    label: str
-    name: str
-    seed: int
-    heat: float
 
 
 def record_fresh(params: Params, lang: str, folder: Path) -> None:
@@ -63,53 +54,45 @@ def hottest(bench: Bench) -> float:
     curves = [curve_of(bench, "tdsc", seed) for seed in seeds]
     starts = {START: [history(bench, START, seed)[-1][0] for seed in seeds]}
     start = first(starts, params.tdsc.curve_texts)[START]
-
-    def gain(heat: float) -> float:
-        return lesser_gain([curve[heat] for curve in curves], start, slice(None), params.claims)
-
-    return max(curves[0], key=gain)
+    after = {heat: [curve[heat] for curve in curves] for heat in curves[0]}
+    return max(after, key=lambda heat: lesser_gain(after[heat], start, slice(None), params.claims))
 
 
-def cells_of(study: str, params: Params) -> list[Cell]:
-    """Systems of Table 3, each at the point that dev chose for it; or of Table 4 at the temperature of all scoring, and TDSC
-    at T13's too, where it and its start are asked."""
-    p, seeds = params.confirm, params.cells.seeds
+def heats_of(study: str, params: Params) -> list[tuple[str, str, float]]:
+    """(label in the tables, name, temperature) of systems of Table 3, each at the point that dev chose for it; or of Table 4 at
+    the temperature of all scoring, and of TDSC at T13's too, where it and its start are asked."""
+    p = params.confirm
     if study == "align":
         if styled := [name for name in p.align if method_of("align", name).decoded == "styled"]:
             what = "needs tokens of recordings, and fresh ones have none"
             raise UserError(f"params.yaml: confirm.align: {styled[0]} {what}")
-        heats = [(name, name, choice_of(name)["temperature"]) for name in p.align]
-    else:
-        heats = [(name, name, params.score.temperature) for name in p.tdsc]
-        if {START, "tdsc"} <= set(p.tdsc):
-            hot = hottest(tdsc_bench(params))
-            heats.append((f"tdsc at T = {hot:g}", "tdsc", hot))
-    return [Cell(label, name, seed, heat) for label, name, heat in heats for seed in seeds]
+        return [(name, name, choice_of(name)["temperature"]) for name in p.align]
+    heats = [(name, name, params.score.temperature) for name in p.tdsc]
+    if {START, "tdsc"} <= set(p.tdsc):
+        hot = hottest(tdsc_bench(params))
+        heats.append((f"tdsc at T = {hot:g}", "tdsc", hot))
+    return heats
 
 
-def _ask(job: tuple[Params, str, str, Cell, Path]) -> Scores:
-    params, study, lang, cell, out = job
-    speech, seed = out / lang / "speech", cell.seed
+def _ask(job: tuple[Params, str, str, Path, str, str, float, int]) -> Scores:
+    params, study, lang, out, label, name, heat, seed = job
+    speech = out / lang / "speech"
     bench = load_bench(params, lang).with_set("test", read_manifest(speech / "test.jsonl"), speech)
     if study == "align":
-        scores = scored(bench, aligned_policy(bench, cell.name, seed), cell.name, seed, cell.heat)
+        model = policy_at(bench, name, seed, choice_of(name)["steps"])
     else:
-        model = bench.policy(iterations(cell.name, seed)[-1], "critique")
-        if method_of("critique", cell.name).decoded == "best":
-            scores = score_best(bench, model, seed, params.tdsc.candidates)
-        else:
-            scores = score_policy(bench, model, seed, temperature=cell.heat)
-    save_scores(out / lang / study / f"s{seed}" / cell.label.replace(" ", "_"), scores, temperature=cell.heat)
+        model = bench.policy(iterations(name, seed)[-1], "critique")
+    scores = scored(bench, model, method_of(study, name), seed, heat)
+    save_scores(out / lang / study / f"s{seed}" / label.replace(" ", "_"), scores, temperature=heat)
     return scores
 
 
 def ask(params: Params, study: str, lang: str, out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The systems of a study on fresh texts, and the conditions of its claims."""
-    cells, rows = cells_of(study, params), {}
-    jobs = [(params, study, lang, cell, out) for cell in cells]
-    for cell, scores in zip(cells, in_pool(_ask, jobs, "confirm"), strict=True):
-        rows.setdefault(cell.label, []).append(scores)
-    found, names = systems(rows, load_bench(params, lang).floor), list(rows)
+    heats, seeds = heats_of(study, params), params.cells.seeds
+    jobs = [(params, study, lang, out, *heat, seed) for heat in heats for seed in seeds]
+    said, names = iter(in_pool(_ask, jobs, "confirm")), [label for label, *_ in heats]
+    found = systems({label: [next(said) for _ in seeds] for label in names}, load_bench(params, lang).floor)
     if study == "align":
         rungs = rungs_of(names, arm_of(params.align.arm).alpha)
         conditions = alignment_conditions(found, rungs, params.align.alpha_star)

@@ -10,27 +10,26 @@ accepted is left out. Each says so on stderr.
 
 import importlib
 import itertools
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from sebridge_lite.align.critic import Length, by_temperature, dropped, fit_length
+from sebridge_lite.align.critic import Length, Text, by_temperature, dropped, fit_length
 from sebridge_lite.align.methods import method_of, settings_of
 from sebridge_lite.align.tdsc import Candidates, Loop, Speech, decide, tdsc, temperatures
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.paths import working
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.codes import read_codes, write_codes
-from sebridge_lite.experiments.bench import Bench, load_bench, made, read_json, write_json
-from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.experiments.bench import Bench, cell, load_bench, made, read_json, write_json
+from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.entropy import diversity
 from sebridge_lite.stack.parts import save_model
@@ -40,25 +39,11 @@ START = "sft"  # the system that all others start from
 AT_ONCE = 512  # candidates that are sound at the same time
 
 
-class Sentence(NamedTuple):
-    text: str
-    words: tuple[str, ...]
-
-
 def tdsc_bench(params: Params) -> Bench:
     """The bench of the language whose policy teaches itself."""
     if params.roles.tdsc == "none":
         raise UserError("params.yaml: roles.tdsc: none; TDSC needs a language, such as lo")
     return load_bench(params, params.roles.tdsc)
-
-
-def system_folder(name: str, seed: int) -> Path:
-    return paths.artifacts("critique", f"s{seed}", name)
-
-
-def copy_history(source: Path, target: Path) -> None:
-    """Copies the losses of a training without its times, so that the same training gives the same file."""
-    pd.read_csv(source, dtype=str).drop(columns="seconds").to_csv(target, index=False)
 
 
 def synthetic_speech(bench: Bench) -> list[Speech]:
@@ -72,12 +57,12 @@ def length_of(bench: Bench) -> Length:
     return fit_length([u.text for u in bench.utterances("synthetic")], bench.tokens("synthetic"))
 
 
-def loop_texts(bench: Bench, seed: int, count: int, k: int) -> list[Sentence]:
+def loop_texts(bench: Bench, seed: int, count: int, k: int) -> list[Text]:
     """The sentences of iteration k, from a split of the loop's; no two iterations have the same."""
     grammar = load_language(bench.lang, bench.params.corpus.zipf)
     said = itertools.islice(sentences(grammar, "loop", seed), (k - 1) * count, k * count)
     words = [tuple(word.text for word in sentence) for sentence in said]
-    return [Sentence("".join(some), some) for some in words]
+    return [Text("".join(some), some) for some in words]
 
 
 def sounds_of(bench: Bench, codes: Sequence[Tensor], seed: int, first: int = 0) -> list[Tensor]:
@@ -111,13 +96,11 @@ def watched(loop: Loop, k: int, spoken: Candidates, plain: Params) -> dict:
     of_plain = table[table["temperature"] == loop.p.plain].groupby("text")
     apart = diversity([[spoken.codes[i] for i in rows.index] for _, rows in of_plain])
     about = {"texts": len(spoken.texts), "candidates": len(table), "temperatures": list(temperatures(k, loop.p))}
-    about["pass_rate"] = round(float(1 - why.any(axis=1).mean()), 4)
-    about |= {f"rejected_{reason}": round(float(share), 4) for reason, share in why.mean().items()}
-    about |= {"learnt": len(spoken.accepted), "pairs": len(spoken.pairs)}
-    about["again"] = round(float(table["again"].mean()), 4)
-    about["candidates_apart"] = round(float(np.nanmean(apart)), 4) if np.isfinite(apart).any() else None
-    missing = dropped(table, spoken.accepted, spoken.texts)
-    return about | {name: round(value, 4) for name, value in missing.items()}
+    about |= {"pass_rate": 1 - why.any(axis=1).mean(), **why.mean().add_prefix("rejected_")}
+    about |= {"learnt": len(spoken.accepted), "pairs": len(spoken.pairs), "again": table["again"].mean()}
+    about["candidates_apart"] = np.nanmean(apart) if np.isfinite(apart).any() else None
+    about |= dropped(table, spoken.accepted, spoken.texts)
+    return {name: round(float(value), 4) if isinstance(value, float) else value for name, value in about.items()}
 
 
 def verdicts(spoken: Candidates) -> pd.DataFrame:
@@ -142,21 +125,21 @@ def keep(
     by_heat = by_temperature(spoken.table, spoken.why, spoken.accepted, spoken.codes, bench.stack.codes)
     by_heat.to_csv(folder / "temperatures.csv", index=False, float_format="%.6g")
     for path in (loop.work / f"k{k}").glob("*/loss.csv"):
-        copy_history(path, folder / f"{path.parent.name}.csv")
+        shutil.copy(path, folder / f"{path.parent.name}.csv")
     write_json(folder / "about.json", {"k": k, **watched(loop, k, spoken, bench.params), **about})
     return bench.policy(folder, "critique")
 
 
 def train_start(params: Params, seed: int) -> dict:
     """What is known of the start, SFT of the backbone on synthetic speech alone (alpha = 1), which leaves its weights."""
-    bench, out = tdsc_bench(params), system_folder(START, seed)
+    bench, out = tdsc_bench(params), cell("critique", seed, START)
     speech, settings = synthetic_speech(bench), replace(params.sft, steps=params.tdsc.start_steps)
     examples, speakers = [(row.text, row.codes) for row in speech], [row.speaker for row in speech]
-    model = bench.backbone()
-    with working(out) as work, paths.replacing(out) as temporary:
+    model = load_backbone()
+    with paths.working(out) as work, paths.replacing(out) as temporary:
         done = fine_tune(model, examples, speakers, settings, seed, work, "start")
         save_model(model, model.config, temporary / "k0" / "model", half=True)
-        copy_history(work / "loss.csv", temporary / "k0" / "sft.csv")
+        shutil.copy(work / "loss.csv", temporary / "k0" / "sft.csv")
         about = {"k": 0, "sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2)}
         write_json(temporary / "k0" / "about.json", about)
     return about
@@ -164,11 +147,11 @@ def train_start(params: Params, seed: int) -> dict:
 
 def train_critique(params: Params, name: str, seed: int) -> int:
     """The number of a method's iterations from the start; a killed run goes on where it was."""
-    bench, out, method = tdsc_bench(params), system_folder(name, seed), method_of("critique", name)
+    bench, out, method = tdsc_bench(params), cell("critique", seed, name), method_of("critique", name)
     if not method.by:
         raise UserError(f"method '{name}': nothing is trained; `sebridge score critique` scores it")
-    start = bench.policy(system_folder(START, seed) / "k0", "critique_start")
-    with working(out) as work, paths.replacing(out) as temporary:
+    start = bench.policy(cell("critique", seed, START) / "k0", "critique_start")
+    with paths.working(out) as work, paths.replacing(out) as temporary:
         loop = loop_of(bench, name, seed, work)
         texts = partial(loop_texts, bench, seed, loop.p.texts)
         learn = importlib.import_module(f"sebridge_lite.align.{method.by}").learn
@@ -179,7 +162,7 @@ def train_critique(params: Params, name: str, seed: int) -> int:
 
 def iterations(name: str, seed: int) -> list[Path]:
     """The folders of a system's policies after 0, 1, ... iterations; one that only chooses has its start's alone."""
-    start, out = system_folder(START, seed), system_folder(name, seed)
+    start, out = cell("critique", seed, START), cell("critique", seed, name)
     trained = method_of("critique", name).trains != "nothing"
     last = read_json(out / "about.json", "critique")["k"] if trained else 0
     return [start / "k0", *(out / f"k{k}" for k in range(1, last + 1))]
@@ -187,7 +170,7 @@ def iterations(name: str, seed: int) -> list[Path]:
 
 def candidates_of(name: str, seed: int, k: int) -> tuple[pd.DataFrame, dict[str, Tensor]]:
     """All candidates of an iteration: a row each with the judge's decision, and their codes by name."""
-    folder = made(system_folder(name, seed) / f"k{k}", "critique")
+    folder = made(cell("critique", seed, name) / f"k{k}", "critique")
     rows = pd.read_json(folder / "verdicts.jsonl", lines=True, dtype={"said": str, "read": str})
     return rows, read_codes(folder / "candidates.safetensors")
 

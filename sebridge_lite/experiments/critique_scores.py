@@ -9,7 +9,6 @@ The paper's final figures equal those of its filtered set (Table 4 against Table
 """
 
 from functools import partial
-from pathlib import Path
 
 from sebridge_lite.align.critic import judged
 from sebridge_lite.align.methods import METHODS, method_of
@@ -17,19 +16,15 @@ from sebridge_lite.align.tdsc import decide
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import in_pool
-from sebridge_lite.experiments.bench import Bench, read_json, write_json
+from sebridge_lite.experiments.bench import Bench, cell, read_json, write_json
 from sebridge_lite.experiments.critique import START, iterations, length_of, tdsc_bench
-from sebridge_lite.experiments.score import score_best, score_policy
+from sebridge_lite.experiments.score import score_policy, scored
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores, plain, rate, save_scores
 from sebridge_lite.measure.systems import first
 
 LOOPED = ("tdsc", "self-training", "rejection", "no-dpo")  # whose iterations Fig. 6 shows
 DRAWN = (START, *LOOPED)  # whose line over temperatures the frontier shows
-
-
-def scores_folder(name: str, seed: int) -> Path:
-    return paths.artifacts("scores", "critique", f"s{seed}", name)
 
 
 def systems_of(params: Params) -> list[str]:
@@ -57,16 +52,16 @@ def filtered(bench: Bench, scores: Scores) -> dict:
 def _score(job: tuple[Params, str, int]) -> None:
     params, name, seed = job
     bench, about = tdsc_bench(params), {"variant": name, "seed": seed}
-    folders = iterations(name, seed)
+    method, folders = method_of("critique", name), iterations(name, seed)
     policies, last = [bench.policy(folder, "critique") for folder in folders], len(folders) - 1
-    with paths.replacing(scores_folder(name, seed)) as out:
+    with paths.replacing(cell("scores/critique", seed, name)) as out:
         for k in range(0 if name == START else 1, len(folders)):
             scores = score_policy(bench, policies[k], seed)
             known = read_json(folders[k] / "about.json", "critique") | filtered(bench, scores)
             save_scores(out / f"k{k}", scores, **about, **known)
-        if method_of("critique", name).decoded == "best":
+        if method.decoded == "best":
             last = 1
-            save_scores(out / "k1", score_best(bench, policies[0], seed, params.tdsc.candidates), **about, k=1)
+            save_scores(out / "k1", scored(bench, policies[0], method, seed), **about, k=1)
         for heat in params.tdsc.temperatures if name in DRAWN else ():
             if heat != params.score.temperature:  # at which it is scored anyway
                 scores = score_policy(bench, policies[-1], seed, texts=params.tdsc.curve_texts, temperature=heat)
@@ -80,9 +75,9 @@ def score_critique(params: Params, seed: int) -> None:
 
 def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:
     """Scores of a system after 0, 1, ... iterations, and what is known of each."""
-    out = scores_folder(name, seed)
+    out = cell("scores/critique", seed, name)
     last = read_json(out / "about.json", "score_critique")["k"]
-    folders = [scores_folder(START, seed) / "k0", *(out / f"k{k}" for k in range(1, last + 1))]
+    folders = [cell("scores/critique", seed, START) / "k0", *(out / f"k{k}" for k in range(1, last + 1))]
     return [bench.scores(folder, "score_critique") for folder in folders]
 
 
@@ -93,5 +88,5 @@ def curve_of(bench: Bench, name: str, seed: int) -> dict[float, Scores]:
         if heat == bench.params.score.temperature:
             (curve[heat],) = first({name: [history(bench, name, seed)[-1][0]]}, p.curve_texts)[name]
         else:
-            curve[heat] = bench.scores(scores_folder(name, seed) / f"T{heat:.2f}", "score_critique")[0]
+            curve[heat] = bench.scores(cell("scores/critique", seed, name) / f"T{heat:.2f}", "score_critique")[0]
     return curve

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from sebridge_lite.align.methods import arm_for, method_of
 from sebridge_lite.align.modes import mode_rows, modes, premise, through_codec
-from sebridge_lite.align.pairs import pairs_folder, save_triplets, spoken_by, triplets_of
+from sebridge_lite.align.pairs import save_triplets, spoken_by, triplets_of
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import in_pool
-from sebridge_lite.experiments.bench import load_bench
+from sebridge_lite.experiments.bench import cell, load_bench
 from sebridge_lite.experiments.sft import sft_policy
 
 
@@ -31,7 +31,7 @@ def _make(job: tuple[Params, str, str, int]) -> int:
     if kind == "codec":
         triplets = through_codec(stack, triplets, said, folder, seed)
     rows = mode_rows(stack, triplets, real, folder, p.decoded, seed)
-    with paths.replacing(pairs_folder(arm, kind, seed)) as temporary:
+    with paths.replacing(cell("pairs", seed, f"{arm}-{kind}")) as temporary:
         temporary.mkdir(parents=True)
         save_triplets(temporary, triplets, [utterance.text for utterance in said], rows, sources, samplers)
         modes(rows, triplets, stack.codes).to_csv(temporary / "modes.csv", index=False)

@@ -15,7 +15,6 @@ from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash
 from sebridge_lite.core.device import pick_device
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.paths import working
 from sebridge_lite.experiments.account import today
 from sebridge_lite.stack.parts import FOLDERS, Parts, load_part
 from sebridge_lite.stack.studio import studio_stack
@@ -54,25 +53,23 @@ def cards(folder: Path, report: dict) -> str:
     return "\n".join(lines)
 
 
-def report_of(numbers: dict, seed: int) -> dict:
-    """The numbers as metrics.json holds them, with seed, date and the hash of the code."""
-    rounded = {name: round(float(value), 5) for name, value in numbers.items()}
-    return rounded | {"seed": seed, "date": today(), "code": code_hash(*PARTS_CODE)}
-
-
-def write_results(stage: str, report: dict, **texts: str) -> None:
-    """Writes metrics.json of a stage, and other texts by name."""
-    metrics = json.dumps(report, indent=1, sort_keys=True) + "\n"
+def write_results(stage: str, numbers: dict, seed: int) -> dict:
+    """The numbers as a stage's metrics.json now holds them, with seed, date and the hash of the code; of parts also cards."""
+    report = {name: round(float(value), 5) for name, value in numbers.items()}
+    report |= {"seed": seed, "date": today(), "code": code_hash(*PARTS_CODE)}
     with paths.replacing(paths.results(stage)) as temporary:
         temporary.mkdir()
-        for name, text in {"metrics.json": metrics, **texts}.items():
-            (temporary / name).write_text(text, encoding="utf-8")
+        metrics = json.dumps(report, indent=1, sort_keys=True) + "\n"
+        (temporary / "metrics.json").write_text(metrics, encoding="utf-8")
+        if stage == "parts":
+            (temporary / "cards.md").write_text(cards(paths.artifacts(), report), encoding="utf-8")
+    return report
 
 
 def run_parts(params: Params) -> dict:
     """The word errors of the judges on people, after all parts are trained, examined and written."""
     start = time.perf_counter()
-    with working(paths.artifacts("parts")) as work:
+    with paths.working(paths.artifacts("parts")) as work:
         costs = train_all(params.pretrain, work)
         for place in sorted(set(FOLDERS.values())):
             with paths.replacing(paths.artifacts(place)) as temporary:
@@ -87,22 +84,21 @@ def run_parts(params: Params) -> dict:
     numbers["pretrained_bytes"] = sum(file.stat().st_size for file in files)
     numbers |= {"seconds_training": trained - start, "seconds_examining": time.perf_counter() - trained}
     numbers |= {f"{what}_{name}": value for name, cost in costs.items() for what, value in cost.items()}
-    report = report_of(numbers, params.pretrain.seed)
-    write_results("parts", report, **{"cards.md": cards(paths.artifacts(), report)})
+    report = write_results("parts", numbers, params.pretrain.seed)
     return {name: report[name] for name in ("score_judge_wer_people", "select_judge_wer_people")}
 
 
 def run_codebook(params: Params) -> dict:
     """The number of codes of a tokenizer with `compare_levels`, which is probed as ours is and not kept."""
     p, start = params.pretrain, time.perf_counter()
-    with working(paths.artifacts("codebook")) as work:
+    with paths.working(paths.artifacts("codebook")) as work:
         other = train_other_tokenizer(p, work, load_part("speaker"))
     parts = Parts(pick_device("auto"))
     parts["tokenizer"] = other.to(parts.device)
     people, _ = held_out("th", BY_PEOPLE, 2, p.seed)
     numbers = token_probes(studio_stack(parts, LANGS), "th", people, p.seed)
     numbers |= {"codes": other.fsq.codes, "n_people": BY_PEOPLE, "seconds": time.perf_counter() - start}
-    write_results("codebook", report_of(numbers, p.seed))
+    write_results("codebook", numbers, p.seed)
     return {"codes": numbers["codes"]}
 
 

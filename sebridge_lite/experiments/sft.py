@@ -13,17 +13,15 @@ artifacts/sft/sSEED/ARM/ gets model, loss.csv and about.json.
 import re
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.paths import working
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, upsampled
-from sebridge_lite.experiments.bench import Bench, load_bench, write_json
-from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.experiments.bench import Bench, cell, load_bench, write_json
+from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.stack.parts import save_model
 
@@ -39,6 +37,10 @@ class Arm(NamedTuple):
     def mark(self) -> str:
         """What stands before each text when the policy speaks."""
         return REAL if self.design == "tagged" else ""
+
+    def read(self, utterance: Utterance) -> str:
+        """The text as the policy learns to read it."""
+        return (SYNTHETIC if self.mark and utterance.kind == "engine" else self.mark) + utterance.text
 
 
 def arm_of(name: str) -> Arm:
@@ -59,25 +61,14 @@ def mixed(arm: Arm, real: Sequence[Utterance], synthetic: Sequence[Utterance], s
     return [*real, *utterances] if arm.design == "kept" and arm.alpha == 1 else utterances
 
 
-def texts_for(arm: Arm, utterances: Sequence[Utterance]) -> list[str]:
-    """The texts as the arm's policy reads them."""
-    if arm.design != "tagged":
-        return [utterance.text for utterance in utterances]
-    return [(SYNTHETIC if utterance.kind == "engine" else REAL) + utterance.text for utterance in utterances]
-
-
-def policy_folder(arm: str, seed: int) -> Path:
-    return paths.artifacts("sft", f"s{seed}", arm)
-
-
 def train_sft(params: Params, name: str, seed: int) -> dict:
     """What is known of a policy's training, which leaves its weights; a killed run goes on where it was."""
-    arm, out, bench = arm_of(name), policy_folder(name, seed), load_bench(params)
+    arm, out, bench = arm_of(name), cell("sft", seed, name), load_bench(params)
     utterances = mixed(arm, bench.utterances("real"), bench.utterances("synthetic"), seed)
-    texts = [bench.stack.text.encode(text) for text in texts_for(arm, utterances)]
+    texts = [bench.stack.text.encode(text) for text in map(arm.read, utterances)]
     examples = list(zip(texts, bench.tokens_of(utterances), strict=True))
-    model = bench.backbone()
-    with working(out) as work, paths.replacing(out) as temporary:
+    model = load_backbone()
+    with paths.working(out) as work, paths.replacing(out) as temporary:
         trained = fine_tune(model, examples, [u.speaker for u in utterances], params.sft, seed, work, name)
         about = {"arm": name, "alpha": arm.alpha, "alpha_measured": round(alpha_of(utterances), 4), "seed": seed}
         about |= {"minutes": round(seconds_of(utterances) / 60, 2), "steps": trained.steps}
@@ -89,4 +80,4 @@ def train_sft(params: Params, name: str, seed: int) -> dict:
 
 
 def sft_policy(bench: Bench, name: str, seed: int) -> TextSpeechLM:
-    return bench.policy(policy_folder(name, seed), "sft")
+    return bench.policy(cell("sft", seed, name), "sft")

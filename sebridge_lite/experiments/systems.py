@@ -63,13 +63,13 @@ def _made_by(spec: str) -> Callable[[Sequence[Utterance], str, int], Iterator[Re
 MADE_HERE = {"espeak-ng": _made_by("espeak-ng"), "mms-tts": _made_by("mms")}
 
 
-def score_recordings(bench: Bench, recordings: Sequence[Utterance], folder: Path) -> Scores:
-    """Scores of any recordings, by what the judge hears and the tokenizer sees in them."""
+def score_recordings(bench: Bench, recordings: Sequence[Utterance], folder: Path, ids: Sequence[str]) -> Scores:
+    """Scores of any recordings, `named`, by what the judge hears and the tokenizer sees in them."""
     stack, references = bench.stack, load_references(bench.stack, recordings, folder, bench.lang)
     rows, codes = np.arange(len(recordings)), bench.stack.tokens(references.sounds)
     table = score(stack, references, rows, codes, references.sounds, references.timbres, bench.silence)
     kept = table.drop(columns=AGAINST_ITSELF, errors="ignore")
-    return scores_of(kept, codes, stack, references, bench.floor, bench.params.seed)
+    return named(scores_of(kept, codes, stack, references, bench.floor, bench.params.seed), ids)
 
 
 def run_systems(params: Params) -> dict[str, dict[str, str]]:
@@ -85,9 +85,8 @@ def run_systems(params: Params) -> dict[str, dict[str, str]]:
                 except UserError as error:
                     why[lang][name] = str(error)
                     continue
-                said = write_set(folder / name, "audio", recordings)
-                scores = named(score_recordings(bench, said, folder / name), [text.id for text in test])
-                save_scores(folder / name, scores, name=name)
+                said, ids = write_set(folder / name, "audio", recordings), [text.id for text in test]
+                save_scores(folder / name, score_recordings(bench, said, folder / name, ids), name=name)
             write_json(folder / "why.json", why[lang])
     return why
 
@@ -115,7 +114,7 @@ def score_folder(params: Params, folder: Path, lang: str, name: str | None) -> l
     places = {text.id: place for place, text in enumerate(test.values())}
     ids = {row.id: test[row.text].id if row.text in test else f"own-{row.id}" for row in rows}
     rows = sorted(rows, key=lambda row: places.get(ids[row.id], len(places)))  # as every system has them
-    scores = named(score_recordings(bench, rows, folder), [ids[row.id] for row in rows])
+    scores = score_recordings(bench, rows, folder, [ids[row.id] for row in rows])
     with paths.replacing(paths.artifacts("outside", lang, name)) as temporary:
         save_scores(temporary, scores, name=name)
     words, lexicon = [word for row in rows for word in row.words], load_language(lang).lexicon

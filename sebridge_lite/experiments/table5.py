@@ -2,10 +2,8 @@
 
 from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.bench import Bench
-from sebridge_lite.experiments.choose import aligned_scores
 from sebridge_lite.experiments.critique_scores import history
 from sebridge_lite.experiments.floors import floor_scores
-from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.experiments.systems import named, pairs_of
 from sebridge_lite.measure.evaluate import Scores
@@ -33,8 +31,8 @@ def policies(bench: Bench) -> dict[str, list[Scores]]:
             rows |= {start: [loop[0][0] for loop in loops], aligned: [loop[-1][0] for loop in loops]}
         else:
             for arm in wanted_arms(bench.params):
-                rows[f"sft-{arm_of(arm).alpha:.2f}"] = [sft_scores(bench, arm, seed)[0] for seed in seeds]
-            rows |= {name: [aligned_scores(bench, name, seed)[0] for seed in seeds] for name in (start, aligned)}
+                rows[f"sft-{arm_of(arm).alpha:.2f}"] = [bench.scored("sft", arm, seed)[0] for seed in seeds]
+            rows |= {name: [bench.scored("align", name, seed)[0] for seed in seeds] for name in (start, aligned)}
     return rows
 
 

@@ -15,7 +15,6 @@ from IPython.display import display
 
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.notebook import clip, interactive
-from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening import said_by
 from sebridge_lite.measure.evaluate import Scores
@@ -31,7 +30,7 @@ class Take(NamedTuple):
 
 
 def all_scores(bench: Bench, arms: Sequence[str], seed: int) -> dict[str, Scores]:
-    return {name: sft_scores(bench, name, seed)[0] for name in arms}
+    return {name: bench.scored("sft", name, seed)[0] for name in arms}
 
 
 def takes_of(bench: Bench, scores: dict[str, Scores], seed: int, place: int) -> dict[str, Take]:

@@ -10,8 +10,6 @@ import numpy as np
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.bench import Bench, load_bench
-from sebridge_lite.experiments.choose import aligned_scores
-from sebridge_lite.experiments.score import sft_scores
 from sebridge_lite.extras.listening import RECORDED, Item, make_test, said_by
 
 
@@ -37,8 +35,8 @@ def items_of(bench: Bench, params: Params) -> list[Item]:
     recorded = [sound.numpy() for sound in bench.stack.load(utterances, bench.folder("test"))]
     said = {RECORDED: [recorded[place] for place in places]}
     for name in p.systems:
-        read = sft_scores if name in params.cells.arms else aligned_scores
-        said[name] = said_by(bench, read(bench, name, params.seed)[0], list(places), params.seed)
+        scores = bench.scored("sft" if name in params.cells.arms else "align", name, params.seed)[0]
+        said[name] = said_by(bench, scores, list(places), params.seed)
     frames = int(p.reference * bench.stack.sample_rate)
     return [
         Item(

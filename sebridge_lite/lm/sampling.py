@@ -12,29 +12,26 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.fields import within
 from sebridge_lite.lm.lm import STOPS, Batch, TextSpeechLM, collate
 from sebridge_lite.stack.layers import valid
 
 SHRINK = 0.8  # the grid is packed when at most this share of it would be left: packing copies the cache
-ROOM = 64  # steps that a new cache holds; it doubles when full
+AT_ONCE = 768  # rows in work at the same time, which changes speed and memory only
 DRAWS = 1 << 20  # random numbers a row may use in one step
 
 
 @dataclass(frozen=True)
 class SamplerConfig:
-    temperature: float = within(0)  # 0 is greedy
-    top_p: float = within(0, 1, open_low=True)
-    top_k: int = within(0)  # 0: off
-    window: int = within(0)  # repetition-aware sampling looks back this far; 0: off (CosyVoice2: 10)
-    tau: float = within(0, 1)  # and draws again from this share of repeats on (CosyVoice2: 0.1)
-    min_ratio: float = within(0)  # speech tokens a character at least (CosyVoice2: 2 a text token)
-    max_ratio: float = within(0, open_low=True)  # and at most (CosyVoice2: 20)
-    seed: int = within(0, 2**31)
+    temperature: float  # 0 is greedy
+    top_p: float
+    window: int  # repetition-aware sampling looks back this far; 0: off (CosyVoice2: 10)
+    tau: float  # and draws again from this share of repeats on (CosyVoice2: 0.1)
+    min_ratio: float  # speech tokens a character at least (CosyVoice2: 2 a text token)
+    max_ratio: float  # and at most (CosyVoice2: 20)
+    seed: int
 
 
 def mix(x: Tensor) -> Tensor:
@@ -56,7 +53,7 @@ def inverse_cdf(weights: Tensor, u: Tensor) -> Tensor:
     return torch.searchsorted(cdf, u[:, None] * cdf[:, -1:], right=True)
 
 
-def draw(probs: Tensor, top_p: float, top_k: int, keys: Tensor, step: int) -> Tensor:
+def draw(probs: Tensor, top_p: float, keys: Tensor, step: int) -> Tensor:
     """(R,): from each row of `probs` (R, V), a token of its nucleus: those with less than `top_p` of mass above them.
 
     Exact without a sort: a token drawn from the whole row is kept when it is in the nucleus. If not, neither is anything
@@ -69,8 +66,6 @@ def draw(probs: Tensor, top_p: float, top_k: int, keys: Tensor, step: int) -> Te
         drawn = inverse_cdf(left, uniform(keys[rows], step * DRAWS + attempt))
         above = left * (left > left.gather(1, drawn))
         kept = above.sum(1) < top_p
-        if top_k:
-            kept &= (above > 0).sum(1) < top_k
         tokens[rows[kept]] = drawn[kept, 0]
         rows, left, attempt = rows[~kept], above[~kept], attempt + 1
     return tokens
@@ -111,21 +106,21 @@ def choose(logits: Tensor, rows: _Rows, sampler: SamplerConfig, recent: Tensor, 
     scaled = (logits / rows.temperature.clamp_min(1e-6)[..., None]).flatten(0, 1)
     scaled[:, -STOPS:].masked_fill_((step < rows.least).view(-1, 1), -torch.inf)
     probs, keys = scaled.softmax(1), rows.keys.flatten()
-    tokens = draw(probs, sampler.top_p, sampler.top_k, keys, step)
+    tokens = draw(probs, sampler.top_p, keys, step)
     if sampler.window:
         tokens = redraw(probs, tokens, recent.flatten(0, 1), sampler, keys, step)
     return tokens.view(rows.keys.shape)
 
 
-def _prefill(model: TextSpeechLM, batch: Batch, candidates: int) -> tuple[Tensor, _Memory]:
-    """The state that predicts each text's first token, (T, D), and the memory before it."""
+def _prefill(model: TextSpeechLM, batch: Batch, candidates: int, room: int) -> tuple[Tensor, _Memory]:
+    """The state that predicts each text's first token, (T, D), and the memory before it, with room for so many tokens."""
     out = model.run(batch, use_cache=True)
     prompt = torch.stack([torch.stack([layer.keys, layer.values]) for layer in out.past_key_values.layers])
     length = batch.text_lengths + batch.prefix_lengths + 2
     hidden = torch.zeros(len(length), prompt.shape[4], device=length.device)
     hidden.masked_fill_(~valid(length, prompt.shape[4]), -torch.inf)
     layers, _, texts, kv, _, head = prompt.shape
-    cache = prompt.new_empty(layers, 2, texts, candidates, kv, ROOM, head)
+    cache = prompt.new_empty(layers, 2, texts, candidates, kv, room, head)
     last = out.last_hidden_state[torch.arange(texts, device=length.device), length - 1]
     return last, _Memory(prompt, hidden[:, None, None, None], *model.first_position(batch), cache)
 
@@ -181,17 +176,11 @@ def _pack(rows: _Rows, memory: _Memory, tokens: Tensor) -> tuple[_Rows, _Memory,
     )
 
 
-def _widen(memory: _Memory, step: int) -> _Memory:
-    """Room for `step`, by doubling."""
-    full = step == memory.cache.shape[5]
-    return memory._replace(cache=F.pad(memory.cache, (0, 0, 0, step))) if full else memory
-
-
 def _run(model: TextSpeechLM, batch: Batch, rows: _Rows, sampler: SamplerConfig, names: Sequence[int]) -> list[Tensor]:
     """All rows of one batch, from the prompt to their ends; `names` are the batch's places in the caller's list."""
-    state, memory = _prefill(model, batch, rows.alive.shape[1])
-    logits = model.llm_decoder(state)[:, None].expand(-1, rows.alive.shape[1], -1)
     longest = int(rows.most.max())
+    state, memory = _prefill(model, batch, rows.alive.shape[1], longest)
+    logits = model.llm_decoder(state)[:, None].expand(-1, rows.alive.shape[1], -1)
     out = torch.full((rows.alive.numel(), longest), -1, device=logits.device)
     for step in range(longest):
         broken = rows.alive & logits.sum(2).isnan()
@@ -208,7 +197,6 @@ def _run(model: TextSpeechLM, batch: Batch, rows: _Rows, sampler: SamplerConfig,
         if not rows.alive.any():
             break
         rows, memory, tokens = _pack(rows, memory, tokens)
-        memory = _widen(memory, step)
         logits = model.llm_decoder(advance(model, tokens, memory, step))
     return [row[row >= 0] for row in out.cpu()]
 
@@ -235,14 +223,12 @@ def generate(
     temperature: Tensor | None = None,
     lengths: tuple[Tensor, Tensor] | None = None,
     row_seeds: Sequence[int] | None = None,
-    max_rows: int = 768,
 ) -> list[list[Tensor]]:
     """For each text, `candidates` sequences of speech tokens (length,) without eos, on the CPU.
 
     texts, prefixes: (length,) long each; an empty prefix is style off.
     temperature, lengths (fewest, most tokens): instead of the sampler's; each broadcasts to (texts, candidates).
     row_seeds: one a text, its place in the list if None; with the same one a text gets the same tokens in any company.
-    max_rows: how many rows are in work at once; it changes speed and memory only.
     """
     everything = collate([(text, prefix, text[:0]) for text, prefix in zip(texts, prefixes, strict=True)])
     model.check(everything)
@@ -257,7 +243,7 @@ def generate(
     )
     order = prompt.argsort(stable=True)
     results: dict[int, list[Tensor]] = {}
-    for some in order.split(max(1, max_rows // candidates)):
+    for some in order.split(max(1, AT_ONCE // candidates)):
         place = torch.arange(len(some) * candidates, device=device).view(-1, candidates)
         rows = _Rows(place, *(values.broadcast_to(len(texts), candidates)[some].to(device) for values in table))
         batch = move(collate([(texts[i], prefixes[i], texts[i][:0]) for i in some]), device)

@@ -14,9 +14,8 @@ from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SFTParams
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import Batch, TextSpeechLM, adapted, collate, loss, merge_lora
-from sebridge_lite.lm.train import TrainConfig, Trained, train
+from sebridge_lite.lm.train import Batches, TrainConfig, Trained, train
 
 
 def same_speaker(speakers: Sequence[str]) -> list[list[int]]:
@@ -60,8 +59,8 @@ def fine_tune(
 
     `p.style_share` of the rows carry a style prefix, another utterance of the same speaker, so that both modes stay alive.
     """
-    longest = max((len(text) + len(speech) + 2 for text, speech in examples), default=0)
-    if longest + p.style_tokens > model.config.max_positions:
+    sizes = [len(text) + len(speech) + 2 for text, speech in examples]
+    if (longest := max(sizes, default=0)) + p.style_tokens > model.config.max_positions:
         raise UserError(
             f"an utterance of {longest} text and speech tokens does not fit beside a prefix of {p.style_tokens} into the "
             f"model's {model.config.max_positions} positions; drop it or shorten the prefix"
@@ -69,7 +68,6 @@ def fine_tune(
     torch.manual_seed(seed_of(seed, "adapters"))  # the first weights of adapters are drawn
     adapted(model, p.lora_rank)
     config = TrainConfig(p.steps, p.lr, min(p.warmup, p.steps // 4), "cosine", 0.01, save_every=100, seed=seed)
-    sizes = [len(text) + len(speech) + 2 for text, speech in examples]
     batches = Batches(sizes, [str(place) for place in range(len(examples))], p.budget, seed)
     rows = partial(styled_batch, examples, same_speaker(speakers), p.style_share, p.style_tokens)
     data = key_of(*(part for example in examples for part in example), *speakers, p)

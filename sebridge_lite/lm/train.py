@@ -1,8 +1,8 @@
-"""The one training loop: tokenizer, judges, decoder, LM and preference alignment are all trained here.
+"""The one training loop and its batches: tokenizer, judges, decoder, LM and preference alignment are all trained here.
 
-A step draws `accumulate` batches from an endless stream, sums weight x gradient over them, divides by the total weight,
-clips, and lets AdamW move. Torch's random numbers are seeded anew for each step from (seed, step, process), so a checkpoint needs
-no generator states: weights, optimizer and the place in the stream are enough to go on bit by bit.
+A step draws a batch from an endless stream, clips the gradient of its mean loss, and lets AdamW move. Torch's random numbers are
+seeded anew for each step from (seed, step, process), so a checkpoint needs no generator states: weights, optimizer and the
+place in the stream are enough to go on bit by bit.
 
 Several processes (`accelerate launch --multi_gpu --num_processes 2`, also on CPUs, or `torchrun`) each take every n-th
 example of each batch and add up their gradients in the open, by torch.distributed. accelerate's own classes would add
@@ -14,7 +14,7 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -26,28 +26,77 @@ import torch.distributed as dist
 from sebridge_lite.core.checkpoint import CHECKPOINT, add_row, code_hash, key_of, resume, save, tidy
 from sebridge_lite.core.device import autocast, move, pick_device
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.fields import one_of, within
 from sebridge_lite.core.progress import progress
-from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.lm.batching import Batches
+from sebridge_lite.core.seeds import rng_of, seed_of
 
 SHOWN = 8  # batch ids in a message
+BETAS = (0.9, 0.98)  # of AdamW
 ROOMS = ("core", "stack", "lm", "align")  # whose code what is learnt depends on
+JITTER = 0.1  # lengths are blurred by this before sorting, so that neighbours change from epoch to epoch
+
+Place = tuple[int, int]  # (epoch, position): the batch that comes next
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """Batches of indices into `sizes`; in each, examples x longest size <= budget, so padding is paid for.
+
+    `sizes` may count anything: frames, tokens, or 1 an example, which gives batches of at most `budget` examples. The whole
+    order follows from (seed, epoch), so a place in the endless stream is two numbers.
+    """
+
+    sizes: Sequence[int] | np.ndarray  # (N,)
+    names: Sequence[str]  # (N,), for messages
+    budget: int
+    seed: int
+
+    def __post_init__(self):
+        if not len(self.sizes):
+            raise UserError("training data: no examples; check the filters of the stage before")
+        for name, size in zip(self.names, self.sizes, strict=True):
+            if size < 1:
+                raise UserError(f"example {name}: size {size}; drop empty examples before training")
+            if size > self.budget:
+                raise UserError(
+                    f"example {name}: size {size:,} is over the budget of {self.budget:,} a batch; "
+                    "cut it, drop it or raise the budget"
+                )
+
+    def epoch(self, epoch: int) -> list[np.ndarray]:
+        """All batches of an epoch: each example exactly once."""
+        sizes = np.asarray(self.sizes)
+        rng = rng_of("batches", self.seed, epoch)
+        order = np.argsort(sizes * (1 + JITTER * rng.random(len(sizes))))
+        cuts, first, longest = [], 0, 0
+        for place, size in enumerate(sizes[order].tolist()):
+            longest = max(longest, size)
+            if longest * (place + 1 - first) > self.budget:
+                cuts.append(place)
+                first, longest = place, size
+        batches = np.split(order, cuts)
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def stream(self, start: Place = (0, 0)) -> Iterator[tuple[Place, np.ndarray]]:
+        """Endlessly (place after this batch, indices), from any place."""
+        epoch, first = start
+        while True:
+            batches = self.epoch(epoch)
+            for position in range(first, len(batches)):
+                last = position + 1 == len(batches)
+                yield (epoch + 1, 0) if last else (epoch, position + 1), batches[position]
+            epoch, first = epoch + 1, 0
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    steps: int = within(1, 10_000_000)
-    lr: float = within(0, 1, open_low=True)
-    warmup: int = within(0, 10_000_000)  # steps of linear rise
-    schedule: str = one_of("cosine", "constant")
-    weight_decay: float = within(0, 1)
-    save_every: int = within(0, 10_000_000)  # steps; 0: at the end only
-    seed: int = within(0, 2**31)
+    steps: int
+    lr: float
+    warmup: int  # steps of linear rise
+    schedule: str  # cosine or constant
+    weight_decay: float
+    save_every: int  # steps; 0: at the end only
+    seed: int
     clip: float = 1.0
-    accumulate: int = 1
-    device: str = "auto"
-    betas: tuple[float, ...] = (0.9, 0.98)
 
 
 @dataclass(frozen=True)
@@ -79,23 +128,9 @@ class _Crew(NamedTuple):
     device: torch.device
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What stays the same from step to step."""
-
-    model: torch.nn.Module
-    loss_fn: Callable
-    collate: Callable
-    batches: Batches
-    config: TrainConfig
-    folder: Path
-    crew: _Crew
-    optimizer: torch.optim.Optimizer
-
-
-def _join(device: str) -> _Crew:
+def _join() -> _Crew:
     """As the launcher has set it in the environment; a crew of one without a launcher."""
-    picked = pick_device(device)
+    picked = pick_device("auto")
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return _Crew(0, 1, picked)
     if picked.type == "cuda":
@@ -113,13 +148,12 @@ def _optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.AdamW
         {"params": [p for p in params if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=config.betas, fused=True)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=BETAS, fused=True)
 
 
 def _depends_on(model, batches: Batches, config: TrainConfig, inputs: str) -> dict[str, str]:
     """What a checkpoint must share with a run that goes on from it."""
-    harmless = ("device", "save_every")
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in harmless}
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "save_every"}
     return {
         "code": code_hash(*ROOMS),
         "settings": key_of(settings),
@@ -129,87 +163,45 @@ def _depends_on(model, batches: Batches, config: TrainConfig, inputs: str) -> di
     }
 
 
-def _gradients(run: _Run, taken) -> tuple[torch.Tensor, list[str]]:
-    """Sums weight x gradient into `.grad`; returns per batch (weighted loss, weight, weighted scalars ...) and names."""
-    rank, world, device = run.crew
-    rows, names = [], []
-    for indices in taken:
-        mine = indices[rank::world]
-        idle = len(mine) == 0  # fewer examples than processes: one of them again, with weight 0
-        batch = move(run.collate(indices[:1] if idle else mine), device)
-        with autocast(device):
-            loss, weight, scalars = run.loss_fn(run.model, batch)
-        names = list(scalars)
-        weight = torch.as_tensor(0 if idle else weight, dtype=torch.float32, device=device)
-        (loss * weight).backward()
-        means = [torch.as_tensor(v, dtype=torch.float32, device=device) for v in (loss.detach(), *scalars.values())]
-        rows.append(torch.stack([means[0] * weight, weight, *(mean.detach() * weight for mean in means[1:])]))
-    return torch.stack(rows), names
-
-
-def _add_up(params: list[torch.nn.Parameter], table: torch.Tensor) -> None:
-    """Sums gradients and `table` over the processes, in place."""
+def _add_up(params: list[torch.nn.Parameter], sums: torch.Tensor) -> None:
+    """Adds gradients and `sums` up over the processes, in place."""
     flat = torch.cat([p.grad.reshape(-1) for p in params])
     dist.all_reduce(flat)
-    dist.all_reduce(table)
+    dist.all_reduce(sums)
     for p, grad in zip(params, flat.split([p.numel() for p in params]), strict=True):
         p.grad.copy_(grad.view_as(p))
 
 
-def _stop_unless_finite(losses: list[float], norm: float, taken, step: int, run: _Run) -> None:
-    bad = [i for i, loss in enumerate(losses) if not math.isfinite(loss)]
-    if not bad and math.isfinite(norm):
-        return
-    what = f"the loss is {losses[bad[0]]}" if bad else f"the gradient is {norm}"
-    ids = [str(run.batches.names[i]) for n in bad or range(len(taken)) for i in taken[n]]
-    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-    saved = run.folder / CHECKPOINT
-    kept = f"{saved} keeps the last good state" if saved.exists() else "nothing was saved yet"
-    raise UserError(
-        f"step {step + 1}: {what} on batch {', '.join(ids[:SHOWN])}{more}; {kept}; lower lr or mend these examples"
-    )
-
-
-def _step(run: _Run, taken, step: int) -> tuple[float, float, dict[str, float]]:
-    """One update; its loss, gradient norm and scalars over all batches and processes. Stops before a bad update."""
-    params = [p for group in run.optimizer.param_groups for p in group["params"]]
+def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Callable, indices, crew: _Crew):
+    """(loss, gradient norm, scalars) of all processes; the clipped gradient is left in `.grad`. Nothing moves yet."""
     for p in params:  # zeros, not None: a parameter that one process's share leaves out is still added up
         p.grad = torch.zeros_like(p)
-    table, names = _gradients(run, taken)
-    if run.crew.world > 1:
-        _add_up(params, table)
-    total = table[:, 1].sum()
+    mine = indices[crew.rank :: crew.world]
+    idle = len(mine) == 0  # fewer examples than processes: one of them again, with weight 0
+    batch = move(collate(indices[:1] if idle else mine), crew.device)
+    with autocast(crew.device):
+        loss, weight, scalars = loss_fn(model, batch)
+    weight = torch.as_tensor(0 if idle else weight, dtype=torch.float32, device=crew.device)
+    (loss * weight).backward()
+    means = [torch.as_tensor(value, dtype=torch.float32, device=crew.device) for value in (loss, *scalars.values())]
+    sums = torch.stack([weight, *(mean.detach() * weight for mean in means)])
+    if crew.world > 1:
+        _add_up(params, sums)
     for p in params:
-        p.grad /= total
-    norm = torch.nn.utils.clip_grad_norm_(params, run.config.clip)
+        p.grad /= sums[0]
+    norm = torch.nn.utils.clip_grad_norm_(params, clip)
     # One copy to the CPU a step, since each makes a GPU wait.
-    values = torch.cat([table[:, 0] / table[:, 1], table.sum(0) / total, norm.reshape(1)]).tolist()
-    losses, (loss, _, *means), norm = values[: len(taken)], values[len(taken) : -1], values[-1]
-    _stop_unless_finite(losses, norm, taken, step, run)
-    for group in run.optimizer.param_groups:
-        group["lr"] = lr_at(step, run.config)
-    run.optimizer.step()
-    return loss, norm, dict(zip(names, means, strict=True))
+    loss, *means, norm = torch.cat([sums[1:] / sums[0], norm.reshape(1)]).tolist()
+    return loss, norm, dict(zip(scalars, means, strict=True))
 
 
-def _steps(run: _Run, state: dict, what: str) -> Iterator[tuple[dict, dict]]:
-    """(row of the history, state) after each step that is left."""
-    sizes, stream, before = np.asarray(run.batches.sizes), run.batches.stream(state["place"]), state
-    steps = range(state["step"], run.config.steps)
-    bar = progress(steps, what, "step") if run.crew.rank == 0 else steps
-    begun = time.perf_counter()
-    for step in bar:
-        torch.manual_seed(seed_of(run.config.seed, step, run.crew.rank))
-        places, taken = zip(*(next(stream) for _ in range(run.config.accumulate)), strict=True)
-        loss, norm, means = _step(run, taken, step)
-        tokens = state["tokens"] + int(sum(sizes[indices].sum() for indices in taken))
-        spent = time.perf_counter() - begun
-        if run.crew.rank == 0:
-            bar.set_postfix_str(f"loss {loss:.3f}, {(tokens - before['tokens']) / spent:,.0f} tokens/s", refresh=False)
-        done = {"tokens": tokens, "seconds": before["seconds"] + spent}
-        row = {"step": step + 1, "loss": loss, "lr": lr_at(step, run.config), "grad_norm": norm, **done, **means}
-        state = {"step": step + 1, "place": places[-1], "loss": loss, **done}
-        yield row, state
+def _not_finite(loss: float, norm: float, ids: list[str], step: int, saved: Path) -> UserError:
+    what = f"the gradient is {norm}" if math.isfinite(loss) else f"the loss is {loss}"
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    kept = f"{saved} keeps the last good state" if saved.exists() else "nothing was saved yet"
+    return UserError(
+        f"step {step}: {what} on batch {', '.join(ids[:SHOWN])}{more}; {kept}; lower lr or mend these examples"
+    )
 
 
 def train(
@@ -232,27 +224,41 @@ def train(
     keep(model, steps done) is called before each checkpoint is written, without gradients; it may store the model elsewhere.
     Writes loss.csv and checkpoint.pt in `folder`. Seed torch before the model is built: its first weights count.
     """
-    crew, saved = _join(config.device), folder / CHECKPOINT
+    crew, saved = _join(), folder / CHECKPOINT
     model.to(crew.device)
     if crew.world > 1:
         for tensor in model.state_dict().values():
             dist.broadcast(tensor, 0)
-    run = _Run(model, loss_fn, collate, batches, config, folder, crew, _optimizer(model, config))
-    key = _depends_on(model, batches, config, inputs)
-    state = start = resume(saved, key, model, run.optimizer, crew.device)
+    optimizer, key = _optimizer(model, config), _depends_on(model, batches, config, inputs)
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    state = start = resume(saved, key, model, optimizer, crew.device)
+    sizes, stream, begun = np.asarray(batches.sizes), batches.stream(start["place"]), time.perf_counter()
+    bar = range(start["step"], config.steps)
     if crew.rank == 0:
         tidy(folder, start["step"])
+        bar = progress(bar, what, "step")
     model.train()
-    for row, state in _steps(run, start, what):
+    for step in bar:
+        torch.manual_seed(seed_of(config.seed, step, crew.rank))
+        place, indices = next(stream)
+        loss, norm, means = _gradient(model, params, config.clip, loss_fn, collate, indices, crew)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise _not_finite(loss, norm, [str(batches.names[i]) for i in indices], step + 1, saved)
+        for group in optimizer.param_groups:
+            group["lr"] = lr_at(step, config)
+        optimizer.step()
+        tokens, seconds = state["tokens"] + int(sizes[indices].sum()), time.perf_counter() - begun
+        done = {"step": step + 1, "loss": loss}
+        state = {**done, "place": place, "tokens": tokens, "seconds": start["seconds"] + seconds}
         if crew.rank != 0:
             continue
-        add_row(folder / "loss.csv", row)
-        step = state["step"]
-        if step == config.steps or (config.save_every and step % config.save_every == 0):
+        bar.set_postfix_str(f"loss {loss:.3f}, {(tokens - start['tokens']) / seconds:,.0f} tokens/s", refresh=False)
+        add_row(folder / "loss.csv", {**done, "lr": lr_at(step, config), "grad_norm": norm, "tokens": tokens, **means})
+        if step + 1 == config.steps or (config.save_every and (step + 1) % config.save_every == 0):
             if keep:
                 with torch.no_grad():
-                    keep(model, step)
-            save(saved, key, state, model, run.optimizer)
+                    keep(model, step + 1)
+            save(saved, key, state, model, optimizer)
     model.eval()
     epoch, position = state["place"]
     epochs = epoch + position / len(batches.epoch(epoch))

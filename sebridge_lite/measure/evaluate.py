@@ -107,14 +107,15 @@ def evaluate(
     silence: Sequence[int],
     seed: int,
     candidates: int = 1,
+    prefixes: Sequence[torch.Tensor] | None = None,
     floor: float | None = None,
     mark: str = "",
 ) -> Scores:
     """Scores of `candidates` samples of each text of `references`, each against its recording.
 
     silence: codes that are pauses (`silence_codes` of training recordings). prefixes: a style prefix a text; None is style
-    off. timbres (U, E): another voice than the recording's. floor: the judge's own error, for `wer_cal`. seed: of tokens
-    (beside the sampler's), decoder noise and bootstrap. mark: stands before each text that the model reads.
+    off. floor: the judge's own error, for `wer_cal`. seed: of tokens (beside the sampler's), decoder noise and bootstrap.
+    mark: stands before each text that the model reads.
     """
     if model.config.speech_vocab != stack.codes:
         raise UserError(
@@ -122,7 +123,7 @@ def evaluate(
         )
     test = references.utterances
     texts = [stack.text.encode(mark + utterance.text) for utterance in test]
-    prefixes = [text[:0] for text in texts]
+    prefixes = [text[:0] for text in texts] if prefixes is None else prefixes
     row_seeds = [seed_of(seed, "tokens", utterance.id) for utterance in test]
     groups = generate(model, texts, prefixes, sampler, candidates, row_seeds=row_seeds)
     codes = [row for group in groups for row in group]
@@ -178,7 +179,6 @@ def chances(probs: torch.Tensor, recent: torch.Tensor, sampler: SamplerConfig) -
     """
     values, order = probs.sort(descending=True)
     kept = values.cumsum(1) - values < sampler.top_p
-    kept[:, sampler.top_k or kept.shape[1] :] = False
     nucleus = torch.zeros_like(probs).scatter(1, order, values * kept)
     nucleus /= nucleus.sum(1, keepdim=True)
     if not sampler.window:

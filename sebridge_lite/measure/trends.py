@@ -96,7 +96,7 @@ def over_alpha(found: Mapping[float, Runs], seed: int) -> tuple[pd.DataFrame, Cu
 
 
 def peak_row(hp: Curve, predicted: Mapping) -> dict:
-    """What the policies' curve shows beside what `phase.mixture_of` says of their corpora.
+    """What the policies' curve shows beside what `worlds.mixture_of` says of their corpora.
 
     height: of the best alpha inside above the better end, chosen on one half of the texts and measured on the other. peak:
     `inside` or `none` where its interval lies on one side of 0.

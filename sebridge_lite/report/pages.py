@@ -17,7 +17,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.progress import progress
 from sebridge_lite.experiments.account import NAME
-from sebridge_lite.experiments.run import STAGES, failed_cell
+from sebridge_lite.experiments.notebook import STAGES, failed_cell
 from sebridge_lite.paper.evidence import in_words, read_json
 from sebridge_lite.report.render import TEMPLATES, fonts, render
 

@@ -20,7 +20,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params, active_params, load_params
 from sebridge_lite.experiments.account import NAME, PACKAGES, accounted, version
-from sebridge_lite.experiments.run import STAGES
+from sebridge_lite.experiments.notebook import STAGES
 from sebridge_lite.measure import effects
 from sebridge_lite.paper import beside
 from sebridge_lite.paper.evidence import CONTENTS, FIELDS, FIGURES, evidence, evidence_claims, in_words, inconsistencies

@@ -22,7 +22,7 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance, read_manifest
-from sebridge_lite.experiments import choose, critique_scores, score
+from sebridge_lite.experiments import critique_scores
 from sebridge_lite.experiments.account import NAME, accounted
 from sebridge_lite.experiments.bench import Bench, load_bench
 from sebridge_lite.experiments.cloning import Clone, clones, voices
@@ -114,7 +114,7 @@ def erosion(bench: Bench, places: Sequence[int]) -> tuple[list[Group], list[str]
     params, place, takes = bench.params, places[0], []
     arms = {arm_of(name).alpha: name for name in params.cells.arms if arm_of(name).design == "additive"}
     for alpha, name in sorted(arms.items()):
-        scores = score.sft_scores(bench, name, params.cells.seeds[0])[0]
+        scores = bench.scored("sft", name, params.cells.seeds[0])[0]
         takes += takes_of(bench, scores, [place], f"alpha {alpha:.2f}", alpha)
     absent = [f"alpha {alpha:.2f}" for alpha in params.corpus.alphas if alpha not in arms]
     return [group_of("The same sentence and voice", bench, place, [*takes, *recordings(bench, place)])], absent
@@ -124,7 +124,7 @@ def aligned(bench: Bench, places: Sequence[int]) -> tuple[list[Group], list[str]
     """Each sentence by SFT and what became of it, beside the recording; and what this run has not."""
     titles = {name: METHODS["align"][name].title for name in ALIGNED}
     there, seed = [name for name in titles if name in bench.params.cells.aligned], bench.params.cells.seeds[0]
-    heard = {titles.pop(name): choose.aligned_scores(bench, name, seed)[0] for name in there}
+    heard = {titles.pop(name): bench.scored("align", name, seed)[0] for name in there}
     return sentences(bench, places, heard, recorded=1), list(titles.values())
 
 

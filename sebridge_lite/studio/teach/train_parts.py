@@ -21,11 +21,10 @@ from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash, key_of
 from sebridge_lite.core.device import peak_memory_gib
 from sebridge_lite.core.params import PartParams, PretrainParams
 from sebridge_lite.core.workers import crew, workers
-from sebridge_lite.lm.batching import Batches
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.lm import loss as lm_loss
 from sebridge_lite.lm.sft import same_speaker, styled_batch
-from sebridge_lite.lm.train import TrainConfig, train
+from sebridge_lite.lm.train import Batches, TrainConfig, train
 from sebridge_lite.stack.batches import cut, in_batches
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import log_mel

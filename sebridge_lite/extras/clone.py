@@ -80,14 +80,7 @@ def spoken(bench: Bench, text: str, reference: torch.Tensor, name: str, style: b
 
 
 def clone(
-    text: str,
-    reference: Path,
-    consent: Path,
-    out: Path,
-    *,
-    style: bool = True,
-    seed: int = 0,
-    today: datetime.date | None = None,
+    text: str, reference: Path, consent: Path, out: Path, *, style=True, seed=0, today: datetime.date | None = None
 ) -> list[str]:
     """Lines for `sebridge clone`; the WAV is in `out`."""
     today = today or datetime.date.today()

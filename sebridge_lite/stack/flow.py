@@ -11,23 +11,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sebridge_lite.core.fields import one_of, within
 from sebridge_lite.stack.layers import Block, check_codes, valid
 from sebridge_lite.stack.vocoder import MEL_MEAN, MEL_STD, band_centres, hertz
 
-Velocity = Callable[[torch.Tensor, float], torch.Tensor]
+Velocity = Callable[[Tensor, float], Tensor]
 
 
-def euler(velocity: Velocity, x: torch.Tensor, steps: int) -> torch.Tensor:
+def euler(velocity: Velocity, x: Tensor, steps: int) -> Tensor:
     """From t = 0 to 1 in equal steps, each along the velocity at its start."""
     for step in range(steps):
         x = x + velocity(x, step / steps) / steps
     return x
 
 
-def midpoint(velocity: Velocity, x: torch.Tensor, steps: int) -> torch.Tensor:
+def midpoint(velocity: Velocity, x: Tensor, steps: int) -> Tensor:
     """Each step along the velocity at its middle, reached by half an Euler step: two calls a step, error of second order."""
     for step in range(steps):
         half = x + velocity(x, step / steps) / (2 * steps)
@@ -76,8 +76,8 @@ class Flow(nn.Module):
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 80))
 
     def expect(
-        self, codes: torch.Tensor, token_lengths: torch.Tensor, timbre: torch.Tensor, f0: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, codes: Tensor, token_lengths: Tensor, timbre: Tensor, f0: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Codes (B, S) in a timbre (B, E) -> mean mel, standardised (B, 2 S, 80); log F0 and voicing (B, 2 S, 2).
 
         The mean is drawn over the harmonics of `f0` (B, 2 S) in Hz, 0 where unvoiced; by default those it expects itself.
@@ -95,7 +95,7 @@ class Flow(nn.Module):
             x = block(x, mask, voice)
         return self.mean(x).float() * mask[..., None], pitch
 
-    def forward(self, x, t, mean, given, is_given, mask) -> torch.Tensor:
+    def forward(self, x, t, mean, given, is_given, mask) -> Tensor:
         """Velocity at x (B, T, 80), t (B,), under a mean mel; `given` mel counts where `is_given` (B, T). -> (B, T, 80)"""
         shown = is_given[..., None].to(x.dtype)
         h = self.inputs(torch.cat([x, mean, given * shown, shown], -1))
@@ -105,12 +105,12 @@ class Flow(nn.Module):
         return self.out(h).float() * mask[..., None]
 
 
-def comb(f0: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
+def comb(f0: Tensor, centres: Tensor) -> Tensor:
     """Where the harmonics lie in the mel bands: 1 at one, -1 halfway to the next. (B, T) Hz, (80,) -> (B, T, 80)"""
     return (2 * math.pi * centres / f0.clamp(min=50)[..., None]).cos() * (f0 > 0)[..., None]
 
 
-def _waves(t: torch.Tensor, size: int = 64) -> torch.Tensor:
+def _waves(t: Tensor, size: int = 64) -> Tensor:
     """A time in [0, 1] as sines and cosines. (B,) -> (B, size)"""
     rates = torch.exp(torch.linspace(0, math.log(1000), size // 2, device=t.device))
     angles = t[:, None] * rates
@@ -119,13 +119,8 @@ def _waves(t: torch.Tensor, size: int = 64) -> torch.Tensor:
 
 @torch.no_grad()
 def decode(
-    model: Flow,
-    codes: torch.Tensor,
-    token_lengths: torch.Tensor,
-    timbre: torch.Tensor,
-    config: DecodeConfig,
-    seeds: list[int],
-) -> tuple[torch.Tensor, torch.Tensor]:
+    model: Flow, codes: Tensor, token_lengths: Tensor, timbre: Tensor, config: DecodeConfig, seeds: list[int]
+) -> tuple[Tensor, Tensor]:
     """Codes (B, S) and timbre (B, E) -> mel (B, 2 S, 80) and pitch for the vocoder (B, 2 S) in Hz, 0 where unvoiced.
 
     Each row's noise follows from its own seed. Left out: a prompt, whose frames the network could be given.
@@ -136,7 +131,7 @@ def decode(
     mean, pitch = model.expect(codes, token_lengths, timbre)
     given, is_given = torch.zeros_like(mean), torch.zeros_like(mask)
 
-    def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
+    def velocity(x: Tensor, t: float) -> Tensor:
         return model(x, torch.full((len(x),), t, device=x.device), mean, given, is_given, mask)
 
     x0 = mean + _noise(2 * token_lengths, frames, seeds).to(codes.device) * config.noise
@@ -144,7 +139,7 @@ def decode(
     return mel * MEL_STD + MEL_MEAN, hertz(*pitch.unbind(-1)) * mask
 
 
-def _noise(lengths: torch.Tensor, frames: int, seeds: list[int]) -> torch.Tensor:
+def _noise(lengths: Tensor, frames: int, seeds: list[int]) -> Tensor:
     """Row by row, so that an utterance sounds the same alone and in a batch. (B, frames, 80)"""
     noise = torch.zeros(len(seeds), frames, 80)
     for row, (length, seed) in enumerate(zip(lengths.tolist(), seeds, strict=True)):

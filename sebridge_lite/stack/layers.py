@@ -5,25 +5,25 @@ All work on (B, T, D) with lengths (B,). Left out: attention (utterances last se
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from sebridge_lite.core.errors import UserError
 
 STEPS = 2  # CTC outputs a token of 40 ms: a fast syllable has more units than tokens
 
 
-def valid(lengths: torch.Tensor, size: int) -> torch.Tensor:
+def valid(lengths: Tensor, size: int) -> Tensor:
     """True where a frame is no padding. (B,) -> (B, size)"""
     return torch.arange(size, device=lengths.device) < lengths[:, None]
 
 
-def masked_mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     """Mean over the valid frames; 0 where there is none. (B, T, D), (B, T) -> (B, D)"""
     weight = mask[..., None].to(x.dtype)
     return (x * weight).sum(1) / weight.sum(1).clamp(min=1)
 
 
-def standardise(mel: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def standardise(mel: Tensor, mask: Tensor) -> Tensor:
     """Each band to mean 0 and deviation 1 over its own utterance: level and spectral tilt go. Padding becomes 0.
 
     The floor keeps a band that never moves (silence) at 0 and does not blow up its rounding errors.
@@ -46,7 +46,7 @@ class Block(nn.Module):
         self.up = nn.Linear(width, 3 * width)
         self.down = nn.Linear(3 * width, width)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor, shift: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, x: Tensor, mask: Tensor, shift: Tensor | None = None) -> Tensor:
         keep = mask[..., None]
         y = self.norm(self.over_time((x * keep).transpose(1, 2)).transpose(1, 2))
         if shift is not None:
@@ -61,12 +61,12 @@ class Halve(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(inputs, width, 5, stride=2, padding=2)
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x = x * valid(lengths, x.shape[1])[..., None]
         return self.conv(x.transpose(1, 2)).transpose(1, 2), (lengths + 1) // 2
 
 
-def check_codes(codes: torch.Tensor, count: int, reader: str) -> None:
+def check_codes(codes: Tensor, count: int, reader: str) -> None:
     """Speech tokens (any shape, without padding) must be whole numbers from 0 to `count` - 1."""
     low, high = (int(codes.min()), int(codes.max())) if codes.numel() else (0, 0)
     if codes.is_floating_point() or not 0 <= low <= high < count:

@@ -1,15 +1,14 @@
 """The judges: two CTC recognisers that differ in input and architecture (and, by whoever trains them, in seed and speakers).
 
 `TokenJudge` reads speech tokens and *selects* among candidates: thousands a minute. `SoundJudge` hears audio, as the paper's
-Whisper does, and *scores*. Both hear phones and tones (studio/lexicon.py says why not letters); a `WordGraph` makes words of them, and
+Whisper does, and *scores*. Both hear phones and tones (lexicon.py says why not letters); a `WordGraph` makes words of them, and
 words are what WER counts. So a judge knows the words of its lexicon and no others, and pulls a slip to the nearest word: the
 error of the bare units is the stricter figure. Left out: a language model, beam search.
 """
 
 from dataclasses import dataclass
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sebridge_lite.core.fields import within
@@ -23,7 +22,7 @@ class BiGRU(nn.Module):
         super().__init__()
         self.gru = nn.GRU(inputs, hidden, layers, batch_first=True, bidirectional=True, dropout=dropout)
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         packed = pack_padded_sequence(x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
         return pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=x.shape[1])[0]
 
@@ -46,7 +45,7 @@ class TokenJudge(nn.Module):
         self.gru = BiGRU(config.embedding, config.hidden, 2, config.dropout)
         self.head = nn.Linear(2 * config.hidden, STEPS * (config.symbols + 1))
 
-    def forward(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, codes: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (B, S) -> log-probabilities (B, 2 S, 1 + symbols), and how many are valid (B,)."""
         check_codes(codes[valid(lengths, codes.shape[1])], self.config.codes, "this judge")
         x = self.head(self.gru(self.embed(codes.clamp(0, self.config.codes - 1)), lengths))
@@ -76,9 +75,7 @@ class SoundJudge(nn.Module):
         self.gru = BiGRU(config.width, config.hidden, 1, 0.0)
         self.head = nn.Linear(2 * config.hidden, STEPS * (config.symbols + 1))
 
-    def forward(
-        self, mel: torch.Tensor, lengths: torch.Tensor, hidden: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, mel: Tensor, lengths: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Mel (B, T, 80) at 50 Hz -> log-probabilities (B, ~T, 1 + symbols), and how many are valid (B,).
 
         `hidden` (B, T, 80) is heard as the mean of its band.

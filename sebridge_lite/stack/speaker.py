@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import within
@@ -39,7 +39,7 @@ class SpeakerEncoder(nn.Module):
         self.timbre = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, config.embedding))
         self.prototypes = nn.Parameter(torch.randn(config.speakers, config.embedding))
 
-    def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """Mean over time of the last layer, of length 1. (B, T, 80), (B,) -> (B, E)"""
         level = masked_mean(mel, valid(lengths, mel.shape[1])).mean(-1)[:, None, None]
         x, lengths = self.halve((mel - level) / 3, lengths)
@@ -50,7 +50,7 @@ class SpeakerEncoder(nn.Module):
 
 
 @torch.no_grad()
-def embed(model: SpeakerEncoder, mel: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+def embed(model: SpeakerEncoder, mel: Tensor, lengths: Tensor) -> Tensor:
     """`forward` for references that came from outside: too short or silent ones are named. -> (B, E)"""
     for row, (frames, size) in enumerate(zip(mel, lengths.tolist(), strict=True), 1):
         if size < SHORTEST:

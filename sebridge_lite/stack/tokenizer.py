@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sebridge_lite.core.fields import within
 from sebridge_lite.stack.layers import STEPS, Block, Halve, check_codes, masked_mean, standardise, valid
@@ -35,17 +35,17 @@ class FSQ(nn.Module):
         basis = torch.cumprod(torch.tensor([1, *levels[:-1]]), 0)
         self.register_buffer("basis", basis, persistent=False)
 
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
+    def forward(self, z: Tensor) -> Tensor:
         """Values in [-1, 1], each on its channel's grid; the gradient passes the rounding as if it were not there."""
         place = (torch.tanh(z.float()) + 1) * self.reach  # 0 ... levels - 1
         place = place + (place.round() - place).detach()
         return place / self.reach - 1
 
-    def to_codes(self, values: torch.Tensor) -> torch.Tensor:
+    def to_codes(self, values: Tensor) -> Tensor:
         """(..., channels) on the grid -> (...) in [0, codes)."""
         return (((values + 1) * self.reach).round().long() * self.basis).sum(-1)
 
-    def to_values(self, codes: torch.Tensor) -> torch.Tensor:
+    def to_values(self, codes: Tensor) -> Tensor:
         """The inverse of `to_codes`."""
         check_codes(codes, self.codes, "this tokenizer")
         return (codes[..., None] // self.basis % self.levels) / self.reach - 1
@@ -78,7 +78,7 @@ class Tokenizer(nn.Module):
             nn.Linear(width + config.speaker_width, width), nn.SiLU(), nn.Linear(width, STEPS * PROSODY)
         )
 
-    def quantise(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def quantise(self, mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, 80) -> values on the FSQ grid (B, S, channels), and their lengths (B,)."""
         x, lengths = self.halve(standardise(mel, valid(lengths, mel.shape[1])), lengths)
         mask = valid(lengths, x.shape[1])
@@ -87,7 +87,7 @@ class Tokenizer(nn.Module):
         return self.fsq(self.squeeze(x)), lengths
 
     @torch.no_grad()
-    def encode(self, mel: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def encode(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, 80) at 50 Hz -> codes (B, S) at 25 Hz, S = ceil(T / 2); 0 beyond an utterance's end."""
         values, lengths = self.quantise(mel, lengths)
         return self.fsq.to_codes(values) * valid(lengths, values.shape[1])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 from sebridge_lite.core.fields import within
@@ -47,7 +47,7 @@ class Vocoder(nn.Module):
         self.register_buffer("noise", noise, persistent=False)
         self.register_buffer("window", torch.hann_window(FFT), persistent=False)
 
-    def read(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def read(self, mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log F0, standardised (B, T), voicing as a logit (B, T), and log gains of pulses and noise (B, 2 T, 2, BINS)."""
         mask = valid(lengths, mel.shape[1])
         x = (mel - MEL_MEAN) / MEL_STD * mask[..., None]
@@ -62,7 +62,7 @@ class Vocoder(nn.Module):
         gains = self.filters(x).float().view(len(x), -1, 2, BINS) + rough
         return log_f0, voicing, gains
 
-    def sound(self, f0: torch.Tensor, gains: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def sound(self, f0: Tensor, gains: Tensor, lengths: Tensor) -> Tensor:
         """Pitch in Hz, 0 where unvoiced (B, T), and log gains -> (B, 320 T)."""
         size = HOP * f0.shape[1]
         place = torch.arange(f0.shape[1], device=f0.device)
@@ -78,12 +78,12 @@ class Vocoder(nn.Module):
         side = (FFT - SHIFT) // 2
         return whole[:, side : side + size]
 
-    def _spectrum(self, x: torch.Tensor) -> torch.Tensor:
+    def _spectrum(self, x: Tensor) -> Tensor:
         side = (FFT - SHIFT) // 2
         return torch.fft.rfft(F.pad(x, (side, side)).unfold(1, FFT, SHIFT) * self.window)
 
     @torch.no_grad()
-    def forward(self, mel: torch.Tensor, lengths: torch.Tensor, f0: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, mel: Tensor, lengths: Tensor, f0: Tensor | None = None) -> Tensor:
         """(B, T, 80) -> sound (B, 320 T) in [-1, 1], 0 beyond each end; at the pitch `f0` (B, T) Hz, or what the mel shows."""
         log_f0, voicing, gains = self.read(mel, lengths)
         if f0 is None:
@@ -92,29 +92,29 @@ class Vocoder(nn.Module):
         return sound * valid(HOP * lengths, sound.shape[1])
 
 
-def mel_bank() -> torch.Tensor:
+def mel_bank() -> Tensor:
     """The features' mel bands over the bins of their spectrum. (513, 80)"""
     return melscale_fbanks(N_FFT // 2 + 1, 0, SAMPLE_RATE / 2, MELS, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
 
 
-def band_centres() -> torch.Tensor:
+def band_centres() -> Tensor:
     """The middle of each mel band in Hz. (80,)"""
     bank = mel_bank()
     return (bank * torch.arange(len(bank))[:, None]).sum(0) / bank.sum(0) * SAMPLE_RATE / N_FFT
 
 
-def hertz(log_f0: torch.Tensor, voicing: torch.Tensor) -> torch.Tensor:
+def hertz(log_f0: Tensor, voicing: Tensor) -> Tensor:
     """Pitch as the nets write it (standardised log, and a logit) in Hz, 0 where unvoiced."""
     return (log_f0 * F0_STD + F0_MEAN).clamp(4.1, 6.2).exp() * (voicing > 0)
 
 
-def _spread() -> torch.Tensor:
+def _spread() -> Tensor:
     """Log mel to log magnitude by straight lines between the bands' centres. (80, BINS)"""
     bins, centres = np.arange(BINS) * SAMPLE_RATE / FFT, band_centres().numpy()
     return torch.from_numpy(np.stack([np.interp(bins, centres, band) for band in np.eye(MELS)])).float()
 
 
-def pulses(f0: torch.Tensor) -> torch.Tensor:
+def pulses(f0: Tensor) -> Tensor:
     """A train of band-limited pulses (all harmonics, equally strong) at a pitch. (B, T) Hz -> (B, 320 T), 0 where unvoiced
 
     Pitch holds over gaps and moves linearly between frames, so the phase never jumps.
@@ -130,7 +130,7 @@ def pulses(f0: torch.Tensor) -> torch.Tensor:
     return (train - 1) / harmonics.sqrt() * on
 
 
-def _filled(f0: torch.Tensor) -> torch.Tensor:
+def _filled(f0: Tensor) -> Tensor:
     """The last voiced pitch in every unvoiced frame; before the first, the first."""
     place = torch.arange(f0.shape[1], device=f0.device).expand_as(f0)
     last = torch.where(f0 > 0, place, -1).cummax(1).values

@@ -147,12 +147,7 @@ def _pitch(tones: list, lang: str, rimes: tuple, span: np.ndarray, level: np.nda
 
 
 def plan(
-    words: Sequence[Word],
-    lang: str,
-    voice: Voice,
-    rng: np.random.Generator | None,
-    style: Style | None = None,
-    slip_rate: float = 0.01,
+    words: Sequence[Word], lang: str, voice: Voice, rng: np.random.Generator | None, style=None, slip_rate=0.01
 ) -> Plan:
     """How `voice` says `words`. Engines ignore `rng`; a person without one speaks at their average."""
     style = style or voice.style

@@ -98,13 +98,7 @@ def lines_of(
 
 
 def say(
-    words: list[Word],
-    lang: str,
-    voice: Voice,
-    speed: float = 1.0,
-    pitch_range: float = 1.0,
-    take: int = 0,
-    flat: bool = False,
+    words: list[Word], lang: str, voice: Voice, speed=1.0, pitch_range=1.0, take=0, flat=False
 ) -> tuple[np.ndarray, np.ndarray]:
     """(samples, true F0) of one sentence. `flat` drops a person's random prosody and keeps the voice."""
     style = replace(voice.style, rate=voice.style.rate * speed, range=voice.style.range * pitch_range)

@@ -62,25 +62,20 @@ def heads(model: Tokenizer, values: Tensor, lengths: Tensor, speaker: Tensor) ->
 
 
 def tokenizer_loss(model: Tokenizer, batch: Batch, prosody: float) -> tuple:
-    """Loss, weight and parts. `prosody` weighs its head beside CTC."""
+    """CTC, and by weight `prosody` mean absolute errors of pitch (voiced frames) and energy, cross entropy of voicing."""
     values, lengths = model.quantise(batch.mel, batch.lengths)
     units, contours = heads(model, values, lengths, batch.timbre)
     heard = ctc(units, STEPS * lengths, batch.units, batch.unit_lengths).mean()
-    pitch, voicing, energy = prosody_losses(contours, batch)
-    loss = heard + prosody * (pitch + voicing + energy)
-    parts = {"ctc": heard, "pitch": pitch, "voicing": voicing, "energy": energy}
-    return loss, len(batch.mel), parts
-
-
-def prosody_losses(contours: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean absolute errors of pitch (voiced frames) and energy, cross entropy of voicing."""
     size = batch.mel.shape[1]
     pitch, voicing, energy = contours[:, :size].unbind(-1)
     inside = valid(batch.lengths, size)
     voiced = batch.voiced & inside
-    pitch_error = (pitch - batch.pitch)[voiced].abs().sum() / voiced.sum().clamp(min=1)
-    voicing_error = F.binary_cross_entropy_with_logits(voicing[inside], batch.voiced[inside].float())
-    return pitch_error, voicing_error, (energy - batch.energy)[inside].abs().mean()
+    pitch = (pitch - batch.pitch)[voiced].abs().sum() / voiced.sum().clamp(min=1)
+    voicing = F.binary_cross_entropy_with_logits(voicing[inside], batch.voiced[inside].float())
+    energy = (energy - batch.energy)[inside].abs().mean()
+    loss = heard + prosody * (pitch + voicing + energy)
+    parts = {"ctc": heard, "pitch": pitch, "voicing": voicing, "energy": energy}
+    return loss, len(batch.mel), parts
 
 
 def spoilt(judge: TokenJudge | SoundJudge, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

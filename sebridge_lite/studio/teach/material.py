@@ -62,16 +62,16 @@ def render_material(
     lang: str,
     split: str,
     count: int,
-    voices: Sequence[Voice],
+    voices: list[Voice],
     seed: int,
-    slip_rate: float = 0.0,
+    slip_rate=0.0,
     pool=None,
-    longest: int = LONGEST,
+    longest=LONGEST,
 ) -> Iterable[Recording]:
     """`count` sentences of a split, of at most `longest` words, said by `voices` in turn."""
     short = (words for words in sentences(load_language(lang), split, seed) if len(words) <= longest)
     said = itertools.islice(short, count)
-    return record_all(lines_of(name, lang, said, list(voices), seed, slip_rate), seed, pool)
+    return record_all(lines_of(name, lang, said, voices, seed, slip_rate), seed, pool)
 
 
 def at_50_hz(f0: np.ndarray) -> Tensor:

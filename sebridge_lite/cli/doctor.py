@@ -52,10 +52,9 @@ def project_problems() -> list[str]:
 
 def examine() -> tuple[list[str], list[str]]:
     """(lines to print, problems found)."""
-    problems = []
+    problems = [f"{name} is missing: {INSTALL}" for name in PACKAGES if version(name) is None]
     lines = [f"python {platform.python_version()} on {platform.system()} {platform.machine()}"]
     lines += [f"{name} {version(name) or 'missing'}" for name in PACKAGES]
-    problems += [f"{name} is missing: {INSTALL}" for name in PACKAGES if version(name) is None]
     lines += [f"{name} {version(name) or 'missing (needed by `make test`)'}" for name in ("nbval", "ruff")]
     if version("torch"):
         problems += broken_imports()

@@ -32,22 +32,15 @@ from sebridge_lite.measure.evaluate import Scores
 
 RECORDED, BROKEN, REFERENCE = "recorded", "gold: broken", "gold: reference"
 LOUD, PEAK, EDGE = 0.06, 0.9, 0.05  # level of speech, the most a sample may be, seconds of silence around
+LIKENESS = "Is the sample spoken by the person of the reference? Judge the voice, not the words or the quality."
+SURE = ["certainly another", "probably another", "hard to say", "probably the same", "certainly the same"]
 TASKS = {
-    "nmos": {
-        "question": "How natural does this speech sound?",
-        "names": ["sample"],
-        "scale": ["bad", "poor", "fair", "good", "excellent"],
-    },
-    "smos": {
-        "question": "Is the sample spoken by the person of the reference? Judge the voice, not the words or the quality.",
-        "names": ["reference", "sample"],
-        "scale": ["certainly another", "probably another", "hard to say", "probably the same", "certainly the same"],
-    },
-    "ab": {
-        "question": "Which one sounds more natural?",
-        "names": ["first", "second"],
-        "scale": ["the first", "the second"],
-    },
+    task: {"question": question, "names": names, "scale": scale}
+    for task, question, names, scale in (
+        ("nmos", "How natural does this speech sound?", ["sample"], ["bad", "poor", "fair", "good", "excellent"]),
+        ("smos", LIKENESS, ["reference", "sample"], SURE),
+        ("ab", "Which one sounds more natural?", ["first", "second"], ["the first", "the second"]),
+    )
 }
 
 
@@ -150,9 +143,9 @@ def make_test(folder: Path, items: Sequence[Item], gold: int, lang: str, title: 
     old = load(folder, "test.json")["test"] if (folder / "test.json").is_file() else name
     if old != name and any((folder / "ratings").glob("*.jsonl")):  # ratings without their key are lost
         raise UserError(f"{folder}: holds ratings of test {old}; make the new test in another folder")
-    files = {"test.json": json.dumps(test, ensure_ascii=False, indent=1) + "\n"}
-    files["key.json"] = json.dumps(key, ensure_ascii=False, indent=1) + "\n"
-    files["page.html"] = page_of(test, draft.sounds)
+    files = {"test.json": test, "key.json": key}
+    files = {place: json.dumps(kept, ensure_ascii=False, indent=1) + "\n" for place, kept in files.items()}
+    files |= {"page.html": page_of(test, draft.sounds)}
     for place, text in files.items():
         with paths.replacing(folder / place) as temporary:
             temporary.write_text(text, encoding="utf-8")

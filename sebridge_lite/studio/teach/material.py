@@ -58,20 +58,12 @@ class Material:
 
 
 def render_material(
-    name: str,
-    lang: str,
-    split: str,
-    count: int,
-    voices: list[Voice],
-    seed: int,
-    slip_rate=0.0,
-    pool=None,
-    longest=LONGEST,
+    name: str, lang: str, split: str, count: int, voices: list[Voice], seed: int, slips=0.0, pool=None, longest=LONGEST
 ) -> Iterable[Recording]:
     """`count` sentences of a split, of at most `longest` words, said by `voices` in turn."""
     short = (words for words in sentences(load_language(lang), split, seed) if len(words) <= longest)
     said = itertools.islice(short, count)
-    return record_all(lines_of(name, lang, said, voices, seed, slip_rate), seed, pool)
+    return record_all(lines_of(name, lang, said, voices, seed, slips), seed, pool)
 
 
 def at_50_hz(f0: np.ndarray) -> Tensor:

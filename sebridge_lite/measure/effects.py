@@ -116,10 +116,9 @@ def dgsa_sentence(row: Mapping) -> str:
     if not row["seeds"]:
         return "DGSA against SFT on y_real: not both in this profile; `sebridge profile lite` has them"
     hp, f0 = (row_range(row, measure, unit, "+.2f") for measure, unit in (("hp", "bits"), ("f0_std", "semitones")))
-    return (
-        f"DGSA {row['dgsa']} SFT on y_real: Hp {hp}, F0 std {f0}, calibrated word error "
-        f"{row_range(row, 'wer_cal', 'points', '+.2f', 100)} ({row['texts']} texts, {row['seeds']} seed(s))"
-    )
+    words = f"calibrated word error {row_range(row, 'wer_cal', 'points', '+.2f', 100)}"
+    counted = f"({row['texts']} texts, {row['seeds']} seed(s))"
+    return f"DGSA {row['dgsa']} SFT on y_real: Hp {hp}, F0 std {f0}, {words} {counted}"
 
 
 def relative(found: Systems, one: str, other: str) -> Interval:

@@ -111,9 +111,9 @@ def judged(conditions: Mapping[str, Sequence[Condition]], params: ClaimsParams) 
     claims = []
     for id, some in conditions.items():
         (claim, paper, table, _), effects = CLAIMS[id], [one.effect for one in some]
-        row, head = {"id": id, "claim": claim, "paper": paper}, effects[0]
-        known = (head.mean, (head.low, head.high)) if _known(head) else (None, None)
-        row |= dict(zip(("ours", "interval"), known, strict=True))
+        head = effects[0]
+        ours, interval = (head.mean, (head.low, head.high)) if _known(head) else (None, None)
+        row = {"id": id, "claim": claim, "paper": paper, "ours": ours, "interval": interval}
         row |= {"n": min(effect.n for effect in effects), "seeds": min(effect.seeds for effect in effects)}
         row |= {"verdict": combined([verdict(one, params) for one in some]), "source": f"results/{table}.csv"}
         claims.append(row)

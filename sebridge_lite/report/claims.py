@@ -108,7 +108,6 @@ def as_text(summary: dict, claims: list[dict]) -> str:
 
 
 def files_of(summary: dict, claims: list[dict]) -> dict[str, str]:
-    """The three files by name."""
     return {
         "claims.json": json.dumps(claims, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
         "summary.json": render("summary.json", summary=summary),

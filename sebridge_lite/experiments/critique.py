@@ -28,6 +28,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.codes import read_codes, write_codes
+from sebridge_lite.data.sets import load_set, set_folder
 from sebridge_lite.experiments.bench import Bench, cell, load_bench, made, read_json, write_json
 from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
@@ -58,7 +59,10 @@ def length_of(bench: Bench) -> Length:
 
 
 def loop_texts(bench: Bench, seed: int, count: int, k: int) -> list[Text]:
-    """The sentences of iteration k, from a split of the loop's; no two iterations have the same."""
+    """The sentences of iteration k: of a split for the loop, or those of your backbone. No two iterations share any."""
+    if set_folder("backbone", bench.lang).is_dir():
+        rows = load_set("backbone", bench.lang)[(k - 1) * count : k * count]
+        return [Text(row.text, row.words) for row in rows]
     grammar = load_language(bench.lang, bench.params.corpus.zipf)
     said = itertools.islice(sentences(grammar, "loop", seed), (k - 1) * count, k * count)
     words = [tuple(word.text for word in sentence) for sentence in said]
@@ -135,7 +139,7 @@ def train_start(params: Params, seed: int) -> dict:
     bench, out = tdsc_bench(params), cell("critique", seed, START)
     speech, settings = synthetic_speech(bench), replace(params.sft, steps=params.tdsc.start_steps)
     examples, speakers = [(row.text, row.codes) for row in speech], [row.speaker for row in speech]
-    model = load_backbone()
+    model = load_backbone(bench.lang)
     with paths.working(out) as work, paths.replacing(out) as temporary:
         done = fine_tune(model, examples, speakers, settings, seed, work, "start")
         save_model(model, model.config, temporary / "k0" / "model", half=True)

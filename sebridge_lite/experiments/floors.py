@@ -7,11 +7,14 @@ artifacts/floors/LANG/{people,engines}-{recorded,resynthesised}/   scores of rec
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import crew, in_pool, workers
+from sebridge_lite.data.engines import FOLDER, spoken
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import seconds_of
 from sebridge_lite.data.recordings import write_set
@@ -27,7 +30,17 @@ HEARD = 200  # training recordings that show which tokens are pauses
 
 
 def engines_say(test: Sequence[Utterance], lang: str, params: Params, folder: Path) -> list[Utterance]:
-    """The test sentences as the study's engines say them, recorded into `folder`."""
+    """The test sentences as the study's engines say them, recorded into `folder`; none where they are a folder's."""
+    if params.corpus.synthetic_source != "studio":
+        specs = [spec for spec in params.corpus.engine_specs if not spec.startswith(FOLDER)]
+        texts = [(" ".join(said.words), said.words) for said in test]
+        with TemporaryDirectory() as work:
+            spoken_by = [list(spoken(spec, texts, lang, Path(work), params.seed)) for spec in specs]
+        one_each = [spoken_by[place % len(specs)][place] for place in range(len(test))] if specs else []
+        said = (
+            row._replace(utterance=replace(row.utterance, text=test[place].text)) for place, row in enumerate(one_each)
+        )
+        return write_set(folder, "engine-test", said)
     lexicon = load_language(lang).lexicon
     said = ([lexicon[word] for word in utterance.words] for utterance in test)
     lines = lines_of("engine-test", lang, said, engines("main", params.corpus.engines), params.seed)
@@ -44,8 +57,10 @@ def _floors(job: tuple[Params, str, Path]) -> dict[str, float]:
     silence = [int(code) for code in silence_codes(bench.stack, heard)]
     (out / "silence.json").write_text(json.dumps(silence), encoding="utf-8")
     groups: dict[str, tuple[Sequence[Utterance], Path]] = {"people": (bench.utterances("test"), bench.folder("test"))}
-    if params.corpus.synthetic_source == params.corpus.real_source == "studio":
-        groups["engines"] = engines_say(bench.utterances("test"), lang, params, out), out
+    if params.corpus.synthetic_source != "folder" and (
+        said := engines_say(bench.utterances("test"), lang, params, out)
+    ):
+        groups["engines"] = said, out
     errors = {}
     for kind, (utterances, folder) in groups.items():
         references = load_references(bench.stack, utterances, folder, lang)

@@ -67,7 +67,7 @@ def train_sft(params: Params, name: str, seed: int) -> dict:
     utterances = mixed(arm, bench.utterances("real"), bench.utterances("synthetic"), seed)
     texts = [bench.stack.text.encode(text) for text in map(arm.read, utterances)]
     examples = list(zip(texts, bench.tokens_of(utterances), strict=True))
-    model = load_backbone()
+    model = load_backbone(bench.lang)
     with paths.working(out) as work, paths.replacing(out) as temporary:
         trained = fine_tune(model, examples, [u.speaker for u in utterances], params.sft, seed, work, name)
         about = {"arm": name, "alpha": arm.alpha, "alpha_measured": round(alpha_of(utterances), 4), "seed": seed}

@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import within
 from sebridge_lite.stack.layers import valid
+from sebridge_lite.stack.own import own_about
 from sebridge_lite.stack.parts import load_model, part_file
 
 SOS, TASK = 0, 1
@@ -179,9 +180,10 @@ class TextSpeechLM(nn.Module):
         return said[valid(batch.speech_lengths + 1, said.shape[1])]
 
 
-def load_backbone() -> TextSpeechLM:
-    """The embedded backbone, which all policies start from; on the CPU."""
-    return load_model(TextSpeechLM, LMConfig, part_file("backbone"))
+def load_backbone(lang: str = "") -> TextSpeechLM:
+    """The backbone that all policies of a language start from, the embedded one if it has none of its own; on the CPU."""
+    about = own_about()
+    return load_model(TextSpeechLM, LMConfig, part_file("backbone", about is not None and about["lang"] == lang))
 
 
 def token_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:

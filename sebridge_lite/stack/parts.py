@@ -2,10 +2,10 @@
 
     parts/{tokenizer, speaker, flow, vocoder, backbone}, judges/select/select_judge, judges/score/score_judge
 
-`SEBRIDGE_PARTS` names the folder that holds `parts/` and `judges/`; else it is this run's `artifacts/own/`, for parts
-that your own speech has taught, then its `artifacts/`, then the project's. The backbone is a text-speech LM, which `lm/` reads.
-A part is NAME.safetensors, its weights, and NAME.json, the settings that shape them. Weights may be stored in half precision;
-they load as float32. Left out: pickled weights (they run code when loaded), shards, quantisation.
+`SEBRIDGE_PARTS` names the folder that holds `parts/` and `judges/`; else it is this run's `artifacts/`, else the project's.
+Parts that your own speech has taught lie in `artifacts/own/` in the same way. The backbone is a text-speech LM, which `lm/`
+reads. A part is NAME.safetensors, its weights, and NAME.json, the settings that shape them. Weights may be stored in half
+precision; they load as float32. Left out: pickled weights (they run code when loaded), shards, quantisation.
 """
 
 import dataclasses
@@ -96,10 +96,11 @@ def load_model(cls: type, config_cls: type, path: Path) -> torch.nn.Module:
     return model.eval()
 
 
-def part_file(name: str) -> Path:
+def part_file(name: str, own: bool = False) -> Path:
     """The place of a part, without its ending; where nobody has made it, the place where it should be."""
     given = os.environ.get("SEBRIDGE_PARTS")
-    homes = [Path(given)] if given else [paths.artifacts(OWN), paths.artifacts(), paths.root() / "artifacts"]
+    homes = [Path(given)] if given else [paths.artifacts(), paths.root() / "artifacts"]
+    homes = [paths.artifacts(OWN), *homes] if own else homes
     files = [home / FOLDERS[name] / name for home in homes]
     return next((file for file in files if file.with_suffix(".safetensors").is_file()), files[-1])
 
@@ -117,10 +118,10 @@ def load_part(name: str, path: Path | None = None) -> torch.nn.Module:
 class Parts(dict):
     """The networks by name, each read when it is first asked for, unless it is given."""
 
-    def __init__(self, device: torch.device, **given: torch.nn.Module):
+    def __init__(self, device: torch.device, own: bool = False, **given: torch.nn.Module):
         super().__init__(given)
-        self.device = device
+        self.device, self.own = device, own
 
     def __missing__(self, name: str) -> torch.nn.Module:
-        self[name] = load_part(name).to(self.device)
+        self[name] = load_part(name, part_file(name, self.own)).to(self.device)
         return self[name]

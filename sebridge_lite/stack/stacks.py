@@ -13,12 +13,11 @@ from sebridge_lite.stack.studio import studio_stack
 
 
 def load_stack(languages: Sequence[str], score: str = "own", device: str = "auto") -> Stack:
-    """The stack of the parts that are there; `languages` are those that its judges will hear, `score` the judge that scores."""
-    parts, about = Parts(pick_device(device)), own_about()
-    if about is None:
-        stack = studio_stack(parts, languages)
-    elif missing := [lang for lang in languages if lang != about["lang"]]:
-        raise UserError(f"language '{missing[0]}': the parts of your own speech speak {about['lang']}")
-    else:
-        stack = own_stack(parts, languages, about["alphabet"])
+    """The stack of these languages: your own, or else the studio's. `score` names the judge that scores."""
+    about = own_about()
+    own = about is not None and about["lang"] in languages
+    parts = Parts(pick_device(device), own)
+    if own and len(set(languages)) > 1:
+        raise UserError(f"languages {', '.join(languages)}: the parts of your own speech speak {about['lang']} alone")
+    stack = own_stack(parts, languages, about["alphabet"]) if own else studio_stack(parts, languages)
     return stack if score == "own" else replace(stack, score_judge=named_judge(score, stack.languages, parts.device))

@@ -159,11 +159,11 @@ def test_no_phrase_of_a_held_out_text_is_on_the_other_side(texts, chance):
     except UserError as error:
         assert "so alike" in str(error)
         return
-    sides = {name: [words for words in places if places[words] == name] for name in ("train", *SHARES)}
-    for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
+    sides = {name: [words for words in places if places[words] == name] for name in ("real", *SHARES)}
+    for one, other in (("real", "dev"), ("real", "test"), ("dev", "test")):
         assert not any(shares_a_phrase(*pair) for pair in product(sides[one], sides[other]))
     is_apart = apart_from(sides["test"])
-    assert all(is_apart(words) for words in sides["train"]) and not any(map(is_apart, sides["test"]))
+    assert all(is_apart(words) for words in sides["real"]) and not any(map(is_apart, sides["test"]))
     assert split(chance.sample(texts, len(texts)), most) == places
 
 

@@ -4,7 +4,6 @@ It writes data/real/, data/synthetic/ENGINE/ for speech that an engine has made 
 given, and params/own.yaml. The engines' own speech is made by the stage `import`.
 """
 
-import json
 import os
 import re
 import shutil
@@ -13,15 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from sebridge_lite.cli.own_profile import Source, chosen, edited
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import OWN, OwnParams, Params, load_params
+from sebridge_lite.core.params import OWN, Params, load_params
 from sebridge_lite.data.adopt import adopt, read_texts
 from sebridge_lite.data.data_card import format_card
 from sebridge_lite.data.engines import FOLDER, engine_of, spoken
@@ -29,23 +27,13 @@ from sebridge_lite.data.filters import Filter, letter_seconds
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import seconds_of
-from sebridge_lite.data.splits import SHARES, apart_from, split
+from sebridge_lite.data.splits import SHARES, apart_from, by_set
 
 SAMPLED = 20  # texts that an engine says, to see that it does and how long it takes
 STEP_SECONDS = 0.3  # of SFT, as lite takes them on two cores
 PARTS_MINUTES = 40.0  # of training a stack of your own, roughly
 BYTES = 32_000  # a second of speech, in each of data/, DVC's cache, artifacts/ and DVC's cache of it
 MODELS = 1.5e9  # bytes of parts, policies and scores
-
-
-def chosen_sets(said: Sequence[Utterance], lang: str, params: Params) -> dict[str, list[Utterance]]:
-    """The recordings by set, as the stage `import` will find them."""
-    words = [language(lang).segment(one.text) for one in said]
-    most = {"dev": params.corpus.dev_texts, "test": params.corpus.test_texts}
-    places, sets = split(words, most), {"train": [], "dev": [], "test": []}
-    for one, its in zip(said, words, strict=True):
-        sets[places[its]].append(one)
-    return sets
 
 
 def sampled(spec: str, texts: Sequence[str], lang: str, rule: Filter, work: Path) -> Source:
@@ -66,13 +54,12 @@ def warnings(sets: dict[str, list[Utterance]], params: Params) -> Iterator[str]:
     """What makes the results weaker than they look."""
     dev, test, usual, need = len(sets["dev"]), len(sets["test"]), params.align.dev_texts, params.claims.min_texts
     if test < need:
-        yield f"test has {test} texts, a verdict needs {need} (claims.min_texts): read tables with their intervals"
+        yield f"warning: test has {test} texts, a verdict needs {need} (claims.min_texts): read tables with their intervals"
     if dev < usual:
-        yield f"dev has {dev} texts, {usual} are usual: steps and temperatures are chosen on little"
-    people = {name: {one.speaker for one in some} for name, some in sets.items()}
-    if both := people["train"] & people["test"]:
+        yield f"warning: dev has {dev} texts, {usual} are usual: steps and temperatures are chosen on little"
+    if both := {said.speaker for said in sets["real"]} & {said.speaker for said in sets["test"]}:
         who = f"speaker {min(both)!r} is" if len(both) == 1 else f"{len(both)} speakers are"
-        yield f"{who} in train and in test: results hold for these voices, not for others"
+        yield f"warning: {who} in train and in test: results hold for these voices, not for others"
 
 
 def new(
@@ -86,35 +73,34 @@ def new(
 ) -> Iterator[str]:
     """The card, the plan and the next commands, after all is written."""
     root, start = paths.root(), time.perf_counter()
-    lite, home, cores = load_params(root / "params" / "lite.yaml"), paths.data(), os.cpu_count()
-    usual = root / "params" / f"{OWN}.yaml"
-    out = out or usual
+    lite, home, usual = root / "params" / "lite.yaml", paths.data(), root / "params" / f"{OWN}.yaml"
+    params, out, tongue = load_params(lite), out or usual, language(lang)
     if not (home / "text").is_dir():
         raise UserError(
             f"{home / 'text'}: not there; fetch the embedded data first: `dvc pull data.dvc parts codebook`"
         )
     if not re.fullmatch("[a-z]{2,3}(-[A-Za-z]+)?", lang):
         raise UserError(f"--lang {lang}: a code such as ru, el or en, please")
-    folders = {
-        name: Path(given) for name, _, given in (spec.partition("=") for spec in engines) if given and "{" not in given
+    if not engines:
+        here = [name for name in ("flite", "espeak-ng") if shutil.which(name)]
+        raise UserError(f"no engine: name one or more with --engine; installed here: {', '.join(here) or 'none'}")
+    given = {
+        name: Path(place) for name, _, place in (spec.partition("=") for spec in engines) if place and "{" not in place
     }
-    if bad := [str(folder) for folder in folders.values() if not folder.is_dir()]:
-        raise UserError(f"--engine {bad[0]}: no such folder, and no command with {{text}} and {{out}}")
-    specs = [FOLDER + spec.partition("=")[0] if spec.partition("=")[0] in folders else spec for spec in engines]
+    specs = [FOLDER + name if (name := spec.partition("=")[0]) in given else spec for spec in engines]
     for spec in specs:
         if not spec.startswith((FOLDER, "mms")):
             engine_of(spec, lang)
-    if not specs:
-        here = [name for name in ("flite", "espeak-ng") if shutil.which(name)]
-        raise UserError(f"no engine: name one or more with --engine; installed here: {', '.join(here) or 'none'}")
-    there = [home / "real", *(home / "synthetic" / name for name in folders)]
+    if bad := [folder for folder in given.values() if not folder.is_dir()]:
+        raise UserError(f"--engine {bad[0]}: no such folder, and no command with {{text}} and {{out}}")
+    there = [home / "real", *(home / "synthetic" / name for name in given)]
     full = [path for path in there if path.is_dir() and any(file.name != "README.txt" for file in path.iterdir())]
-    full += [out] if out.is_file() else []
-    if full and not force:
+    if (full := [*full, *[out] * out.is_file()]) and not force:
         raise UserError(f"{full[0]}: holds something already; move it away, or --force replaces it")
     extra = read_texts(texts, lang) if texts else []
 
-    with ExitStack() as stack:
+    with ExitStack() as stack:  # all that is written takes its place together, or not at all
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         place = stack.enter_context(paths.replacing(home / "real"))
         good, problems, card = adopt(real, lang, place, transcripts)
         if (readme := home / "real" / "README.txt").is_file():
@@ -122,68 +108,56 @@ def new(
         yield format_card(card)
         for how, count in Counter(problem.how for problem in problems).most_common():
             yield f"left out: {count}, such as {next(problem for problem in problems if problem.how == how)}"
-        sets, sources = chosen_sets(good, lang, lite), []
+        sets, sources = by_set(good, tongue, params.corpus.dev_texts, params.corpus.test_texts), []
+        yield from warnings(sets, params)
+        kept, what = (
+            list(dict.fromkeys(said.text for said in sets["real"])),
+            "the transcripts of the training recordings",
+        )
         if extra:
-            is_apart = apart_from(language(lang).segment(one.text) for name in SHARES for one in sets[name])
-            kept = [text for text in extra if is_apart(language(lang).segment(text))]
-            what = f"{len(kept)} sentences of {texts}, {len(extra) - len(kept)} left out, being alike a text of dev or test"
-        else:
-            kept, what = (
-                list(dict.fromkeys(one.text for one in sets["train"])),
-                "the transcripts of the training recordings",
-            )
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            is_apart = apart_from(said.words for name in SHARES for said in sets[name])
+            kept = [text for text in extra if is_apart(tongue.segment(text))]
+            what = f"{len(kept)} sentences of {texts}; {len(extra) - len(kept)} others are alike a text of dev or test"
+        rule = Filter(letter_seconds(sets["real"]), params.corpus.duration_ratio, params.corpus.max_stuck)
         for spec in specs:
             if spec.startswith(FOLDER):
                 name = spec.removeprefix(FOLDER)
-                place = stack.enter_context(paths.replacing(home / "synthetic" / name))
-                sources.append(Source(spec, seconds_of(adopt(folders[name], lang, place)[0]) / 60, 0.0))
+                made = adopt(given[name], lang, stack.enter_context(paths.replacing(home / "synthetic" / name)))[0]
+                sources.append(Source(spec, seconds_of(made) / 60, 0.0))
             else:
-                rule = Filter(letter_seconds(sets["train"]), lite.corpus.duration_ratio, lite.corpus.max_stuck)
                 sources.append(sampled(spec, kept, lang, rule, work))
         try:
-            language(lang).phones([good[0].text])
-            units = "phones"
+            units = "phones" if tongue.phones([good[0].text]) else "characters"
         except UserError:
             units = "characters"
-        changes = decide(lang, lite, sets, sources, what, units)
-        seconds = seconds_of(good) + 60 * float(changes["corpus.synthetic_minutes"][0])
-        seconds += 60 * BACKBONE_MINUTES
-        need, free = 4 * BYTES * seconds + MODELS, shutil.disk_usage(home).free
+        text, profile = lite.read_text(encoding="utf-8"), stack.enter_context(paths.replacing(out))
+        profile.write_text(edited(text, chosen(text, params, lang, sets, sources, what, units)), encoding="utf-8")
+        own = load_params(profile)
+        minutes = seconds_of(good) / 60 + own.corpus.synthetic_minutes + own.corpus.backbone_minutes
+        need, free = 4 * BYTES * 60 * minutes + MODELS, shutil.disk_usage(home).free
         if free < need:
             raise UserError(f"{home}: {need / 2**30:.1f} GiB are needed, {free / 2**30:.1f} are free; make room first")
-        text = (root / "params" / "lite.yaml").read_text(encoding="utf-8")
-        parts = {
-            "begun": ("true", "from the embedded weights, wherever shapes agree"),
-            "decoder_minutes": (
-                f"{DECODER_MINUTES:.1f}",
-                "of the backbone's speech, to teach tokenizer and decoder other voices",
-            ),
-        }
-        text = edited(text, changes, {"own": own_parts(text, parts)})
-        profile = stack.enter_context(paths.replacing(out))
-        profile.write_text(text, encoding="utf-8")
-        own = load_params(profile)
-        listed = home / "texts.txt"
         if extra:
-            stack.enter_context(paths.replacing(listed)).write_text("\n".join(kept) + "\n", encoding="utf-8")
+            stack.enter_context(paths.replacing(home / "texts.txt")).write_text(
+                "\n".join(kept) + "\n", encoding="utf-8"
+            )
         else:
-            listed.unlink(missing_ok=True)
+            (home / "texts.txt").unlink(missing_ok=True)
 
-    for warning in warnings(sets, lite):
-        yield f"warning: {warning}"
-    minutes = {name: f"{name} {seconds_of(some) / 60:.1f} min ({len(some)})" for name, some in sets.items()}
-    made = [f"{source.spec} about {source.minutes:.1f} min" for source in sources]
-    cells, study = own.cells, len(own.cells.arms) + len(own.cells.align) + len(own.cells.critique)
-    training = (len(cells.arms) + len(cells.critique)) * own.sft.steps * STEP_SECONDS / 60 * len(cells.seeds)
-    hours = (PARTS_MINUTES + 2 * training + sum(source.work for source in sources)) / 60
-    yield "plan"
-    yield f"  recordings    {', '.join(minutes.values())}"
-    yield f"  engines       {', '.join(made)}; they say {what}"
-    yield f"  text          as {units}; every line of {out} says what was chosen and why"
-    yield f"  policies      {study}: mixes {' '.join(cells.arms)}, aligned {len(cells.align)}, criticised {len(cells.critique)}"
-    yield f"  time          roughly {hours:.1f} h on {cores} cores; a tenth on a GPU, which nobody has measured"
-    yield f"  disk          {need / 2**30:.1f} GiB of {free / 2**30:.0f} free"
-    yield f"took {time.perf_counter() - start:.0f} s; next:"
+    cells, policies = own.cells, len(own.cells.arms) + len(own.cells.align) + len(own.cells.critique)
+    training = 2 * policies * len(cells.seeds) * own.sft.steps * STEP_SECONDS / 60
+    hours = (PARTS_MINUTES + training + sum(source.work for source in sources)) / 60
+    of_sets = [f"{name} {seconds_of(some) / 60:.1f} min ({len(some)})" for name, some in sets.items()]
+    of_engines = [f"{source.spec} about {source.minutes:.1f} min" for source in sources]
     activate = f"sebridge profile {OWN}" if out == usual else f"cp {out} {root / 'params.yaml'}"
-    yield f"  dvc add data\n  {activate}\n  dvc repro"
+    yield f"""plan, of which {out} says line by line what was chosen and why
+  recordings    {", ".join(of_sets)}
+  engines       {", ".join(of_engines)}; they say {what}
+  text          as {units}
+  policies      {policies}: mixes {" ".join(cells.arms)}, aligned {len(cells.align)}, criticised {len(cells.critique)}
+  time          roughly {hours:.1f} h on {os.cpu_count()} cores; a tenth on a GPU, which nobody has measured
+  disk          {need / 2**30:.1f} GiB of {free / 2**30:.0f} free
+took {time.perf_counter() - start:.0f} s; next:
+  dvc add data
+  {activate}
+  dvc repro"""

@@ -3,16 +3,25 @@
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import NamedTuple
 
-from sebridge_lite.core.params import OWN, OwnParams, Params
+from sebridge_lite.core.params import OwnParams, Params
 from sebridge_lite.data.engines import FOLDER
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import seconds_of
 
+ALL_OF = (
+    "align.dev_texts",
+    "align.curve_texts",
+    "tdsc.curve_texts",
+    "erosion.texts",
+    "systems.texts",
+    "listening.texts",
+)
 MARGIN = 0.85  # of an engine's estimated speech: the filter drops some, and estimates err
 SLACK = 1.05  # of what a mix needs: utterances have no round lengths
 FEWEST_STEPS = 100  # of SFT
@@ -29,106 +38,90 @@ class Source(NamedTuple):
     work: float
 
 
-def quoted(values: Sequence) -> str:
-    """A list as YAML."""
-    return json.dumps(list(values), ensure_ascii=False)
-
-
-def decide(
-    lang: str, params: Params, sets: dict[str, list[Utterance]], sources: Sequence[Source], texts: str, units: str
-) -> dict[str, tuple[str, str]]:
-    """The lines of params.yaml that change: each key with its value and why."""
-    whole, engine = seconds_of(sets["train"]) / 60, sum(source.minutes for source in sources) * MARGIN
-    real = min(whole, engine / SLACK)
-    known = [float(arm.rpartition("-")[2]) for arm in params.cells.arms]
-    alphas = [alpha for alpha in known if alpha < 1 and real * alpha / (1 - alpha) * SLACK <= engine * 1.001] or known[
-        :1
-    ]
-    most, arms = alphas[-1], [f"additive-{alpha:.2f}" for alpha in alphas]
-    wanted = real * most / (1 - most) * SLACK
-    specs = [source.spec for source in sources]
-    steps = max(FEWEST_STEPS, round(params.sft.steps * (real + wanted) / LITE, -1))
-    dev, test = len(sets["dev"]), len(sets["test"])
-    middle = min(alphas, key=lambda alpha: abs(alpha - 0.5))
-    heard = dict.fromkeys([f"additive-{middle:.2f}", arms[-1], "sft-real", "dgsa"])
-    part = f"of {whole:.1f} min of recordings: as much as there is from engines, so that half and half can be mixed"
-    enough = f"{real:.1f} min of recordings and about {engine:.1f} min of engines reach {most:.0%}"
-    further = "; --texts with more sentences reaches further" if len(alphas) + 1 < len(known) else ""
-
-    def at_most(key: str, count: int) -> dict[str, tuple[str, str]]:
-        section, name = key.split(".")
-        usual = getattr(getattr(params, section), name)
-        return {key: (str(count), f"all that there are; lite has {usual}")} if count < usual else {}
-
-    return {
-        "profile": (OWN, "written by `sebridge new`; `sebridge profile own` makes it the active one"),
-        "stack": (OWN, "parts trained on your speech: the embedded ones know the studio's alone"),
-        "text.units": (
-            units,
-            "espeak-ng knows the language" if units == "phones" else "espeak-ng does not know it here",
-        ),
-        "own": ("", "how the parts of your own speech are trained; sizes and rates as the embedded parts have them"),
-        "roles.dgsa": (lang, "there is real speech to align with"),
-        "roles.tdsc": (lang, "the same language, from its engines' speech alone; none leaves the study out"),
-        "cells.arms": (f"[{', '.join([*arms, 'additive-1.00'])}]", enough + further),
-        "corpus.real_source": ("folder", "your recordings, in data/real"),
-        "corpus.synthetic_source": ("engines", "those of the next line"),
-        "corpus.engine_specs": (quoted(specs), f"as asked; they say {texts}"),
-        "corpus.backbone_engines": (
-            quoted(backbone_engines(lang, specs)),
-            "other voices than the study's, on either side",
-        ),
-        "corpus.backbone_minutes": (f"{BACKBONE_MINUTES:.1f}", "in a trial 5 hours taught reading in minutes"),
-        "corpus.real_minutes": (
-            f"{real + 0.1:.1f}",
-            part if real < whole else f"all {len(sets['train'])} training recordings",
-        ),
-        "corpus.synthetic_minutes": (f"{wanted:.1f}", f"what {most:.0%} needs beside the real speech"),
-        "corpus.second_synthetic_minutes": ("0.0", "there is no second language"),
-        "corpus.alphas": (quoted([*alphas, 1.0]), "the mixes of cells.arms"),
-        "sft.steps": (str(int(steps)), f"as lite's 250 for its {LITE:.0f} min, and {FEWEST_STEPS} at least"),
-        "align.arm": (arms[-1], "the largest mix; the paper has 80 %"),
-        "listening.systems": (f"[{', '.join(heard)}]", "neighbours meet in A/B; mixes that are here"),
-        **at_most("align.dev_texts", dev),
-        **at_most("align.curve_texts", test),
-        **at_most("tdsc.curve_texts", test),
-        **at_most("erosion.texts", test),
-        **at_most("systems.texts", test),
-        **at_most("listening.texts", max(2, test - params.listening.gold)),
-    }
-
-
 def backbone_engines(lang: str, specs: Sequence[str]) -> list[str]:
     """Other voices than the study's, from which the backbone learns to read."""
-    voice = language(lang).voice
-    flite = [f"flite:{name}" for name in ("kal16", "rms", "awb", "slt")] if lang.startswith("en") else []
-    espeak = [f"espeak-ng:{voice}+{name}" for name in ("m3", "f2", "m7", "f4")]
-    names = {"flite": flite, "espeak-ng": espeak}
-    found = [spec for program, some in names.items() if shutil.which(program) for spec in some if spec not in specs]
+    voices = ["flite:kal16", "flite:rms", "flite:awb", "flite:slt"] if lang.startswith("en") else []
+    voices += [f"espeak-ng:{language(lang).voice}+{name}" for name in ("m3", "f2", "m7", "f4")]
+    found = [spec for spec in voices if shutil.which(spec.partition(":")[0]) and spec not in specs]
     return found or [spec for spec in specs if not spec.startswith(FOLDER)]
 
 
-def own_parts(lite: str, changes: dict[str, tuple[str, str]]) -> str:
-    """The section `own`: what lite's `pretrain` says of the same parts, after the lines that have no fellow there."""
-    lines = [f"  {key}: {value} # ours: {why}" for key, (value, why) in changes.items()]
-    known, taken = {spec.name for spec in fields(OwnParams)} - set(changes), False
+def own_parts(lite: str) -> str:
+    """The lines of the section `own` that say of the same parts what lite's `pretrain` says."""
+    lines, known, taken = [], {spec.name for spec in fields(OwnParams)}, False
     for line in lite.partition("\npretrain:")[2].partition("\n\n")[0].splitlines()[1:]:
         taken = line.split(":")[0].strip() in known if line[:4] != "    " else taken
         lines += [line] * taken
-    return "\n" + "\n".join(lines)
+    return "\n".join(lines)
 
 
-def edited(text: str, changes: dict[str, tuple[str, str]], more: dict[str, str]) -> str:
-    """A parameter file with other values and comments on some lines, and more lines after some; the rest stays as it is."""
-    lines, section, left = [], "", set(changes)
+def chosen(
+    lite: str,
+    params: Params,
+    lang: str,
+    sets: dict[str, list[Utterance]],
+    sources: Sequence[Source],
+    texts: str,
+    units: str,
+) -> str:
+    """The lines of lite's profile that change, by section and key."""
+    whole, engine = seconds_of(sets["real"]) / 60, sum(source.minutes for source in sources) * MARGIN
+    real = min(whole, engine / SLACK)
+    known = [float(arm.rpartition("-")[2]) for arm in params.cells.arms]
+    alphas = [alpha for alpha in known if alpha < 1 and real * alpha / (1 - alpha) * SLACK < engine + 0.01] or known[:1]
+    most, arms, middle = (
+        alphas[-1],
+        [f"additive-{alpha:.2f}" for alpha in alphas],
+        min(alphas, key=lambda a: abs(a - 0.5)),
+    )
+    wanted = real * most / (1 - most) * SLACK
+    steps = max(FEWEST_STEPS, round(params.sft.steps * (real + wanted) / LITE, -1))
+    heard = dict.fromkeys([f"additive-{middle:.2f}", arms[-1], "sft-real", "dgsa"])
+    specs, further = [source.spec for source in sources], "; more --texts or engines reach further"
+    further *= most < known[-2]
+    used = f"all {len(sets['real'])} training recordings"
+    if real < whole:
+        used = f"of {whole:.1f} min, as much as there is from engines, so that half and half can be mixed"
+    lines = f"""\
+profile: own # ours: written by `sebridge new`; `sebridge profile own` makes it the active one
+stack: own # ours: parts trained on your speech; the embedded ones know the studio's alone
+text.units: {units} # ours: phones where espeak-ng knows the language
+roles.dgsa: {lang} # ours: there is real speech to align with
+roles.tdsc: {lang} # ours: the same language, from its engines' speech alone; none leaves the study out
+cells.arms: [{", ".join(arms)}, additive-1.00] # ours: {real:.1f} min real, about {engine:.1f} of engines{further}
+corpus.real_source: folder # ours: your recordings, in data/real
+corpus.synthetic_source: engines # ours: those of the next line
+corpus.engine_specs: {json.dumps(specs, ensure_ascii=False)} # ours: as asked; they say {texts}
+corpus.backbone_engines: {json.dumps(backbone_engines(lang, specs))} # ours: other voices than the study's
+corpus.backbone_minutes: {BACKBONE_MINUTES} # ours: in a trial 5 hours taught reading in minutes
+corpus.real_minutes: {real + 0.1:.1f} # ours: {used}
+corpus.synthetic_minutes: {wanted:.1f} # ours: what {most:.0%} needs beside the real speech
+corpus.second_synthetic_minutes: 0.0 # ours: there is no second language
+corpus.alphas: {[*alphas, 1.0]} # ours: the mixes of cells.arms
+sft.steps: {steps:.0f} # ours: as lite's {params.sft.steps} for its {LITE:.0f} min, and {FEWEST_STEPS} at least
+align.arm: {arms[-1]} # ours: the largest mix; the paper has 80 %
+listening.systems: [{", ".join(heard)}] # ours: mixes that are here; neighbours meet in A/B
+own: # ours: how the parts of your own speech are trained; sizes and rates are those of the embedded parts
+  begun: true # ours: from the embedded weights, wherever shapes agree
+  decoder_minutes: {DECODER_MINUTES} # ours: of the backbone's speech, to teach tokenizer and decoder other voices
+{own_parts(lite)}
+"""
+    for key in ALL_OF:
+        usual = attrgetter(key)(params)
+        count = max(2, len(sets["dev" if "dev" in key else "test"]) - params.listening.gold * ("listening" in key))
+        lines += f"{key}: {count} # ours: all that there are; lite has {usual}\n" * (count < usual)
+    return lines
+
+
+def edited(text: str, lines: str) -> str:
+    """A parameter file with other lines in place of those of the same section and key."""
+    changes = dict(re.findall(r"^([\w.]+): (.*(?:\n .*)*)", lines, re.MULTILINE))
+    kept, section = [], ""
     for line in text.splitlines():
         if found := re.match(r"( *)(\w+):", line):
             section = section if found[1] else found[2]
-            key = f"{section}.{found[2]}" if found[1] else section
-            if key in left:
-                left.remove(key)
-                value, why = changes[key]
-                line = f"{found[1]}{found[2]}:{value and f' {value}'} # ours: {why}{more.get(key, '')}"
-        lines.append(line)
-    assert not left, left
-    return "\n".join(lines) + "\n"
+            if change := changes.pop(f"{section}.{found[2]}" if found[1] else section, None):
+                line = f"{found[0]} {change}"
+        kept.append(line)
+    assert not changes, changes
+    return "\n".join(kept) + "\n"

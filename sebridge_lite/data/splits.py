@@ -8,8 +8,11 @@ a folder often has one.
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.languages import Language
+from sebridge_lite.data.manifest import Utterance
 
 Words = tuple[str, ...]
 PHRASE = 4  # words
@@ -52,7 +55,7 @@ def _place(words: Words) -> bytes:
 
 
 def split(texts: Sequence[Words], most: Mapping[str, int]) -> dict[Words, str]:
-    """ "train", "dev" or "test" for each text; `most` says how many texts dev and test have at most.
+    """The set of each text, real, dev or test; `most` says how many texts dev and test have at most.
 
     Groups are taken in the order of their hashes, those of whole sentences first.
     """
@@ -61,15 +64,24 @@ def split(texts: Sequence[Words], most: Mapping[str, int]) -> dict[Words, str]:
     sizes = {id(group): sum(counts[words] for words in group) for group in groups}
     small = [group for group in groups if sizes[id(group)] <= max(2, LARGEST * len(texts))]
     small.sort(key=lambda group: (min(map(len, group)) < SENTENCE, min(map(_place, group))))
-    found = dict.fromkeys(counts, "train")
+    found = dict.fromkeys(counts, "real")
     for name, count in wanted.items():
         while small and count > 0:
             group = small.pop(0)
             found |= dict.fromkeys(group, name)
             count -= sizes[id(group)]
-    if missing := {"train", *wanted} - set(found.values()):
+    if missing := {"real", *wanted} - set(found.values()):
         raise UserError(f"{len(texts)} texts: so alike that none is left for {min(missing)}; record other sentences")
     return found
+
+
+def by_set(said: Iterable[Utterance], tongue: Language, dev: int, test: int) -> dict[str, list[Utterance]]:
+    """Recordings, with their words, by set; `dev` and `test` are how many these have at most."""
+    cut = [replace(one, words=one.words or tongue.segment(one.text)) for one in said]
+    places, sets = split([one.words for one in cut], {"dev": dev, "test": test}), {"real": [], "dev": [], "test": []}
+    for one in cut:
+        sets[places[one.words]].append(one)
+    return sets
 
 
 def apart_from(held_out: Iterable[Words]) -> Callable[[Words], bool]:

@@ -22,7 +22,7 @@ from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.own_data import good_rows
 from sebridge_lite.data.recordings import Recording, take_seconds, write_set
-from sebridge_lite.data.splits import Words, apart_from, split
+from sebridge_lite.data.splits import Words, apart_from, by_set
 from sebridge_lite.studio.texts import load_language, sentences, text_of
 
 AT_ONCE = 200  # texts that espeak-ng is asked for at once
@@ -30,13 +30,7 @@ AT_ONCE = 200  # texts that espeak-ng is asked for at once
 
 def own_sets(folder: Path, lang: str, p: CorpusParams) -> dict[str, list[Utterance]]:
     """Your own recordings by set: no text of dev or test is alike one that trains."""
-    cut, sets = language(lang).segment, {"real": [], "dev": [], "test": []}
-    good = [replace(said, words=said.words or cut(said.text)) for said in good_rows(folder, lang, p.skip_bad)]
-    places = split([said.words for said in good], {"dev": p.dev_texts, "test": p.test_texts})
-    for said in good:
-        place = places[said.words]
-        sets["real" if place == "train" else place].append(said)
-    return sets
+    return by_set(good_rows(folder, lang, p.skip_bad), language(lang), p.dev_texts, p.test_texts)
 
 
 def own_texts(lang: str, trained: Iterable[Utterance], is_apart: Callable[[Words], bool]) -> list[tuple[str, Words]]:

@@ -27,7 +27,9 @@ from sebridge_lite.data.filters import Filter, letter_seconds
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import seconds_of
+from sebridge_lite.data.recordings import Recording
 from sebridge_lite.data.splits import SHARES, apart_from, by_set
+from sebridge_lite.experiments.own_corpus import as_units
 
 SAMPLED = 20  # texts that an engine says, to see that it does and how long it takes
 STEP_SECONDS = 0.3  # of SFT, as lite takes them on two cores
@@ -36,14 +38,18 @@ BYTES = 32_000  # a second of speech, in each of data/, DVC's cache, artifacts/ 
 MODELS = 1.5e9  # bytes of parts, policies and scores
 
 
-def sampled(spec: str, texts: Sequence[str], lang: str, rule: Filter, work: Path) -> Source:
+def sampled(spec: str, texts: Sequence[str], lang: str, units: str, rule: Filter, work: Path) -> Source:
     """What an engine will give of all texts, from some of them, short to long: a line through letters and seconds."""
     tongue, start = language(lang), time.perf_counter()
     some = sorted(texts, key=len)[:: max(1, len(texts) // SAMPLED)]
     made = list(spoken(spec, [(text, tongue.segment(text)) for text in some], lang, work))
-    took, kept = time.perf_counter() - start, [one.utterance for one in made if not rule.fault(one)]
+    took = time.perf_counter() - start
+    passed = {one.utterance.id for one in as_units(made, lang, units) if not rule.fault(one)}
+    kept = [one.utterance for one in made if one.utterance.id in passed]
     if not kept:
-        raise UserError(f"engine {spec}: all {len(made)} samples fail the filter ({rule.fault(made[0])}); listen to it")
+        raise UserError(
+            f"engine {spec}: all {len(made)} samples fail the filter: too long, too short or stuck; listen to it"
+        )
     letters, share = [len(one.text) for one in kept], len(kept) / len(made)
     line = np.polyfit(letters, [one.seconds for one in kept], 1 if len(set(letters)) > 1 else 0)
     seconds = share * float(np.polyval(line, [len(text) for text in texts]).sum())
@@ -118,18 +124,20 @@ def new(
             is_apart = apart_from(said.words for name in SHARES for said in sets[name])
             kept = [text for text in extra if is_apart(tongue.segment(text))]
             what = f"{len(kept)} sentences of {texts}; {len(extra) - len(kept)} others are alike a text of dev or test"
-        rule = Filter(letter_seconds(sets["real"]), params.corpus.duration_ratio, params.corpus.max_stuck)
+        try:
+            units = "phones" if tongue.phones([good[0].text]) else "characters"
+        except UserError:
+            units = "characters"
+        silent = (Recording(said, np.zeros(0, np.int16), None) for said in sets["real"])
+        pace = letter_seconds([one.utterance for one in as_units(silent, lang, units)])
+        rule = Filter(pace, params.corpus.duration_ratio, params.corpus.max_stuck)
         for spec in specs:
             if spec.startswith(FOLDER):
                 name = spec.removeprefix(FOLDER)
                 made = adopt(given[name], lang, stack.enter_context(paths.replacing(home / "synthetic" / name)))[0]
                 sources.append(Source(spec, seconds_of(made) / 60, 0.0))
             else:
-                sources.append(sampled(spec, kept, lang, rule, work))
-        try:
-            units = "phones" if tongue.phones([good[0].text]) else "characters"
-        except UserError:
-            units = "characters"
+                sources.append(sampled(spec, kept, lang, units, rule, work))
         text, profile = lite.read_text(encoding="utf-8"), stack.enter_context(paths.replacing(out))
         profile.write_text(edited(text, chosen(text, params, lang, sets, sources, what, units)), encoding="utf-8")
         own = load_params(profile)
@@ -147,8 +155,11 @@ def new(
     cells, policies = own.cells, len(own.cells.arms) + len(own.cells.align) + len(own.cells.critique)
     training = 2 * policies * len(cells.seeds) * own.sft.steps * STEP_SECONDS / 60
     hours = (PARTS_MINUTES + training + sum(source.work for source in sources)) / 60
-    of_sets = [f"{name} {seconds_of(some) / 60:.1f} min ({len(some)})" for name, some in sets.items()]
-    of_engines = [f"{source.spec} about {source.minutes:.1f} min" for source in sources]
+    of_sets = [
+        f"{'train' if name == 'real' else name} {seconds_of(some) / 60:.1f} min ({len(some)})"
+        for name, some in sets.items()
+    ]
+    of_engines = [f"{source.spec.partition('=')[0]} about {source.minutes:.1f} min" for source in sources]
     activate = f"sebridge profile {OWN}" if out == usual else f"cp {out} {root / 'params.yaml'}"
     yield f"""plan, of which {out} says line by line what was chosen and why
   recordings    {", ".join(of_sets)}

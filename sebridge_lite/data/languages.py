@@ -39,7 +39,7 @@ SPACELESS = ("ja", "zh", "km", "my")  # where a word is here a character, with i
 AS_WRITTEN = ("th", "lo", "und")  # whose texts keep their capitals, if there are any
 VOICES = {"en": "en-us", "zh": "cmn", "no": "nb"}  # of espeak-ng, where they are not called like the language
 SENTINEL = "0 0 0."  # what no text says: its phones show where one text ends and the next begins
-SWITCH = re.compile(r"\([a-z-]+\)")  # how espeak-ng marks a word that it takes for another language's
+NO_PHONE = re.compile(r"\([a-z-]+\)|[\"^]")  # marks of espeak-ng: a word of another language, a stress inside a word
 
 
 def is_a(kinds: str, char: str) -> bool:
@@ -109,7 +109,7 @@ class Language:
             raise UserError(
                 f"espeak-ng: no voice '{self.voice}': `espeak-ng --voices` lists them, or set text.units: characters"
             )
-        lines = [SWITCH.sub("", line) for line in done.stdout.decode("utf-8").splitlines()]
+        lines = [NO_PHONE.sub("", line) for line in done.stdout.decode("utf-8").splitlines()]
         while lines[0] == "":
             lines.pop(0)
         said: list[list[str]] = []

@@ -66,7 +66,8 @@ def world(bench, project, monkeypatch):
     monkeypatch.setattr(W, "load_backbone", lambda: tiny_lm(tiny_config(CharVocab().size), 0))
 
     def run(kind):
-        W.run_worlds(dataclasses.replace(PARAMS, cells=dataclasses.replace(PARAMS.cells, worlds=(kind,))), kind)
+        bench.params = dataclasses.replace(PARAMS, worlds=dataclasses.replace(WORLDS, kinds=(kind,)))
+        W.run_worlds(bench.params)
         return W.speech_of(kind, bench, paths.artifacts("worlds", kind) / "speech")
 
     return run

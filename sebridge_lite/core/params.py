@@ -133,7 +133,6 @@ class CellsParams(Section):
     critique: tuple[str, ...] = field()
     oracle: tuple[str, ...] = field(metadata={"may_be_empty": True})
     critique_decoded: tuple[str, ...] = field(metadata={"may_be_empty": True})
-    worlds: tuple[str, ...] = one_of("studio", "flat", "lively", "one", "narrow", may_be_empty=True)
 
     @property
     def aligned(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import field
 
-from sebridge_lite.core.fields import Section, within
+from sebridge_lite.core.fields import Section, one_of, within
 
 
 class TokensParams(Section):
@@ -50,6 +50,7 @@ class ErosionParams(Section):
 
 
 class WorldsParams(Section):
+    kinds: tuple[str, ...] = one_of("studio", "flat", "lively", "one", "narrow", may_be_empty=True)
     alphas: tuple[float, ...] = within(0, 1)
     seeds: tuple[int, ...] = within(0, 2**31)
     steps: int = within(1, 10_000_000)

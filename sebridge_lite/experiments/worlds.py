@@ -114,7 +114,7 @@ def nearest_concave(x: Sequence[float], y: Sequence[float], falling: bool = Fals
 def kinds_of(params: Params) -> list[str]:
     """The worlds of this run; none where the speech is your own, for whose engines nothing can stand in."""
     studio = params.corpus.real_source == params.corpus.synthetic_source == "studio"
-    return [kind for kind in params.cells.worlds if studio]
+    return [kind for kind in params.worlds.kinds if studio]
 
 
 def stand_ins(kind: str, params: Params) -> dict[str, Voice]:
@@ -167,33 +167,37 @@ def tests_of(bench: Bench, speech: dict) -> dict[str, list[Utterance]]:
     return {"whole": bench.utterances("test")} | {name: speech[name][0] for name in speech if name == "narrow"}
 
 
-def run_worlds(params: Params, kind: str) -> None:
-    """Trains the policies of a world and keeps what they say; a killed run goes on with the training where it was."""
-    bench, out, p = load_bench(params), paths.artifacts("worlds", kind), params.worlds
-    if kind not in kinds_of(params):
-        out.mkdir(parents=True, exist_ok=True)
-        return
+def run_worlds(params: Params) -> None:
+    """Trains the policies of each world and keeps what they say; a killed run goes on with the training where it was."""
+    bench, out = load_bench(params), paths.artifacts("worlds")
     with paths.working(out) as work, paths.replacing(out) as temporary:
-        if kind != "studio":
-            (temporary / "speech").mkdir(parents=True)
-            with crew(workers(seconds_of(bench.utterances("synthetic")) / SPEED) if kind != "narrow" else 1) as pool:
-                for name, recorded in recordings(kind, bench, pool).items():
-                    encoded(bench.stack, recorded, temporary / "speech", name)
-        speech = speech_of(kind, bench, temporary / "speech")
-        tokens = {u.id: row for name in speech for u, row in zip(*speech[name], strict=True)}
-        tests = tests_of(bench, speech)
-        for alpha, seed in product(p.alphas, p.seeds):
-            name = f"{alpha:.2f}-s{seed}"
-            if kind == "studio":
-                said = {"whole": _of_the_study(bench, alpha, seed)}
-            else:
-                utterances = mix(speech["real"][0], speech["synthetic"][0], alpha, seed)
-                examples = [(bench.stack.text.encode(u.text), tokens[u.id]) for u in utterances]
-                model, sft = load_backbone(), replace(params.sft, steps=p.steps)
-                fine_tune(model, examples, [u.speaker for u in utterances], sft, seed, work / name, f"{kind} {name}")
-                said = {domain: [row for (row,) in bench.sampled(model, tests[domain], seed)] for domain in tests}
-            for domain, rows in said.items():
-                write_codes(temporary / name / f"{domain}.safetensors", [u.id for u in tests[domain]], rows)
+        temporary.mkdir(parents=True)
+        for kind in kinds_of(params):
+            run_world(kind, bench, work / kind, temporary / kind)
+
+
+def run_world(kind: str, bench: Bench, work: Path, out: Path) -> None:
+    params, p = bench.params, bench.params.worlds
+    if kind != "studio":
+        (out / "speech").mkdir(parents=True)
+        with crew(workers(seconds_of(bench.utterances("synthetic")) / SPEED) if kind != "narrow" else 1) as pool:
+            for name, recorded in recordings(kind, bench, pool).items():
+                encoded(bench.stack, recorded, out / "speech", name)
+    speech = speech_of(kind, bench, out / "speech")
+    tokens = {u.id: row for name in speech for u, row in zip(*speech[name], strict=True)}
+    tests = tests_of(bench, speech)
+    for alpha, seed in product(p.alphas, p.seeds):
+        name = f"{alpha:.2f}-s{seed}"
+        if kind == "studio":
+            said = {"whole": _of_the_study(bench, alpha, seed)}
+        else:
+            utterances = mix(speech["real"][0], speech["synthetic"][0], alpha, seed)
+            examples = [(bench.stack.text.encode(u.text), tokens[u.id]) for u in utterances]
+            model, sft = load_backbone(), replace(params.sft, steps=p.steps)
+            fine_tune(model, examples, [u.speaker for u in utterances], sft, seed, work / name, f"{kind} {name}")
+            said = {domain: [row for (row,) in bench.sampled(model, tests[domain], seed)] for domain in tests}
+        for domain, rows in said.items():
+            write_codes(out / name / f"{domain}.safetensors", [u.id for u in tests[domain]], rows)
 
 
 def _of_the_study(bench: Bench, alpha: float, seed: int) -> list[Tensor]:

@@ -58,7 +58,8 @@ def features(said: Sequence[Utterance], sounds: Sequence[Tensor], units: dict[st
 
 def half_of(m: Material, half: int) -> Material:
     """The utterances of one of two halves, drawn by their texts, so that no text teaches both judges."""
-    places = [i for i, said in enumerate(m.utterances) if rng_of(0, said.text, "judge").random() < 0.5 == half]
+    drawn = [int(rng_of(0, said.text, "judge").integers(2)) for said in m.utterances]
+    places = [i for i, side in enumerate(drawn) if side == half]
     return Material(
         *([rows[i] for i in places] for rows in (m.utterances, m.mels, m.f0, m.energy, m.units)),
         [],

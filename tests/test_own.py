@@ -1,0 +1,143 @@
+"""Your own speech, in a third script, from a folder to aligned policies, by commands alone."""
+
+import json
+import shutil
+import sys
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+
+from sebridge_lite.cli.main import main
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import active_params
+from sebridge_lite.data.languages import language
+from sebridge_lite.experiments.bench import load_bench
+from sebridge_lite.stack.judges import NamedJudge, named_judge
+from sebridge_lite.stack.own import Letters, spelt, units_of
+from sebridge_lite.stack.stacks import load_stack
+from tests import toy_engine
+
+ROOT = Path(__file__).parents[1]
+PLACES = product(
+    ("კატა", "ძაღლი", "ქალი"), ("ახლა", "დილით", "მალე"), ("ხედავს", "ეძებს", "იცნობს"), ("სახლს", "მზეს", "ზღვას")
+)
+TEXTS = [" ".join(words) for words in PLACES]
+ENGINE = f"{sys.executable} {Path(toy_engine.__file__)} {{text}} {{out}}"
+TINY = {"width": 16, "blocks": 1, "steps": 12, "lr": 2.0e-3, "budget": 1_000}
+
+
+def small(params: dict) -> dict:
+    """The profile that `sebridge new` has written, so small that a test can wait for it."""
+    params["cells"] |= {"arms": ["additive-0.50", "additive-1.00"], "align": ["dgsa"], "align_decoded": ["sft"]}
+    params["cells"] |= {"critique": ["tdsc"], "critique_decoded": []}
+    params["corpus"] |= {"real_minutes": 1.0, "synthetic_minutes": 1.0, "backbone_minutes": 1.0, "max_stuck": 1.0}
+    params["corpus"]["backbone_engines"] = [f"low={ENGINE} 90", f"high={ENGINE} 200"]
+    params["own"] |= dict.fromkeys(("tokenizer", "flow", "score_judge", "select_judge", "lm"), TINY)
+    params["own"] |= {name: TINY | {"steps": 0} for name in ("speaker", "vocoder")}
+    params["own"] |= {"begun": False, "levels": [3, 3, 3], "decoder_minutes": 0.3}
+    params["sft"] |= {"steps": 4, "budget": 800}
+    params["align"] |= {"arm": "additive-0.50", "steps": [2], "temperatures": [1.0], "dev_texts": 4, "curve_texts": 4}
+    params["align"] |= {"warmup": 1, "decoded": 2, "real_error": 100.0}
+    params["tdsc"] |= {
+        "start_steps": 4,
+        "iterations": 1,
+        "texts": 4,
+        "candidates": 3,
+        "max_wer": 100.0,
+        "max_rep": 100.0,
+    }
+    params["tdsc"] |= {"shortest": 0.0, "longest": 100.0, "steps": 2, "dpo_steps": 1, "apart": 0.0, "curve_texts": 4}
+    return params
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project into which a folder of Georgian has come, by `sebridge new`, and which has its parts and tokens."""
+    home, patch = tmp_path_factory.mktemp("own"), pytest.MonkeyPatch()
+    folder, recordings = home / "project", home / "recordings"
+    shutil.copytree(ROOT / "params", folder / "params")
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "artifacts").mkdir()
+    (folder / "data").mkdir()
+    (folder / "data" / "text").symlink_to(ROOT / "data" / "text")
+    for name in ("parts", "judges"):
+        (folder / "artifacts" / name).symlink_to(ROOT / "artifacts" / name)
+    recordings.mkdir()
+    for place, text in enumerate(TEXTS):
+        sound = toy_engine.say(text, 150.0, lively=0.3)
+        soundfile.write(recordings / f"{place}.wav", sound, toy_engine.RATE)
+        (recordings / f"{place}.txt").write_text(text, encoding="utf-8")
+    patch.chdir(folder)
+    patch.delenv("SEBRIDGE_OUTPUTS", raising=False)
+    patch.setenv("SEBRIDGE_WORKERS", "1")
+    assert main(["new", "--real", str(recordings), "--lang", "ka", "--engine", f"toy={ENGINE}"]) == 0
+    written = folder / "params" / "own.yaml"
+    written.write_text(yaml.safe_dump(small(yaml.safe_load(written.read_text(encoding="utf-8")))), encoding="utf-8")
+    assert main(["profile", "own", "--force"]) == 0
+    for command in ("import", "own", "encode", "floors"):
+        assert main([command]) == 0, command
+    yield folder
+    patch.undo()
+
+
+def test_policies_of_your_own_speech_are_trained_aligned_and_scored(project):
+    commands = ["sft additive-0.50 --seed 0", "sft additive-1.00 --seed 0", "score sft --seed 0", "pairs --seed 0"]
+    commands += ["align dgsa --seed 0", "choose", "score align --seed 0"]
+    commands += ["critique sft --seed 0", "critique tdsc --seed 0", "score critique --seed 0"]
+    for command in commands:
+        assert main(command.split()) == 0, command
+    for place in ("sft/s0/additive-0.50", "align/s0/dgsa", "critique/s0/tdsc"):
+        files = list((project / "artifacts" / "scores" / place).rglob("summary.json"))
+        assert files and all(np.isfinite(json.loads(file.read_text())["wer"]["mean"]) for file in files), place
+
+
+def test_the_stack_is_your_own_and_the_studio_stays(project):
+    bench = load_bench(active_params())
+    stack, said = bench.stack, bench.utterances("test")[0]
+    assert stack.codes == 27 and list(stack.languages) == ["ka"]
+    assert set(said.words) <= set(stack.language("ka").lexicon)
+    assert stack.language("ka").syllables(said.words) == []
+    assert load_stack(["th"]).codes == 729
+    with pytest.raises(UserError, match="speak ka alone"):
+        load_stack(["ka", "th"])
+
+
+def test_the_backbone_reads_other_texts_than_dev_and_test_in_other_voices(project):
+    bench = load_bench(active_params())
+    held_out = {said.words for name in ("dev", "test") for said in bench.utterances(name)}
+    assert not held_out & {said.words for said in bench.utterances("backbone")}
+    assert {said.engine for said in bench.utterances("backbone")} == {"low", "high"}
+    assert {said.engine for said in bench.utterances("synthetic")} == {"toy"}
+
+
+def test_a_letter_that_training_never_met_is_known_as_such():
+    letters, units = Letters("abˈ "), units_of("abˈ ")
+    assert letters.encode("ba c").tolist() == [2, 1, 4, 0]
+    assert units == {"a": 1, "b": 2} and spelt("ˈba c", units) == [2, 1]
+    with pytest.raises(UserError, match="empty"):
+        letters.encode(" ")
+
+
+def test_a_named_judge_hears_in_the_words_of_the_language():
+    tongue = language("en")
+    judge = NamedJudge("ctc:toy", {"en": tongue}, torch.device("cpu"))
+    judge.__dict__["listen"] = lambda sounds, lang: [f"Hello, {len(sound)} World!" for sound in sounds]
+    assert judge.words([torch.zeros(3)] * 9, "en") == [["hello", "3", "world"]] * 9
+
+
+@pytest.mark.parametrize("name", ["whisper", "nobody:x", ""])
+def test_a_judge_that_nobody_knows_is_one_line(name):
+    with pytest.raises(UserError, match="give own, or one of faster-whisper:NAME"):
+        named_judge(name, {}, torch.device("cpu"))
+
+
+def test_a_judge_that_is_not_there_is_one_line(tmp_path):
+    for name in (f"ctc:{tmp_path}", f"whisper:{tmp_path}"):
+        with pytest.raises(UserError, match="cannot be loaded"):
+            named_judge(name, {"en": language("en")}, torch.device("cpu")).listen([], "en")

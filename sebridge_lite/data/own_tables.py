@@ -241,5 +241,5 @@ def read_table(folder: Path, table: Table, lang: str | None) -> list[Row]:
     read = _beside if table.layout == PLAIN else reader_of(table.path).read
     try:
         return list(read(folder, table.path, lang))
-    except OSError as error:
-        raise UserError(f"{table.path}: cannot read it ({error.strerror or error})") from None
+    except (OSError, EOFError) as error:
+        raise UserError(f"{table.path}: cannot read it ({getattr(error, 'strerror', None) or error})") from None

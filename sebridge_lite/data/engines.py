@@ -15,6 +15,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,7 +25,6 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import AUDIO_ERRORS, RATE, Utterance, load_audio, resample
@@ -78,23 +78,24 @@ def engine_of(spec: str, lang: str) -> Engine:
 def say(engine: Engine, text: str, wav: Path) -> np.ndarray:
     """Samples (N,) int16 at 16 kHz of a text, with little silence at the ends; `wav` is kept for the next time."""
     if not wav.is_file():
-        with paths.replacing(wav) as made:
-            out = made.with_suffix(".wav")
+        wav.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=wav.parent) as folder:  # of its own: another thread may say the same
+            out, done = Path(folder, "said.wav"), None
             command = [word.replace("{text}", text).replace("{out}", str(out)) for word in engine.command]
             try:
                 done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
                 samples, rate = soundfile.read(out, dtype="float32", always_2d=True)
             except subprocess.TimeoutExpired:
                 raise UserError(f"engine {engine.name}: no answer after {TIMEOUT} s to '{text[:60]}'") from None
-            except AUDIO_ERRORS:
-                why = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["without a word why"]
-                raise UserError(f"engine {engine.name}: writes no sound for '{text[:60]}': {why[0][:120]}") from None
-            finally:
-                out.unlink(missing_ok=True)
-            if not len(samples) or not samples.any():
+            except AUDIO_ERRORS as error:
+                why = done.stderr.decode(errors="replace").strip() if done else str(error)
+                last = (why.splitlines() or ["without a word why"])[-1]
+                raise UserError(f"engine {engine.name}: writes no sound for '{text[:60]}': {last[:120]}") from None
+            if not samples.any():
                 raise UserError(f"engine {engine.name}: writes silence for '{text[:60]}'; try it by hand")
             sound = trimmed(to_int16(resample(samples.mean(axis=1), rate)))
-            soundfile.write(made, sound, RATE, "PCM_16", format="WAV")
+            soundfile.write(out, sound, RATE, "PCM_16")
+            out.replace(wav)
     return soundfile.read(wav, dtype="int16")[0]
 
 

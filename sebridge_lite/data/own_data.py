@@ -117,20 +117,24 @@ def check_folder(
     `transcripts` is a table that lies elsewhere; `keep` takes the samples of each good row.
     """
     table = find_table(folder, transcripts)
-    rows = read_table(folder, table, lang)
-    texts = [found.text for _, found in rows if isinstance(found, Utterance)]
-    for _, found in rows:
-        if isinstance(found, Utterance) and found.path.lower().endswith(FOREIGN):
+    rows = read_table(folder, table)
+    utterances = [(number, found) for number, found in rows if isinstance(found, Utterance)]
+    known, first = language(lang, [found.text for _, found in utterances]), {}
+    for number, found in utterances:
+        first.setdefault(found.id, number)
+        if found.path.lower().endswith(FOREIGN):
             converter(folder / found.path)
-    known, first = language(lang, texts), {}
 
     def inspect(row: tuple[int, Utterance | Fault]) -> tuple[Utterance, Sound | None, list[Fault]]:
         """Text and audio are both looked at, so that one run finds both."""
         number, found = row
         if isinstance(found, Fault):
             return found, None, [found]
+        if lang and found.lang not in ("und", lang):
+            name = show(found.lang)
+            return found, None, [Fault(f"language {name}", f"check with --lang {name}, or mend the row")]
         spoken = known if lang else language(found.lang)
-        said = replace(found, text=spoken.normalise(found.text))
+        said = replace(found, text=spoken.normalise(found.text), lang=lang or found.lang)
         faults = [fault] if (fault := _text_fault(said.text, spoken)) else []
         try:
             samples, rate, format = read_audio(folder, said, table.layout == "Kaldi")
@@ -144,15 +148,10 @@ def check_folder(
         except Fault as fault:
             return said, None, [*faults, fault]
 
-    for number, found in rows:
-        if isinstance(found, Utterance):
-            first.setdefault(found.id, number)
     good, raw, sounds, problems = [], [], [], []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # libsndfile decodes outside the interpreter's lock
-        bar = tqdm(
-            zip(rows, pool.map(inspect, rows), strict=True), total=len(rows), desc="checking", unit="row", disable=None
-        )
-        for (number, found), (said, sound, faults) in bar:
+        checked = tqdm(pool.map(inspect, rows), total=len(rows), desc="checking", unit="row", disable=None)
+        for (number, found), (said, sound, faults) in zip(rows, checked, strict=True):
             problems += [Fault(fault.what, fault.how, table.path.name, number) for fault in faults]
             if not faults:
                 good.append(said)

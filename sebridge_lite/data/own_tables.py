@@ -21,7 +21,7 @@ from sebridge_lite.data.manifest import AUDIO, FOREIGN, Utterance, path_fault, r
 COMMON_VOICE = ("validated.tsv", "train.tsv", "dev.tsv", "test.tsv", "other.tsv")
 ENDINGS = ("", *AUDIO, *FOREIGN)
 COLUMNS = {"file": "file file_name", "text": "text transcription sentence transcript", "speaker": "speaker speaker_id"}
-PLAIN = "a text beside each recording"
+PROMPTS = "core-sounds-*.txt*"
 is_file = os.path.isfile  # pathlib raises on a name longer than the file system takes
 BOM = b"\xef\xbb\xbf"
 
@@ -40,10 +40,11 @@ Row = tuple[int, Utterance | Fault]
 
 
 class Table(NamedTuple):
-    """Where the transcripts stand, and in which layout."""
+    """Where the transcripts stand, in which layout, and who reads it."""
 
     path: Path
     layout: str
+    read: Callable[[Path, Path], Iterator[Row]]
 
 
 def sounds_in(folder: Path) -> list[Path]:
@@ -56,40 +57,31 @@ def find_table(folder: Path, transcripts: Path | None = None) -> Table:
     try:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder")
-        there = [folder / name for name in READERS if (folder / name).exists()] + sorted(
-            folder.glob("core-sounds-*.txt*")
-        )
+        there = [folder / name for name in READERS if (folder / name).exists()] + sorted(folder.glob(PROMPTS))
     except (OSError, ValueError) as error:
         raise UserError(f"{show(str(folder))}: cannot look into the folder ({error})") from None
-    if transcripts:
-        there = [transcripts]
     voice = [path for path in there if path.name in COMMON_VOICE]
-    there = [path for path in there if path not in voice[1:]]
+    there = [transcripts] if transcripts else [path for path in there if path not in voice[1:]]
     if not there and any(path.with_suffix(".txt").is_file() for path in sounds_in(folder)):
-        return Table(folder, PLAIN)
+        return Table(folder, "a text beside each recording", _beside)
     if len(there) != 1:
         names = f"{' and '.join(path.name for path in there)}: keep one" if there else "no table of recordings: add one"
         layouts = "metadata.csv (LJSpeech, audiofolder), validated.tsv (Common Voice), manifest.csv (file,text), wav.scp and text"
-        more = "(Kaldi), etc/txt.done.data (festvox), core-sounds-*.txt (Asterisk), or manifest.jsonl"
+        more = f"(Kaldi), etc/txt.done.data (festvox), {PROMPTS} (Asterisk), or manifest.jsonl"
         audio = "" if sounds_in(folder) else "no audio, and "
         raise UserError(f"{folder}: {audio}{names} of {layouts} {more}, or a NAME.txt beside each recording")
-    if not is_file(there[0]):  # a pipe would block
-        raise UserError(f"{there[0]}: is not a file; put the table there")
-    reader = reader_of(there[0])
-    if reader is None:
-        raise UserError(f"{there[0]}: a table is called {', '.join(READERS)}, or core-sounds-*.txt; rename it")
-    return Table(there[0], reader.layout)
-
-
-def reader_of(path: Path) -> "Reader | None":
-    """Who reads a table, by its name and, where two layouts share one, by its first line."""
-    if path.name.startswith("core-sounds-"):
-        return Reader("Asterisk", _asterisk)
-    if path.name == "metadata.csv":
-        with path.open("rb") as handle:
-            if b"file_name" in handle.readline():
-                return Reader("audiofolder", _exports)
-    return READERS.get("etc/txt.done.data" if path.name == "txt.done.data" else path.name)
+    (path,) = there
+    if not is_file(path):  # a pipe would block
+        raise UserError(f"{path}: is not a file; put the table there")
+    if path.match(PROMPTS):
+        return Table(path, "Asterisk", _asterisk)
+    with path.open("rb") as handle:
+        if path.name == "metadata.csv" and b"file_name" in handle.readline():
+            return Table(path, "audiofolder", _exports)
+    for name, (layout, read) in READERS.items():
+        if path.name == Path(name).name:
+            return Table(path, layout, read)
+    raise UserError(f"{path}: a table is called {', '.join(READERS)} or {PROMPTS}; rename it")
 
 
 def _rows(path: Path, separator: str, widths: Sequence[int], how: str) -> Iterator[tuple[int, list[str] | Fault]]:
@@ -106,28 +98,28 @@ def _rows(path: Path, separator: str, widths: Sequence[int], how: str) -> Iterat
                 yield number, cells if len(cells) in widths else Fault(f"{len(cells)} columns", how)
 
 
-def _utterance(name: str, text: str, lang: str | None, who: str, path: str) -> Utterance:
-    return Utterance(name, text, (), lang or "und", who, "recording", "", path, 0.0)
+def _utterance(name: str, text: str, who: str, path: str) -> Utterance:
+    return Utterance(name, text, (), "und", who, "recording", "", path, 0.0)
 
 
 def _stem(name: str) -> str:
     return next((name.removesuffix(ending) for ending in ENDINGS[1:] if name.endswith(ending)), "") or name
 
 
-def _recording(folder: Path, name: str, place: str, text: str, lang: str | None, who: str) -> Utterance:
+def _recording(folder: Path, name: str, place: str, text: str, who: str) -> Utterance:
     """`place`: the sub-folder where `name` may lie, with or without its ending. A missing file is found out later."""
     tries = [where + name + ending for where in (place, "") for ending in ENDINGS]
     path = name if path_fault(name) else next((p for p in tries if is_file(folder / p)), tries[0])
-    return _utterance(_stem(name), text, lang, who, path)
+    return _utterance(_stem(name), text, who, path)
 
 
-def _ljspeech(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+def _ljspeech(folder: Path, path: Path) -> Iterator[Row]:
     for number, row in _rows(path, "|", (2, 3), "write id|text or id|text|normalised text"):
         faulty = isinstance(row, Fault)
-        yield number, row if faulty else _recording(folder, row[0], "wavs/", row[-1] or row[1], lang, "own")
+        yield number, row if faulty else _recording(folder, row[0], "wavs/", row[-1] or row[1], "own")
 
 
-def _common_voice(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+def _common_voice(folder: Path, path: Path) -> Iterator[Row]:
     with path.open("rb") as handle:
         columns = handle.readline().removeprefix(BOM).decode("utf-8", errors="replace").rstrip("\r\n").split("\t")
     if missing := {"client_id", "path", "sentence"} - set(columns):
@@ -137,10 +129,10 @@ def _common_voice(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
     # Quotes are letters here: no sentence holds a tab.
     for number, row in itertools.islice(_rows(path, "\t", [len(columns)], how), 1, None):
         faulty = isinstance(row, Fault)
-        yield number, row if faulty else _recording(folder, row[name], "clips/", row[text], lang, row[who])
+        yield number, row if faulty else _recording(folder, row[name], "clips/", row[text], row[who])
 
 
-def _exports(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+def _exports(folder: Path, path: Path) -> Iterator[Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             rows = csv.DictReader(handle)
@@ -154,20 +146,14 @@ def _exports(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
                     yield rows.line_num, Fault("not as many cells as the first line", "quote cells that hold a comma")
                 else:
                     name = f"{rows.line_num:06d}"
-                    yield rows.line_num, _utterance(name, row[text], lang, row.get(who, ""), row[file])
+                    yield rows.line_num, _utterance(name, row[text], row.get(who, ""), row[file])
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a table in UTF-8 ({error}); save it as CSV, UTF-8") from None
 
 
-def _manifest(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+def _manifest(folder: Path, path: Path) -> Iterator[Row]:
     for number, found in read_rows(path):
-        if isinstance(found, str):
-            yield number, Fault(found, "mend the row or take it out")
-        elif lang not in (None, found.lang):
-            name = show(found.lang)
-            yield number, Fault(f"language {name}", f"check with --lang {name}, or mend the row")
-        else:
-            yield number, found
+        yield number, Fault(found, "mend the row or take it out") if isinstance(found, str) else found
 
 
 def _pairs(path: Path) -> dict[str, str]:
@@ -176,7 +162,7 @@ def _pairs(path: Path) -> dict[str, str]:
     return {name: " ".join(rest) for name, *rest in map(str.split, filter(str.strip, lines))}
 
 
-def _kaldi(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+def _kaldi(folder: Path, path: Path) -> Iterator[Row]:
     places, people = _pairs(path), _pairs(path.with_name("utt2spk"))
     for number, (name, text) in enumerate(_pairs(path.with_name("text")).items(), start=1):
         place = places.get(name, "")
@@ -184,20 +170,20 @@ def _kaldi(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
             what = f"wav.scp has a command for {show(name)}, not a file" if place else f"{show(name)} is not in wav.scp"
             yield number, Fault(what, "write its audio to a file and name that")
         else:
-            yield number, _utterance(name, text, lang, people.get(name, "own"), place)
+            yield number, _utterance(name, text, people.get(name, "own"), place)
 
 
-def _festvox(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+def _festvox(folder: Path, path: Path) -> Iterator[Row]:
     for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         found = re.fullmatch(r'\(\s*(\S+)\s+"(.*)"\s*\)', line.strip())
         if found:
             text = re.sub(r"(?<=\w)\+(?=\w)", "", found[2])  # marks a stress
-            yield number, _recording(folder, found[1], "wav/", text.replace('\\"', '"'), lang, "own")
+            yield number, _recording(folder, found[1], "wav/", text.replace('\\"', '"'), "own")
         elif line.strip():
             yield number, Fault("not a line of festvox", 'write ( name "text" )')
 
 
-def _asterisk(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+def _asterisk(folder: Path, path: Path) -> Iterator[Row]:
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", errors="replace") as handle:
         for number, line in enumerate(handle, start=1):
@@ -206,40 +192,34 @@ def _asterisk(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
             if line.startswith(";") or not line.strip():
                 continue
             if text:
-                yield number, _recording(folder, name.strip(), "", text, lang, "own")
+                yield number, _recording(folder, name.strip(), "", text, "own")
             else:
                 yield number, Fault(f"{show(line.strip())} has no words", "nothing to mend: a beep, a silence")
 
 
-def _beside(folder: Path, path: Path, lang: str | None) -> Iterator[Row]:
+def _beside(folder: Path, path: Path) -> Iterator[Row]:
     for number, sound in enumerate(sounds_in(folder), start=1):
         name, text = sound.relative_to(folder).as_posix(), sound.with_suffix(".txt")
         if text.is_file():
             said = text.read_text(encoding="utf-8-sig", errors="replace")
-            yield number, _utterance(_stem(name), said, lang, "own", name)
+            yield number, _utterance(_stem(name), said, "own", name)
         else:
             yield number, Fault(f"no text beside {show(name)}", f"add {show(text.name)}")
 
 
-class Reader(NamedTuple):
-    layout: str
-    read: Callable[[Path, Path, str | None], Iterator[Row]]
-
-
 READERS = {
-    "metadata.csv": Reader("LJSpeech", _ljspeech),
-    "manifest.csv": Reader("manifest.csv", _exports),
-    "manifest.jsonl": Reader("manifest.jsonl", _manifest),
-    "wav.scp": Reader("Kaldi", _kaldi),
-    "etc/txt.done.data": Reader("festvox", _festvox),
-    **dict.fromkeys(COMMON_VOICE, Reader("Common Voice", _common_voice)),
+    "metadata.csv": ("LJSpeech", _ljspeech),
+    "manifest.csv": ("manifest.csv", _exports),
+    "manifest.jsonl": ("manifest.jsonl", _manifest),
+    "wav.scp": ("Kaldi", _kaldi),
+    "etc/txt.done.data": ("festvox", _festvox),
+    **dict.fromkeys(COMMON_VOICE, ("Common Voice", _common_voice)),
 }
 
 
-def read_table(folder: Path, table: Table, lang: str | None) -> list[Row]:
+def read_table(folder: Path, table: Table) -> list[Row]:
     """Each row by its number, as an utterance or with what is wrong with it."""
-    read = _beside if table.layout == PLAIN else reader_of(table.path).read
     try:
-        return list(read(folder, table.path, lang))
+        return list(table.read(folder, table.path))
     except (OSError, EOFError) as error:
         raise UserError(f"{table.path}: cannot read it ({getattr(error, 'strerror', None) or error})") from None

@@ -35,7 +35,7 @@ ALLOWED = {  # how many lines may name what is the studio's alone; only ever few
     "measure/effects.py": 1,
     "experiments/notebook.py": 1,
     "experiments/parts.py": 3,
-    "extras/detector.py": 1,
+    "extras/marking.py": 1,
     "report/report.py": 1,
 }
 
@@ -88,7 +88,7 @@ def test_a_policy_learns_to_read_and_is_scored_in_seconds_hz_and_words(stack, sp
     assert summary["sim"] == pytest.approx(1, abs=1e-3)  # in the voice that was asked for
     assert summary["length_ratio"] == pytest.approx(1, abs=0.2)
     assert scores.table["seconds"].to_numpy() == pytest.approx(scores.table["tokens"].to_numpy() / stack.rate)
-    assert np.isnan(summary["tone_error"])  # nobody knows tones of this language
+    assert "tone_error" not in summary  # nobody knows tones of this language
 
 
 def test_recordings_and_their_tokens_decoded_again_are_heard_without_an_error(stack, spoken):

@@ -88,9 +88,11 @@ def errors(references: References, rows: Sequence[int], heard: Sequence[list[str
     syllables = [references.syllables[row] for row in rows]
     words = word_errors(said, heard)
     characters = character_errors(*(["".join(words) for words in side] for side in (said, heard)))
-    tones = tone_errors(syllables, [references.language.syllables(words) for words in heard])
-    names = ("words_wrong", "words", "characters_wrong", "characters", "tones_wrong", "tones")
-    return dict(zip(names, (*words, *characters, *tones), strict=True))
+    counts = dict(zip(("words_wrong", "words", "characters_wrong", "characters"), (*words, *characters), strict=True))
+    if any(syllables):  # else the language has no tones that anybody knows
+        tones = tone_errors(syllables, [references.language.syllables(words) for words in heard])
+        counts |= dict(zip(("tones_wrong", "tones"), tones, strict=True))
+    return counts
 
 
 def score(

@@ -103,7 +103,7 @@ def format_card(card: dict) -> str:
         "rows": f"{card['rows']}, of which {card['bad_rows']} bad",
         "utterances": f"{card['utterances']}, {card['hours']:.3f} hours",
         "speakers": card["speakers"],
-        "sampling rates": _counts(card["rates"], " Hz"),
+        "sampling rates": _counts(card["rates"], " Hz") + f"; all become {FULL_RATE} Hz" * (len(card["rates"]) > 1),
         "formats": _counts(card["formats"])
         + (f"; {card['stereo']} of several channels, mixed down" * bool(card["stereo"])),
         "length": f"{short} to {long}",
@@ -112,7 +112,9 @@ def format_card(card: dict) -> str:
         "silence": f"{card['silence']:.1%} of the time",
     }
     for what, (count, pairs) in card["changes"].items():
-        said = [show(text) if raw.lower() == text.lower() else f"{show(raw)} -> {show(text)}" for raw, text in pairs]
+        said = [
+            show(text[:40]) if raw.lower() == text else f"{show(raw[:40])} -> {show(text[:40])}" for raw, text in pairs
+        ]
         lines[what] = f"{count}, such as {', '.join(said)}"
     clipped, letters, twice = card["clipped_utterances"], sum(card["foreign"].values()), card["duplicate_audio"]
     narrow = card["narrow"]

@@ -35,6 +35,7 @@ SAMPLED = 20  # texts that an engine says, to see that it does and how long it t
 STEP_SECONDS = 0.3  # of SFT, as lite takes them on two cores
 PARTS_MINUTES = 40.0  # of training a stack of your own, roughly
 BYTES = 32_000  # a second of speech, in each of data/, DVC's cache, artifacts/ and DVC's cache of it
+SIDES = {"real": "train"}  # what the sets are called here, where not as in the corpus
 MODELS = 1.5e9  # bytes of parts, policies and scores
 
 
@@ -68,6 +69,38 @@ def warnings(sets: dict[str, list[Utterance]], params: Params) -> Iterator[str]:
         yield f"warning: {who} in train and in test: results hold for these voices, not for others"
 
 
+def engines_of(asked: Sequence[str], lang: str) -> tuple[list[str], dict[str, Path]]:
+    """The specs of the engines, as params.yaml has them, and the folders of those that have spoken already."""
+    if not asked:
+        here = [name for name in ("flite", "espeak-ng") if shutil.which(name)]
+        raise UserError(f"no engine: name one or more with --engine; installed here: {', '.join(here) or 'none'}")
+    pairs = [spec.partition("=")[::2] for spec in asked]
+    folders = {name: Path(given) for name, given in pairs if given and "{" not in given}
+    if bad := [folder for folder in folders.values() if not folder.is_dir()]:
+        raise UserError(f"--engine {bad[0]}: no such folder, and no command with {{text}} and {{out}}")
+    specs = [FOLDER + name if name in folders else spec for spec, (name, _) in zip(asked, pairs, strict=True)]
+    for spec in specs:
+        if not spec.startswith((FOLDER, "mms")):
+            engine_of(spec, lang)
+    return specs, folders
+
+
+def plan(own: Params, sets: dict[str, list[Utterance]], sources: Sequence[Source], said: str, disk: str) -> str:
+    """What will be trained on what, and roughly how long that takes."""
+    cells, policies = own.cells, len(own.cells.arms) + len(own.cells.align) + len(own.cells.critique)
+    training = 2 * policies * len(cells.seeds) * own.sft.steps * STEP_SECONDS / 60
+    hours = (PARTS_MINUTES + training + sum(source.work for source in sources)) / 60
+    minutes = [f"{SIDES.get(name, name)} {seconds_of(some) / 60:.1f} min ({len(some)})" for name, some in sets.items()]
+    speech = [f"{source.spec.partition('=')[0]} about {source.minutes:.1f} min" for source in sources]
+    return f"""plan
+  recordings    {", ".join(minutes)}
+  engines       {", ".join(speech)}; they say {said}
+  text          as {own.text.units}
+  policies      {policies}: mixes {" ".join(cells.arms)}, aligned {len(cells.align)}, criticised {len(cells.critique)}
+  time          roughly {hours:.1f} h on {os.cpu_count()} cores; a tenth on a GPU, which nobody has measured
+  disk          {disk}"""
+
+
 def new(
     real: Path,
     lang: str,
@@ -82,23 +115,10 @@ def new(
     lite, home, usual = root / "params" / "lite.yaml", paths.data(), root / "params" / f"{OWN}.yaml"
     params, out, tongue = load_params(lite), out or usual, language(lang)
     if not (home / "text").is_dir():
-        raise UserError(
-            f"{home / 'text'}: not there; fetch the embedded data first: `dvc pull data.dvc parts codebook`"
-        )
+        raise UserError(f"{home / 'text'}: not there; `dvc pull data.dvc parts codebook` fetches the embedded data")
     if not re.fullmatch("[a-z]{2,3}(-[A-Za-z]+)?", lang):
         raise UserError(f"--lang {lang}: a code such as ru, el or en, please")
-    if not engines:
-        here = [name for name in ("flite", "espeak-ng") if shutil.which(name)]
-        raise UserError(f"no engine: name one or more with --engine; installed here: {', '.join(here) or 'none'}")
-    given = {
-        name: Path(place) for name, _, place in (spec.partition("=") for spec in engines) if place and "{" not in place
-    }
-    specs = [FOLDER + name if (name := spec.partition("=")[0]) in given else spec for spec in engines]
-    for spec in specs:
-        if not spec.startswith((FOLDER, "mms")):
-            engine_of(spec, lang)
-    if bad := [folder for folder in given.values() if not folder.is_dir()]:
-        raise UserError(f"--engine {bad[0]}: no such folder, and no command with {{text}} and {{out}}")
+    specs, given = engines_of(engines, lang)
     there = [home / "real", *(home / "synthetic" / name for name in given)]
     full = [path for path in there if path.is_dir() and any(file.name != "README.txt" for file in path.iterdir())]
     if (full := [*full, *[out] * out.is_file()]) and not force:
@@ -116,13 +136,13 @@ def new(
             yield f"left out: {count}, such as {next(problem for problem in problems if problem.how == how)}"
         sets, sources = by_set(good, tongue, params.corpus.dev_texts, params.corpus.test_texts), []
         yield from warnings(sets, params)
-        kept, what = (
-            list(dict.fromkeys(said.text for said in sets["real"])),
-            "the transcripts of the training recordings",
-        )
+        kept = list(dict.fromkeys(said.text for said in sets["real"]))
+        what = "the transcripts of the training recordings"
         if extra:
             is_apart = apart_from(said.words for name in SHARES for said in sets[name])
             kept = [text for text in extra if is_apart(tongue.segment(text))]
+            if not kept:
+                raise UserError(f"{texts}: every sentence is alike a text of dev or test; write others")
             what = f"{len(kept)} sentences of {texts}; {len(extra) - len(kept)} others are alike a text of dev or test"
         units = "characters"
         if lang not in LANGUAGES:  # espeak-ng's Thai and Lao are stubs
@@ -146,29 +166,12 @@ def new(
         if free < need:
             raise UserError(f"{home}: {need / 2**30:.1f} GiB are needed, {free / 2**30:.1f} are free; make room first")
         if extra:
-            stack.enter_context(paths.replacing(home / "texts.txt")).write_text(
-                "\n".join(kept) + "\n", encoding="utf-8"
-            )
+            listed = stack.enter_context(paths.replacing(home / "texts.txt"))
+            listed.write_text("\n".join(kept) + "\n", encoding="utf-8")
         else:
             (home / "texts.txt").unlink(missing_ok=True)
 
-    cells, policies = own.cells, len(own.cells.arms) + len(own.cells.align) + len(own.cells.critique)
-    training = 2 * policies * len(cells.seeds) * own.sft.steps * STEP_SECONDS / 60
-    hours = (PARTS_MINUTES + training + sum(source.work for source in sources)) / 60
-    of_sets = [
-        f"{'train' if name == 'real' else name} {seconds_of(some) / 60:.1f} min ({len(some)})"
-        for name, some in sets.items()
-    ]
-    of_engines = [f"{source.spec.partition('=')[0]} about {source.minutes:.1f} min" for source in sources]
+    yield plan(own, sets, sources, what, f"{need / 2**30:.1f} GiB of {free / 2**30:.0f} free")
+    yield f"{out} says line by line what was chosen and why; took {time.perf_counter() - start:.0f} s; next:"
     activate = f"sebridge profile {OWN}" if out == usual else f"cp {out} {root / 'params.yaml'}"
-    yield f"""plan, of which {out} says line by line what was chosen and why
-  recordings    {", ".join(of_sets)}
-  engines       {", ".join(of_engines)}; they say {what}
-  text          as {units}
-  policies      {policies}: mixes {" ".join(cells.arms)}, aligned {len(cells.align)}, criticised {len(cells.critique)}
-  time          roughly {hours:.1f} h on {os.cpu_count()} cores; a tenth on a GPU, which nobody has measured
-  disk          {need / 2**30:.1f} GiB of {free / 2**30:.0f} free
-took {time.perf_counter() - start:.0f} s; next:
-  dvc add data
-  {activate}
-  dvc repro"""
+    yield f"  dvc add data\n  {activate}\n  dvc repro"

@@ -86,8 +86,8 @@ def chosen(
 profile: own # ours: written by `sebridge new`; `sebridge profile own` makes it the active one
 stack: own # ours: parts trained on your speech; the embedded ones know the studio's alone
 text.units: {units} # ours: phones where espeak-ng knows the language
-roles.dgsa: {lang} # ours: there is real speech to align with
-roles.tdsc: {lang} # ours: the same language, from its engines' speech alone; none leaves the study out
+roles.dgsa: "{lang}" # ours: there is real speech to align with
+roles.tdsc: "{lang}" # ours: the same language, from its engines' speech alone; none leaves the study out
 cells.arms: [{", ".join(arms)}, additive-1.00] # ours: {real:.1f} min real, about {engine:.1f} of engines{further}
 corpus.real_source: folder # ours: your recordings, in data/real
 corpus.synthetic_source: engines # ours: those of the next line

@@ -68,8 +68,10 @@ def find_table(folder: Path, transcripts: Path | None = None) -> Table:
         names = f"{' and '.join(path.name for path in there)}: keep one" if there else "no table of recordings: add one"
         layouts = "metadata.csv (LJSpeech, audiofolder), validated.tsv (Common Voice), manifest.csv (file,text), wav.scp and text"
         more = f"(Kaldi), etc/txt.done.data (festvox), {PROMPTS} (Asterisk), or manifest.jsonl"
-        audio = "" if sounds_in(folder) else "no audio, and "
-        raise UserError(f"{folder}: {audio}{names} of {layouts} {more}, or a NAME.txt beside each recording")
+        audio, elsewhere = ("", "; `sebridge new --transcripts FILE` reads one that lies elsewhere")
+        if not sounds_in(folder):
+            audio, elsewhere = "no audio, and ", ""
+        raise UserError(f"{folder}: {audio}{names} of {layouts} {more}, or a NAME.txt beside each recording{elsewhere}")
     (path,) = there
     if not is_file(path):  # a pipe would block
         raise UserError(f"{path}: is not a file; put the table there")

@@ -136,6 +136,11 @@ def test_no_stage_writes_under_data_or_depends_on_a_notebook_itself():
         assert name == "code" or not [dep for dep in stage["deps"] if dep.startswith("notebooks")]
 
 
+def test_the_code_that_a_stage_lists_is_there():
+    code = {dep for stage in STAGES.values() for dep in stage["deps"] if dep.startswith("sebridge_lite")}
+    assert not [dep for dep in code if not (ROOT / dep).exists()]
+
+
 def imports_of(path: Path, whole: bool = False) -> set[Path]:
     """Modules of the library that a file imports when it is loaded; `whole`: inside functions, too."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

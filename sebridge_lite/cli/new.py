@@ -23,7 +23,7 @@ from sebridge_lite.core.params import OWN, Params, load_params
 from sebridge_lite.data.adopt import adopt, read_texts
 from sebridge_lite.data.data_card import format_card
 from sebridge_lite.data.engines import FOLDER, engine_of, spoken
-from sebridge_lite.data.filters import Filter, letter_seconds
+from sebridge_lite.data.filters import Filter, fitted
 from sebridge_lite.data.languages import LANGUAGES, language
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import seconds_of
@@ -31,7 +31,7 @@ from sebridge_lite.data.recordings import Recording
 from sebridge_lite.data.splits import SHARES, apart_from, by_set
 from sebridge_lite.experiments.own_corpus import as_units
 
-SAMPLED = 20  # texts that an engine says, to see that it does and how long it takes
+SAMPLED = 40  # texts that an engine says, to see that it does and how long it takes
 STEP_SECONDS = 0.3  # of SFT, as lite takes them on two cores
 PARTS_MINUTES = 40.0  # of training a stack of your own, roughly
 BYTES = 32_000  # a second of speech, in each of data/, DVC's cache, artifacts/ and DVC's cache of it
@@ -40,21 +40,19 @@ MODELS = 1.5e9  # bytes of parts, policies and scores
 
 
 def sampled(spec: str, texts: Sequence[str], lang: str, units: str, rule: Filter, work: Path) -> Source:
-    """What an engine will give of all texts, from some of them, short to long: a line through letters and seconds."""
+    """What an engine will give of all texts, from some of them, short to long."""
     tongue, start = language(lang), time.perf_counter()
     some = sorted(texts, key=len)[:: max(1, len(texts) // SAMPLED)]
     made = list(spoken(spec, [(text, tongue.segment(text)) for text in some], lang, work))
     took = time.perf_counter() - start
     passed = {one.utterance.id for one in as_units(made, lang, units) if not rule.fault(one)}
-    kept = [one.utterance for one in made if one.utterance.id in passed]
-    if not kept:
+    if not passed:
         raise UserError(
             f"engine {spec}: all {len(made)} samples fail the filter: too long, too short or stuck; listen to it"
         )
-    letters, share = [len(one.text) for one in kept], len(kept) / len(made)
-    line = np.polyfit(letters, [one.seconds for one in kept], 1 if len(set(letters)) > 1 else 0)
-    seconds = share * float(np.polyval(line, [len(text) for text in texts]).sum())
-    return Source(spec, seconds / 60, took * len(texts) / len(some) / 60)
+    seconds = sum(one.utterance.seconds for one in made if one.utterance.id in passed)
+    scale = len(texts) / len(some) / 60
+    return Source(spec, seconds * scale, took * scale)
 
 
 def warnings(sets: dict[str, list[Utterance]], params: Params) -> Iterator[str]:
@@ -149,8 +147,8 @@ def new(
             with suppress(UserError):
                 units = "phones" if tongue.phones([good[0].text])[0] else units
         silent = (Recording(said, np.zeros(0, np.int16), None) for said in sets["real"])
-        pace = letter_seconds([one.utterance for one in as_units(silent, lang, units)])
-        rule = Filter(pace, params.corpus.duration_ratio, params.corpus.max_stuck)
+        read = [one.utterance for one in as_units(silent, lang, units)]
+        rule = fitted(read, params.corpus.duration_ratio, params.corpus.max_stuck)
         for spec in specs:
             if spec.startswith(FOLDER):
                 name = spec.removeprefix(FOLDER)

@@ -34,9 +34,10 @@ class Filter:
     seconds_per_letter: float
     duration_ratio: tuple[float, float]
     max_stuck: float
+    pause: float = 0.0  # seconds that every utterance takes beside its letters
 
     def fault(self, recording: Recording) -> str:
-        expected = self.seconds_per_letter * len(recording.utterance.text)
+        expected = self.pause + self.seconds_per_letter * len(recording.utterance.text)
         low, high = self.duration_ratio
         if not low <= recording.utterance.seconds / expected <= high:
             return "duration"
@@ -46,6 +47,15 @@ class Filter:
 def letter_seconds(utterances: list[Utterance]) -> float:
     """The median seconds a letter."""
     return float(np.median([utterance.seconds / len(utterance.text) for utterance in utterances]))
+
+
+def fitted(utterances: list[Utterance], duration_ratio: tuple[float, float], max_stuck: float) -> Filter:
+    """The filter by a line through letters and seconds: recordings of your own may be single words and long sentences."""
+    letters, seconds = [len(said.text) for said in utterances], [said.seconds for said in utterances]
+    slope, pause = np.polyfit(letters, seconds, 1) if len(set(letters)) > 1 else (0.0, 0.0)
+    if slope <= 0 or pause < 0:
+        slope, pause = letter_seconds(utterances), 0.0
+    return Filter(float(slope), duration_ratio, max_stuck, float(pause))
 
 
 def filtered(recordings: Iterable[Recording], rule: Filter, dropped: dict[str, int]) -> Iterator[Recording]:

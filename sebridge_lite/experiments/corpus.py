@@ -20,7 +20,7 @@ from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import rng_of
 from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.data.engines import loaded
-from sebridge_lite.data.filters import Filter, filtered, letter_seconds
+from sebridge_lite.data.filters import Filter, filtered, fitted, letter_seconds
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import Recording, take_seconds, write_set
 from sebridge_lite.data.sets import PLACES
@@ -94,7 +94,10 @@ def build_language(
         recordings = studio_real(lang, p, seed, pool)
     trained = write("real", take_seconds(recordings, real * 60, f"{lang} real")) if real else []
     dropped: dict[str, int] = {}
-    rule = Filter(letter_seconds(trained or dev), p.duration_ratio, p.max_stuck)
+    if sets:
+        rule = fitted(trained or dev, p.duration_ratio, p.max_stuck)
+    else:
+        rule = Filter(letter_seconds(trained or dev), p.duration_ratio, p.max_stuck)
     if p.synthetic_source == "studio":
         made = studio_engines(lang, p, seed, pool)
     else:

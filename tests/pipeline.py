@@ -5,6 +5,7 @@ that it reads and does not declare is not there, and one that it writes and does
 library that it has loaded are compared with the code that it declares. Stages run side by side, on the cores there are.
 """
 
+import importlib
 import multiprocessing
 import os
 import shlex
@@ -17,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PROFILE = "smoke"
-PULLED = ("artifacts/parts", "artifacts/judges", "results/parts", "results/codebook", "data")
+PULLED = ("artifacts/parts", "artifacts/judges", "results/parts", "results/codebook")
 # Notebooks whose results other stages read; nbval executes all of them.
 NOTEBOOKS = ("corpus", "scaling", "erosion", "dgsa", "tdsc", "systems")
 # The command itself, and what it writes down of the run, decide nothing.
@@ -105,13 +106,13 @@ def run_stage(name: str, stage: dict, outputs: Path) -> tuple[float, str]:
 
 def _preload() -> None:
     """What every stage imports of others, once before the processes part; nothing of ours, so that its imports show."""
-    import numpy  # noqa: F401
-    import pandas  # noqa: F401
-    import scipy.stats  # noqa: F401
     import torch
-    import transformers  # noqa: F401
 
+    # The library's own guard comes first: it lets transformers import beside a broken torchaudio.
+    for name in ("sebridge_lite", "numpy", "pandas", "scipy.stats", "transformers.models.qwen2.modeling_qwen2"):
+        importlib.import_module(name)
     torch.set_num_threads(1)
+    os.environ["SEBRIDGE_WORKERS"] = "1"  # stages run side by side
 
 
 def run_pipeline(outputs: Path) -> dict[str, str]:
@@ -125,8 +126,7 @@ def run_pipeline(outputs: Path) -> dict[str, str]:
     for file in ("dvc.yaml", "dvc.lock", "data.dvc"):
         shutil.copy(ROOT / file, project / file)
     shutil.copy(ROOT / "params" / f"{PROFILE}.yaml", project / "params.yaml")
-    shutil.copy(project / "params.yaml", outputs / "params.yaml")
-    for place in PULLED[:-1]:
+    for place in PULLED:
         link(ROOT / place, outputs / place)
     os.environ["PIPELINE_PROJECT"] = str(project)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:

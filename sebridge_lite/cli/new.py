@@ -157,7 +157,7 @@ def new(
             else:
                 sources.append(sampled(spec, kept, lang, units, rule, work))
         text, profile = lite.read_text(encoding="utf-8"), stack.enter_context(paths.replacing(out))
-        profile.write_text(edited(text, chosen(text, params, lang, sets, sources, what, units)), encoding="utf-8")
+        profile.write_text(edited(text, chosen(text, params, lang, sets, sources, what, units, read)), encoding="utf-8")
         own = load_params(profile)
         minutes = seconds_of(good) / 60 + own.corpus.synthetic_minutes + own.corpus.backbone_minutes
         need, free = 4 * BYTES * 60 * minutes + MODELS, shutil.disk_usage(home).free

@@ -25,6 +25,7 @@ ALL_OF = (
 MARGIN = 0.85  # of an engine's estimated speech: the filter drops some, and estimates err
 SLACK = 1.05  # of what a mix needs: utterances have no round lengths
 FEWEST_STEPS = 100  # of SFT
+TOKENS = 25  # of speech, a second
 LITE = 180.0  # minutes of lite's largest mix, for which its 250 steps were chosen
 BACKBONE_MINUTES = 180.0  # of engine speech from which the LM learns to read
 DECODER_MINUTES = 20.0  # of it that teach tokenizer and decoder, too
@@ -52,7 +53,10 @@ def own_parts(lite: str) -> str:
     for line in lite.partition("\npretrain:")[2].partition("\n\n")[0].splitlines()[1:]:
         taken = line.split(":")[0].strip() in known if line[:4] != "    " else taken
         lines += [line] * taken
-    return "\n".join(lines)
+    text = "\n".join(lines)
+    for part, why in (("speaker", "few voices cannot teach it"), ("vocoder", "it carries real speech as it is")):
+        text = re.sub(rf"(  {part}:.*(?:\n    .*)*?\n    steps:).*", rf"\1 0 # ours: the embedded one; {why}", text)
+    return text
 
 
 def chosen(
@@ -63,8 +67,10 @@ def chosen(
     sources: Sequence[Source],
     texts: str,
     units: str,
+    read: list[Utterance],
 ) -> str:
-    """The lines of lite's profile that change, by section and key."""
+    """The lines of lite's profile that change, by section and key; `read` are the training recordings as the LM reads them."""
+    pace = TOKENS * seconds_of(read) / sum(len(said.text) for said in read)
     whole, engine = seconds_of(sets["real"]) / 60, sum(source.minutes for source in sources) * MARGIN
     real = min(whole, engine / SLACK)
     known = [float(arm.rpartition("-")[2]) for arm in params.cells.arms]
@@ -99,6 +105,8 @@ corpus.synthetic_minutes: {wanted:.1f} # ours: what {most:.0%} needs beside the 
 corpus.second_synthetic_minutes: 0.0 # ours: there is no second language
 corpus.alphas: {[*alphas, 1.0]} # ours: the mixes of cells.arms
 sft.steps: {steps:.0f} # ours: as lite's {params.sft.steps} for its {LITE:.0f} min, and {FEWEST_STEPS} at least
+sampling.min_ratio: {0.4 * pace:.2f} # ours: 0.4 of the {pace:.2f} speech tokens a letter of your recordings
+sampling.max_ratio: {2 * pace:.2f} # ours: twice these
 align.arm: {arms[-1]} # ours: the largest mix; the paper has 80 %
 listening.systems: [{", ".join(heard)}] # ours: mixes that are here; neighbours meet in A/B
 own: # ours: how the parts of your own speech are trained; sizes and rates are those of the embedded parts

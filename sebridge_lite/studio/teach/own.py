@@ -39,7 +39,9 @@ def material(
         for first in range(0, len(utterances), CHUNK):
             chunk = utterances[first : first + CHUNK]
             sounds = [torch.from_numpy(load_audio(utterance, folder)) for utterance in chunk]
-            sounds = [sound[: len(sound) // (2 * HOP) * 2 * HOP] for sound in sounds]  # whole tokens, as the decoder wants
+            sounds = [
+                sound[: len(sound) // (2 * HOP) * 2 * HOP] for sound in sounds
+            ]  # whole tokens, as the decoder wants
             found = found + features(chunk, sounds, units, pitch)
             bar.update(len(chunk))
     return found

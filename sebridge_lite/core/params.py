@@ -48,45 +48,37 @@ class PartParams(Section):
     budget: int = within(1, 1_000_000)
 
 
-class PretrainParams(Section):
+class PartsParams(Section):
+    """How the parts of a stack are trained."""
+
     seed: int = within(0, 2**31)
+    levels: tuple[int, ...] = within(2, 64, repeats=True)
+    token_noise: float = within(0, 1)
+    prosody: float = within(0, 100)
+    style_share: float = within(0, 1)
+    style_tokens: int = within(1, 1_000)
+    speaker: PartParams = field()
+    tokenizer: PartParams = field()
+    vocoder: PartParams = field()
+    flow: PartParams = field()
+    score_judge: PartParams = field()
+    select_judge: PartParams = field()
+    lm: PartParams = field()
+
+
+class PretrainParams(PartsParams):
     people: int = within(2, 10_000)
     engines: int = within(1, 1_000)
     utterances: int = within(8, 1_000_000)
     backbone_utterances: int = within(8, 10_000_000)
     backbone_words: int = within(3, 9)
-    levels: tuple[int, ...] = within(2, 64, repeats=True)
     compare_levels: tuple[int, ...] = within(2, 64, repeats=True)
     pace: float = within(0, 100)
-    token_noise: float = within(0, 1)
-    prosody: float = within(0, 100)
-    style_share: float = within(0, 1)
-    style_tokens: int = within(1, 1_000)
-    speaker: PartParams = field()
-    tokenizer: PartParams = field()
-    vocoder: PartParams = field()
-    flow: PartParams = field()
-    score_judge: PartParams = field()
-    select_judge: PartParams = field()
-    lm: PartParams = field()
 
 
-class OwnParams(Section):
-    seed: int = within(0, 2**31)
+class OwnParams(PartsParams):
     begun: bool = field()  # from the embedded weights, wherever shapes agree
     decoder_minutes: float = within(0, 60_000)
-    levels: tuple[int, ...] = within(2, 64, repeats=True)
-    token_noise: float = within(0, 1)
-    prosody: float = within(0, 100)
-    style_share: float = within(0, 1)
-    style_tokens: int = within(1, 1_000)
-    speaker: PartParams = field()
-    tokenizer: PartParams = field()
-    vocoder: PartParams = field()
-    flow: PartParams = field()
-    score_judge: PartParams = field()
-    select_judge: PartParams = field()
-    lm: PartParams = field()
 
 
 class JudgeParams(Section):

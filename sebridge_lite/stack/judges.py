@@ -63,9 +63,12 @@ def faster_whisper(folder: str, device: torch.device) -> Listen:
     return listen
 
 
-def _from_hub(what: str, name: str, load: Callable):
+def _pretrained(what: str, name: str, model: type, device: torch.device) -> tuple:
+    """A processor and its model."""
+    from transformers import AutoProcessor
+
     try:
-        return load()
+        return AutoProcessor.from_pretrained(name), model.from_pretrained(name).to(device).eval()
     except (OSError, ValueError) as error:
         why = str(error).splitlines()[0][:120]
         raise UserError(
@@ -74,32 +77,29 @@ def _from_hub(what: str, name: str, load: Callable):
 
 
 def whisper(name: str, device: torch.device) -> Listen:
-    from transformers import AutoProcessor, WhisperForConditionalGeneration
+    from transformers import WhisperForConditionalGeneration
 
-    processor = _from_hub("whisper", name, lambda: AutoProcessor.from_pretrained(name))
-    model = _from_hub("whisper", name, lambda: WhisperForConditionalGeneration.from_pretrained(name)).to(device).eval()
+    processor, model = _pretrained("whisper", name, WhisperForConditionalGeneration, device)
 
-    @torch.no_grad()
-    def listen(sounds: Sequence[torch.Tensor], lang: str) -> list[str]:
-        rows = [sound.numpy() for sound in sounds]
-        inputs = processor(rows, sampling_rate=RATE, return_tensors="pt", return_attention_mask=True).to(device)
-        ids = model.generate(**inputs, language=lang, task="transcribe", do_sample=False, num_beams=1)
-        return processor.batch_decode(ids, skip_special_tokens=True)
+    def read(inputs, lang: str) -> torch.Tensor:
+        return model.generate(**inputs, language=lang, task="transcribe", do_sample=False, num_beams=1)
 
-    return listen
+    return _listener(processor, read, {"return_attention_mask": True}, device)
 
 
 def ctc(name: str, device: torch.device) -> Listen:
-    from transformers import AutoModelForCTC, AutoProcessor
+    from transformers import AutoModelForCTC
 
-    processor = _from_hub("ctc", name, lambda: AutoProcessor.from_pretrained(name))
-    model = _from_hub("ctc", name, lambda: AutoModelForCTC.from_pretrained(name)).to(device).eval()
+    processor, model = _pretrained("ctc", name, AutoModelForCTC, device)
+    return _listener(processor, lambda inputs, lang: model(**inputs).logits.argmax(-1), {"padding": True}, device)
 
+
+def _listener(processor, read: Callable, how: dict, device: torch.device) -> Listen:
     @torch.no_grad()
     def listen(sounds: Sequence[torch.Tensor], lang: str) -> list[str]:
         rows = [sound.numpy() for sound in sounds]
-        inputs = processor(rows, sampling_rate=RATE, return_tensors="pt", padding=True).to(device)
-        return processor.batch_decode(model(**inputs).logits.argmax(-1))
+        inputs = processor(rows, sampling_rate=RATE, return_tensors="pt", **how).to(device)
+        return processor.batch_decode(read(inputs, lang), skip_special_tokens=True)
 
     return listen
 

@@ -15,15 +15,15 @@ from torch import Tensor
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.languages import Language, language
+from sebridge_lite.stack.characters import sized
 from sebridge_lite.stack.parts import OWN, Parts
 from sebridge_lite.stack.stack import Stack, Syllable
-from sebridge_lite.stack.trained import DECODING, TrainedDecoder, TrainedJudge, TrainedSpeaker, TrainedTokenizer
+from sebridge_lite.stack.trained import trained_stack
 from sebridge_lite.stack.wordgraph import WordGraph
 
 ABOUT = "stack.json"
 PRIOR = 0.25  # as the studio's
 SILENT = " ˈˌ"  # what no sound stands for: spaces, and the marks of stress
-MAX_TEXT = 1_000
 
 
 class Letters:
@@ -35,13 +35,7 @@ class Letters:
 
     def encode(self, text: str) -> Tensor:
         """(X,) long."""
-        if not text.strip():
-            raise UserError("text: empty; give at least one word")
-        if len(text) > MAX_TEXT:
-            raise UserError(
-                f"text '{text[:20]}…': {len(text):,} letters, at most {MAX_TEXT:,}; split it into sentences"
-            )
-        return torch.tensor([self.ids.get(letter, 0) for letter in text])
+        return torch.tensor([self.ids.get(letter, 0) for letter in sized(text)])
 
 
 def units_of(alphabet: str) -> dict[str, int]:
@@ -87,13 +81,4 @@ def own_about() -> dict | None:
 def own_stack(parts: Parts, languages: Sequence[str], alphabet: str) -> Stack:
     """The stack of parts that were trained on your own speech."""
     known = {lang: OwnLanguage(**vars(language(lang)), alphabet=alphabet) for lang in languages}
-    return Stack(
-        text=Letters(alphabet),
-        tokenizer=TrainedTokenizer(parts, "tokenizer"),
-        decoder=TrainedDecoder(parts, "flow", DECODING),
-        speaker=TrainedSpeaker(parts, "speaker"),
-        select_judge=TrainedJudge(parts, "select_judge", "tokens", known),
-        score_judge=TrainedJudge(parts, "score_judge", "sound", known),
-        languages=known,
-        device=parts.device,
-    )
+    return trained_stack(parts, Letters(alphabet), known)

@@ -9,7 +9,7 @@ from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.flow import DecodeConfig
 from sebridge_lite.stack.parts import Parts
 from sebridge_lite.stack.stack import Stack, Syllable
-from sebridge_lite.stack.trained import DECODING, TrainedDecoder, TrainedJudge, TrainedSpeaker, TrainedTokenizer
+from sebridge_lite.stack.trained import DECODING, trained_stack
 from sebridge_lite.stack.wordgraph import WordGraph
 from sebridge_lite.studio.lexicon import Word, tone_language, word_units
 from sebridge_lite.studio.texts import load_language
@@ -41,13 +41,4 @@ class StudioLanguage(Language):
 def studio_stack(parts: Parts, languages: Sequence[str], decoding: DecodeConfig = DECODING) -> Stack:
     """The studio's stack of these networks."""
     known = {lang: StudioLanguage(**vars(language(lang))) for lang in languages}
-    return Stack(
-        text=CharVocab(),
-        tokenizer=TrainedTokenizer(parts, "tokenizer"),
-        decoder=TrainedDecoder(parts, "flow", decoding),
-        speaker=TrainedSpeaker(parts, "speaker"),
-        select_judge=TrainedJudge(parts, "select_judge", "tokens", known),
-        score_judge=TrainedJudge(parts, "score_judge", "sound", known),
-        languages=known,
-        device=parts.device,
-    )
+    return trained_stack(parts, CharVocab(), known, decoding)

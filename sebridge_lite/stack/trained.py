@@ -11,6 +11,7 @@ from sebridge_lite.stack.batches import at_once, cut, in_batches
 from sebridge_lite.stack.features import FRAME_RATE, HOP, SAMPLE_RATE, log_mel
 from sebridge_lite.stack.flow import DecodeConfig
 from sebridge_lite.stack.parts import Parts
+from sebridge_lite.stack.stack import Language, Stack, TextTokenizer
 from sebridge_lite.stack.vocoder import Vocoder
 from sebridge_lite.stack.wordgraph import WordGraph
 
@@ -105,3 +106,19 @@ class TrainedJudge(Part):
             return self.languages[lang].graph.decode(*self.net(batch, lengths))
 
         return in_batches(read, inputs if self.hears == "tokens" else mels(inputs, self.device), device=self.device)
+
+
+def trained_stack(
+    parts: Parts, text: TextTokenizer, languages: Mapping[str, Language], decoding: DecodeConfig = DECODING
+) -> Stack:
+    """The stack of these networks; each of the languages has a graph."""
+    return Stack(
+        text=text,
+        tokenizer=TrainedTokenizer(parts, "tokenizer"),
+        decoder=TrainedDecoder(parts, "flow", decoding),
+        speaker=TrainedSpeaker(parts, "speaker"),
+        select_judge=TrainedJudge(parts, "select_judge", "tokens", languages),
+        score_judge=TrainedJudge(parts, "score_judge", "sound", languages),
+        languages=languages,
+        device=parts.device,
+    )

@@ -27,6 +27,7 @@ from sebridge_lite.studio.teach import train_parts as parts
 from sebridge_lite.studio.teach.material import Material
 
 CHUNK = 256  # recordings whose sound is in memory
+POSITIONS = 2_048  # of the backbone: half a minute of recording with its text
 SHORTEST = 0.4  # seconds of a recording that can teach
 
 

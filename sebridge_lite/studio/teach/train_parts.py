@@ -59,6 +59,7 @@ class Plan:
     made: dict[str, str]  # the settings of the material and of each part, for those who rest on it
     units: int = len(UNITS)  # what tokenizer and judges tell apart, the blank included
     text: TextTokenizer = field(default_factory=CharVocab)  # what the backbone reads
+    positions: int = 1_024  # of the backbone
     pace: float | None = None  # speech tokens a letter, where it is not a setting
     begun: bool = False  # each part begins at the embedded weights that have its shapes
 
@@ -214,7 +215,8 @@ def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM
     """The text-speech LM before fine-tuning."""
     part, p, vocab = plan.p.lm, plan.p, plan.text
     pace = p.pace if plan.pace is None else plan.pace
-    config = LMConfig(vocab.size, plan.codes, part.width, part.blocks, 4, 2, part.width * 5 // 2, 1024, 10_000.0, pace)
+    shape = part.width, part.blocks, 4, 2, part.width * 5 // 2, plan.positions
+    config = LMConfig(vocab.size, plan.codes, *shape, 10_000.0, pace)
     examples = [(vocab.encode(utterance.text), row) for utterance, row in zip(m.utterances, codes, strict=True)]
     rows = partial(styled_batch, examples, same_speaker(m.speakers), p.style_share, p.style_tokens)
     sizes = [len(text) + len(speech) + 2 for text, speech in examples]

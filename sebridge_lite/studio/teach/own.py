@@ -28,6 +28,7 @@ from sebridge_lite.studio.teach.material import Material
 
 CHUNK = 256  # recordings whose sound is in memory
 POSITIONS = 2_048  # of the backbone: half a minute of recording with its text
+POSITIONS = 2_048  # of the backbone: half a minute of recording with its text
 SHORTEST = 0.4  # seconds of a recording that can teach
 
 
@@ -107,6 +108,7 @@ def train_own(params: Params, lang: str, work: Path) -> dict:
         parts.plan_of(p, work),
         units=len(units) + 1,
         text=Letters(alphabet),
+        positions=POSITIONS,
         pace=pace_of(sets["backbone"]),
         begun=p.begun,
     )

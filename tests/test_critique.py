@@ -75,7 +75,7 @@ def start(monkeypatch, tmp_path, bench):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
     monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
-    monkeypatch.setattr(critique, "load_backbone", lambda: copy.deepcopy(backbone))
+    monkeypatch.setattr(critique, "load_backbone", lambda lang: copy.deepcopy(backbone))
     monkeypatch.setattr(Stack, "read", lambda self, rows, lang: [[str(int(row.sum()))] for row in rows])
     for module in (critic, baselines):
         monkeypatch.setattr(module, "word_errors", errors)

@@ -62,22 +62,10 @@ def project(tmp_path_factory, small_run) -> Path:
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sebridge_lite.cli.main "$@"\n')
     command.chmod(0o755)
     dvc(folder, "pull", "data.dvc", "parts", "codebook")
-    made = [
-        "accounts",
-        "code",
-        "corpus",
-        "tokens",
-        "floors",
-        "sft",
-        "scores/sft",
-        "pairs",
-        "align",
-        "choice",
-        "scores/align",
-    ]
-    for place in made:
+    made = "accounts code corpus own tokens floors sft scores/sft pairs align choice scores/align"
+    for place in made.split():
         shutil.copytree(small_run / "artifacts" / place, folder / "artifacts" / place)
-    dvc(folder, "commit", "-f", "code", "import", "encode", "floors", "sft", "score_sft", *ALIGNED)
+    dvc(folder, "commit", "-f", "code", "import", "own", "encode", "floors", "sft", "score_sft", *ALIGNED)
     return folder
 
 

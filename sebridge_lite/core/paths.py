@@ -42,6 +42,12 @@ def results(*parts: str) -> Path:
     return outputs().joinpath("results", *parts)
 
 
+def leave_empty(folder: Path) -> None:
+    """Makes a folder that this run puts nothing into, with a line that says so: DVC warns of an empty one."""
+    folder.mkdir(parents=True)
+    (folder / "README.txt").write_text("Nothing was asked for here in this run.\n", encoding="utf-8")
+
+
 def disk_full(error: BaseException | None) -> bool:
     """Whether that is behind an error: torch chains the system's own, safetensors and shutil keep no more than its words."""
     while error is not None:

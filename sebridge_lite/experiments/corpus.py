@@ -114,8 +114,8 @@ def run_import(params: Params) -> dict[str, dict[str, int]]:
     p, lang, second = params.corpus, params.roles.dgsa, params.roles.tdsc
     minutes, place = p.real_minutes + p.synthetic_minutes + p.second_synthetic_minutes, paths.artifacts("corpus")
     with paths.working(place) as work, paths.replacing(place) as corpus, crew(workers(minutes * 60 / SPEED)) as pool:
-        for name in ("backbone", "lexicon"):
-            (corpus / name).mkdir(parents=True)
+        for name in ("backbone", "lexicon") if params.stack != "own" else ():
+            paths.leave_empty(corpus / name)
         dropped = {lang: build_language(corpus, lang, params, p.real_minutes, p.synthetic_minutes, work, pool)}
         if second not in ("none", lang):
             studio = replace(params, corpus=replace(p, synthetic_source="studio"))
@@ -126,5 +126,5 @@ def run_import(params: Params) -> dict[str, dict[str, int]]:
 
 def glosses(words: Iterable[str], lang: str) -> list[tuple[str, str]]:
     """Each word with its meaning in English, "" where the studio's lexicon does not have it."""
-    lexicon = load_language(lang).lexicon
+    lexicon = load_language(lang).lexicon if paths.data("text", lang).is_dir() else {}
     return [(word, lexicon[word].gloss if word in lexicon else "") for word in words]

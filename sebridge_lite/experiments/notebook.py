@@ -95,7 +95,8 @@ class Stage:
         return table
 
     def metrics(self, values: Mapping) -> None:
-        """Writes metrics.json: the given numbers with profile, seed and date."""
+        """Writes metrics.json: the given numbers with profile, seed and date; a measure that nobody could take is not there."""
+        values = {name: value for name, value in values.items() if value == value}
         report = {"profile": self.profile, "seed": self.seed, "date": today(), **values}
         with paths.replacing(self.folder / "metrics.json") as temporary:
             temporary.write_text(json.dumps(report, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")

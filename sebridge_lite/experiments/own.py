@@ -13,8 +13,7 @@ def run_own(params: Params) -> dict[str, float]:
     place = paths.artifacts(OWN)
     if params.stack == "studio":
         with paths.replacing(place) as temporary:
-            temporary.mkdir()
-            (temporary / "README.md").write_text("The stack is the studio's: its parts are in artifacts/parts.\n")
+            paths.leave_empty(temporary)
         return {}
     from sebridge_lite.studio.teach.own import train_own
 

@@ -171,9 +171,10 @@ def run_worlds(params: Params) -> None:
     """Trains the policies of each world and keeps what they say; a killed run goes on with the training where it was."""
     bench, out = load_bench(params), paths.artifacts("worlds")
     with paths.working(out) as work, paths.replacing(out) as temporary:
-        temporary.mkdir(parents=True)
-        for kind in kinds_of(params):
+        for kind in (kinds := kinds_of(params)):
             run_world(kind, bench, work / kind, temporary / kind)
+        if not kinds:
+            paths.leave_empty(temporary)
 
 
 def run_world(kind: str, bench: Bench, work: Path, out: Path) -> None:

@@ -105,6 +105,7 @@ def curves(
     `settings` go to every axis.
     """
     pairs = [(name, name) if isinstance(name, str) else name for name in measures]
+    pairs = [pair for pair in pairs if pair[0] in table]  # nobody knows tones of most languages
     parts = [(str(value), rows) for value, rows in table.groupby(panel, sort=False)] if panel else [("", table)]
     shown = [(title, rows, *pair) for title, rows in parts for pair in pairs]
     high = 1 if printed is None else 2

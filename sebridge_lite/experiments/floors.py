@@ -6,6 +6,7 @@ artifacts/floors/LANG/{people,engines}-{recorded,resynthesised}/   scores of rec
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language
 from sebridge_lite.studio.voices import engines
 
+TRUSTED = 0.3  # word error of a judge, above which it is warned of
 HEARD = 200  # training recordings that show which tokens are pauses
 
 
@@ -74,7 +76,17 @@ def run_floors(params: Params) -> dict[str, float]:
     """The scoring judge's word error on recordings, by language, kind of speaker, and recorded or resynthesised."""
     with paths.replacing(paths.artifacts("floors")) as temporary:
         jobs = [(params, lang, temporary / lang) for lang in languages(params)]
-        return {name: value for errors in in_pool(_floors, jobs, "floors") for name, value in errors.items()}
+        found = {name: value for errors in in_pool(_floors, jobs, "floors") for name, value in errors.items()}
+    for name, error in found.items():
+        if error > TRUSTED:
+            mend = "train it longer (own.score_judge.steps), or name another (judge.score)"
+            if name.endswith("resynthesised"):
+                mend = "train tokenizer and decoder longer, on more speech"
+            print(
+                f"warning: {name}: word error {error:.0%}, so what is said of words means little; {mend}",
+                file=sys.stderr,
+            )
+    return found
 
 
 def floor_scores(bench: Bench, kind: str) -> tuple | None:

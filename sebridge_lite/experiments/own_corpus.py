@@ -98,13 +98,13 @@ def backbone_texts(texts: Sequence[tuple[str, Words]], seed: int, engine: str, i
 
 def write_backbone(
     corpus: Path, lang: str, p: CorpusParams, seed: int, sets: Mapping[str, list[Utterance]], units: str, work: Path
-) -> None:
-    """Writes the speech of the backbone's engines."""
+) -> list[Utterance]:
+    """What the backbone's engines say, after it is written."""
     is_apart = apart_from(said.words for name in ("dev", "test") for said in sets.get(name, ()))
     texts = own_texts(lang, sets["real"], is_apart)
     queues = [spoken(spec, backbone_texts(texts, seed, spec, is_apart), lang, work) for spec in p.backbone_engines]
     made = as_units(take_seconds(in_turn(queues), p.backbone_minutes * 60, f"{lang} backbone"), lang, units)
-    write_set(corpus / "backbone" / lang, "backbone", made)
+    return write_set(corpus / "backbone" / lang, "backbone", made)
 
 
 def write_lexicon(corpus: Path, lang: str, units: str, sets: Iterable[Sequence[Utterance]]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
@@ -26,8 +27,8 @@ from sebridge_lite.stack.parts import FOLDERS, load_part
 from sebridge_lite.studio.teach import train_parts as parts
 from sebridge_lite.studio.teach.material import Material
 
+TOKEN = 2 * HOP  # samples
 CHUNK = 256  # recordings whose sound is in memory
-POSITIONS = 2_048  # of the backbone: half a minute of recording with its text
 POSITIONS = 2_048  # of the backbone: half a minute of recording with its text
 SHORTEST = 0.4  # seconds of a recording that can teach
 
@@ -41,9 +42,7 @@ def material(
         for first in range(0, len(utterances), CHUNK):
             chunk = utterances[first : first + CHUNK]
             sounds = [torch.from_numpy(load_audio(utterance, folder)) for utterance in chunk]
-            sounds = [
-                sound[: len(sound) // (2 * HOP) * 2 * HOP] for sound in sounds
-            ]  # whole tokens, as the decoder wants
+            sounds = [sound[: len(sound) - len(sound) % TOKEN] for sound in sounds]  # the decoder wants whole tokens
             found = found + features(chunk, sounds, units, pitch)
             bar.update(len(chunk))
     return found
@@ -99,11 +98,10 @@ def train_own(params: Params, lang: str, work: Path) -> dict:
         )
     alphabet = alphabet_of(utterance for utterances in sets.values() for utterance in utterances)
     units = units_of(alphabet)
-    own = [(name, sets[name], True) for name in ("real", "synthetic") if sets[name]]
-    teachers = minutes_of(sets["backbone"], p.decoder_minutes)
-    every = Material()
-    for name, utterances, _ in [*own, ("backbone", teachers, True)]:
-        every = every + material(utterances, set_folder(name, lang), units, f"{lang} {name}")
+    every, teachers = Material(), sets | {"backbone": minutes_of(sets["backbone"], p.decoder_minutes)}
+    for name, utterances in teachers.items():
+        if utterances:
+            every = every + material(utterances, set_folder(name, lang), units, f"{lang} {name}")
     plan = replace(
         parts.plan_of(p, work),
         units=len(units) + 1,
@@ -112,7 +110,7 @@ def train_own(params: Params, lang: str, work: Path) -> dict:
         pace=pace_of(sets["backbone"]),
         begun=p.begun,
     )
-    plan.made["material"] += f"{alphabet} {len(every)} {sum(every.frames)}"
+    plan.made["material"] += key_of(alphabet, *every.names, *every.mels)
     speaker = parts.train_speaker(plan, every) if p.speaker.steps else load_part("speaker")
     plan.made.setdefault("speaker", "embedded")
     timbres = parts.timbres_of(speaker, every.mels)

@@ -146,3 +146,26 @@ def test_a_judge_that_is_not_there_is_one_line(tmp_path):
     for name in (f"ctc:{tmp_path}", f"whisper:{tmp_path}"):
         with pytest.raises(UserError, match="cannot be loaded"):
             named_judge(name, {"en": language("en")}, torch.device("cpu")).listen([], "en")
+
+
+def test_a_recogniser_of_transformers_is_a_judge(tmp_path):
+    from transformers import (
+        Wav2Vec2Config,
+        Wav2Vec2CTCTokenizer,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2ForCTC,
+        Wav2Vec2Processor,
+    )
+
+    letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abc"]
+    (tmp_path / "vocab.json").write_text(json.dumps({letter: place for place, letter in enumerate(letters)}))
+    tokenizer = Wav2Vec2CTCTokenizer(str(tmp_path / "vocab.json"))
+    Wav2Vec2Processor(feature_extractor=Wav2Vec2FeatureExtractor(), tokenizer=tokenizer).save_pretrained(tmp_path)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sizes |= {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+    model = Wav2Vec2ForCTC(Wav2Vec2Config(vocab_size=len(letters), pad_token_id=0, **sizes))
+    model.lm_head.weight.data.zero_()
+    model.lm_head.bias.data = torch.eye(len(letters))[letters.index("b")] * 9
+    model.save_pretrained(tmp_path)
+    judge = named_judge(f"ctc:{tmp_path}", {"en": language("en")}, torch.device("cpu"))
+    assert judge.words([torch.rand(8_000), torch.rand(16_000)], "en") == [["b"], ["b"]]

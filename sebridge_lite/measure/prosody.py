@@ -14,8 +14,7 @@ import torch
 from scipy.fft import dct
 
 from sebridge_lite.data.manifest import RATE, Utterance, load_audio
-from sebridge_lite.stack.features import energy_db, f0
-from sebridge_lite.stack.tracks import Tracks, measured
+from sebridge_lite.stack.tracks import Tracks, contours
 
 ENOUGH = 5  # voiced frames: 100 ms
 CEPSTRA = 13  # the shape of the vocal tract without the harmonics, so that pitch does not steer the alignment
@@ -55,8 +54,7 @@ def describe(f0: np.ndarray, energy: np.ndarray, syllables: int) -> Prosody:
 def tracked_pitch(utterances: Sequence[Utterance], folder: Path) -> pd.DataFrame:
     """A row an utterance: how far its pitch spreads, by the tracker; how fast it is spoken nobody knows."""
     sounds = [torch.from_numpy(load_audio(said, folder)) for said in utterances]
-    tracks = measured((f0, energy_db), sounds, RATE, torch.device("cpu"))
-    rows = [describe(pitch.numpy(), energy.numpy(), np.nan) for pitch, energy in tracks]
+    rows = [describe(pitch.numpy(), energy.numpy(), np.nan) for pitch, energy in contours(sounds, RATE)]
     who = [(said.id, said.kind, said.speaker) for said in utterances]
     table = pd.DataFrame(rows)[["f0_std_st", "f0_range_st"]].assign(syllables_per_second=np.nan)
     return pd.concat([pd.DataFrame(who, columns=["id", "kind", "speaker"]), table], axis=1)

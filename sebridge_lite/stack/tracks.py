@@ -8,7 +8,7 @@ import torch
 from torchaudio.functional import resample
 
 from sebridge_lite.stack.batches import cut, in_batches, unless_empty
-from sebridge_lite.stack.features import FRAME_RATE, HOP, SAMPLE_RATE
+from sebridge_lite.stack.features import FRAME_RATE, HOP, SAMPLE_RATE, energy_db, f0
 from sebridge_lite.stack.speaker import SHORTEST, SILENT
 
 TRACKED = 2_000 * HOP  # samples at once: pitch takes 20 kB a frame
@@ -35,3 +35,8 @@ def measured(features: Sequence, sounds: Sequence[torch.Tensor], rate: int, devi
 
     heard = sounds if rate == SAMPLE_RATE else [resample(sound, rate, SAMPLE_RATE) for sound in sounds]
     return unless_empty(lambda some: in_batches(measure, [heard[i] for i in some], TRACKED, device), sounds, None)
+
+
+def contours(sounds: Sequence[torch.Tensor], rate: int) -> list:
+    """Pitch and energy of each sound, (T,) each, by the tracker; None where there is no sound."""
+    return measured((f0, energy_db), sounds, rate, torch.device("cpu"))

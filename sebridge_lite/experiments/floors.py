@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import crew, in_pool, workers
-from sebridge_lite.data.engines import FOLDER, spoken
+from sebridge_lite.data.engines import FOLDER, in_turn, spoken
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import seconds_of
 from sebridge_lite.data.recordings import write_set
@@ -37,12 +37,13 @@ def engines_say(test: Sequence[Utterance], lang: str, params: Params, folder: Pa
         specs = [spec for spec in params.corpus.engine_specs if not spec.startswith(FOLDER)]
         texts = [(" ".join(said.words), said.words) for said in test]
         with TemporaryDirectory() as work:
-            spoken_by = [list(spoken(spec, texts, lang, Path(work), params.seed)) for spec in specs]
-        one_each = [spoken_by[place % len(specs)][place] for place in range(len(test))] if specs else []
-        said = (
-            row._replace(utterance=replace(row.utterance, text=test[place].text)) for place, row in enumerate(one_each)
-        )
-        return write_set(folder, "engine-test", said)
+            queues = [
+                spoken(spec, texts[place :: len(specs)], lang, Path(work), params.seed)
+                for place, spec in enumerate(specs)
+            ]
+            rows = zip(in_turn(queues), test, strict=False)  # no rows where no engine of `specs` can be asked
+            said = (row._replace(utterance=replace(row.utterance, text=read.text)) for row, read in rows)
+            return write_set(folder, "engine-test", said)
     lexicon = load_language(lang).lexicon
     said = ([lexicon[word] for word in utterance.words] for utterance in test)
     lines = lines_of("engine-test", lang, said, engines("main", params.corpus.engines), params.seed)

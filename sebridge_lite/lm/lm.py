@@ -182,8 +182,7 @@ class TextSpeechLM(nn.Module):
 
 def load_backbone(lang: str = "") -> TextSpeechLM:
     """The backbone that all policies of a language start from, the embedded one if it has none of its own; on the CPU."""
-    about = own_about()
-    return load_model(TextSpeechLM, LMConfig, part_file("backbone", about is not None and about["lang"] == lang))
+    return load_model(TextSpeechLM, LMConfig, part_file("backbone", own=own_about(lang) is not None))
 
 
 def token_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:

@@ -72,10 +72,11 @@ class OwnLanguage(Language):
         return []
 
 
-def own_about() -> dict | None:
-    """What the parts of your own speech are: their alphabet and language. None where the stack is the studio's."""
+def own_about(lang: str) -> dict | None:
+    """What the parts of your own speech are, with their alphabet. None where none are there that speak the language."""
     path = paths.artifacts(OWN, ABOUT)
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return about if about.get("lang") == lang else None
 
 
 def own_stack(parts: Parts, languages: Sequence[str], alphabet: str) -> Stack:

@@ -14,10 +14,9 @@ from sebridge_lite.stack.studio import studio_stack
 
 def load_stack(languages: Sequence[str], score: str = "own", device: str = "auto") -> Stack:
     """The stack of these languages: your own, or else the studio's. `score` names the judge that scores."""
-    about = own_about()
-    own = about is not None and about["lang"] in languages
-    parts = Parts(pick_device(device), own)
-    if own and len(set(languages)) > 1:
+    about = next(filter(None, map(own_about, languages)), None)
+    parts = Parts(pick_device(device), own=about is not None)
+    if about and len(set(languages)) > 1:
         raise UserError(f"languages {', '.join(languages)}: the parts of your own speech speak {about['lang']} alone")
-    stack = own_stack(parts, languages, about["alphabet"]) if own else studio_stack(parts, languages)
+    stack = own_stack(parts, languages, about["alphabet"]) if about else studio_stack(parts, languages)
     return stack if score == "own" else replace(stack, score_judge=named_judge(score, stack.languages, parts.device))

@@ -60,14 +60,15 @@ def features(said: Sequence[Utterance], sounds: Sequence[Tensor], units: dict[st
     return Material(list(said), list(mels), list(tracks), list(energies), wanted, list(sounds) if pitch else [])
 
 
-def half_of(m: Material, half: int) -> Material:
-    """The utterances of one of two halves, drawn by their texts, so that no text teaches both judges."""
+def halves(m: Material) -> tuple[list[int], list[int]]:
+    """Places of two halves, drawn by their texts, so that no text teaches both judges."""
     drawn = [int(rng_of(0, said.text, "judge").integers(2)) for said in m.utterances]
-    places = [i for i, side in enumerate(drawn) if side == half]
-    return Material(
-        *([rows[i] for i in places] for rows in (m.utterances, m.mels, m.f0, m.energy, m.units)),
-        [],
-    )
+    return tuple([i for i, side in enumerate(drawn) if side == half] for half in (0, 1))
+
+
+def selected(m: Material, places: Sequence[int]) -> Material:
+    """Some of the utterances, without their sound."""
+    return Material(*([rows[i] for i in places] for rows in (m.utterances, m.mels, m.f0, m.energy, m.units)), [])
 
 
 def minutes_of(utterances: Iterable[Utterance], minutes: float) -> list[Utterance]:
@@ -119,12 +120,11 @@ def train_own(params: Params, lang: str, work: Path) -> dict:
     plan.made.setdefault("vocoder", "embedded")
     codes = parts.codes_of(tokenizer, every.mels)
     flow = parts.train_flow(plan, every, codes, timbres)
-    a = half_of(every, 0)
-    codes_a, timbres_a = parts.codes_of(tokenizer, a.mels), parts.timbres_of(speaker, a.mels)
-    parts.train_score_judge(plan, a + parts.resynthesised(a, codes_a, timbres_a, flow, vocoder))
-    b = half_of(every, 1)
-    parts.train_select_judge(plan, b, parts.codes_of(tokenizer, b.mels))
-    del every, a, b
+    heard, read = halves(every)
+    again = parts.resynthesised(selected(every, heard), [codes[i] for i in heard], timbres[heard], flow, vocoder)
+    parts.train_score_judge(plan, selected(every, heard) + again)
+    parts.train_select_judge(plan, selected(every, read), [codes[i] for i in read])
+    del every, again
     rest = material(sets["backbone"], set_folder("backbone", lang), units, f"{lang} backbone, tokens", pitch=False)
     parts.train_backbone(plan, rest, parts.codes_of(tokenizer, rest.mels))
     (work / ABOUT).write_text(json.dumps({"lang": lang, "alphabet": alphabet}, ensure_ascii=False), encoding="utf-8")

@@ -1,6 +1,7 @@
 # make reproduce [PROFILE=smoke|lite|full]   set up, pull the embedded data, run the pipeline (plain `dvc repro`)
 # make test                                  set up, then ruff, pytest and nbval
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
+# make real                                  the study on recordings of a person, in a copy of this folder, real/
 # make notebooks                             execute the committed notebooks again, in place, on a small run
 # make bench                                 benchmarks, each against a named peer, into results/bench.json
 # make clean                                 remove what was made (.venv, outputs, caches); keep data/ and what git keeps
@@ -14,7 +15,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: reproduce test lab notebooks bench clean
+.PHONY: reproduce test lab real notebooks bench clean
 .DEFAULT_GOAL := reproduce
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -48,6 +49,12 @@ test: data/text
 
 lab: data/text
 	jupyter lab $(LAB) notebooks/00_start_here.ipynb
+
+# A copy, so that params.yaml, data/ and results/ of this folder stay as they are; run again, it goes on where it was.
+real: data/text
+	sebridge real
+	cd real && export PYTHONPATH=$(CURDIR)/real && dvc repro && sebridge claims --publish
+	cp -r real/results/real results/
 
 notebooks: data/text
 	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; set -e; \

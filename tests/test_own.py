@@ -38,9 +38,9 @@ def small(params: dict) -> dict:
     params["corpus"] |= {"real_minutes": 1.0, "synthetic_minutes": 1.0, "backbone_minutes": 0.5, "max_stuck": 1.0}
     params["corpus"]["backbone_engines"] = [f"low={ENGINE} 90", f"high={ENGINE} 200"]
     params["own"] |= dict.fromkeys(("tokenizer", "flow", "score_judge", "select_judge", "lm"), TINY)
-    params["own"] |= {name: TINY | {"steps": 0} for name in ("speaker", "vocoder")}
+    params["own"] |= {"speaker": TINY | {"steps": 0}, "vocoder": TINY | {"steps": 2, "budget": 4}}
     params["own"]["score_judge"] = TINY | {"width": 48, "steps": 100, "lr": 5.0e-3}
-    params["own"] |= {"begun": False, "levels": [3, 3, 3], "decoder_minutes": 0.3}
+    params["own"] |= {"begun": False, "levels": [3, 3, 3], "decoder_minutes": 0.3, "spectrum": 1.0}
     params["sft"] |= {"steps": 4, "budget": 800}
     params["align"] |= {"arm": "additive-0.50", "steps": [2], "temperatures": [1.0], "dev_texts": 4, "curve_texts": 4}
     params["align"] |= {"warmup": 1, "decoded": 2, "real_error": 1.0}

@@ -119,3 +119,16 @@ def test_other_texts_at_one_ratio_are_refused_in_one_line():
     with pytest.raises(UserError, match="alpha 1: other texts") as error:
         rate_curve(ALPHAS, shuffled, "x", replicates=20)
     assert "\n" not in str(error.value)
+
+
+def test_further_recordings_move_alpha_by_hand_and_are_read_off_straight_lines():
+    curve = pd.DataFrame({"alpha": [0.8, 0.5], "f0_std": [1.4, 2.0], "f0_std_low": [1.3, 1.9]})
+    found = T.further(curve, 10.0, 40.0, [0, 10, 30], ["f0_std"])
+    assert found["alpha"].round(6).tolist() == [0.8, 0.666667, 0.5]
+    np.testing.assert_allclose(found["f0_std"], [1.4, 2.0 - 0.6 * (2 / 3 - 0.5) / 0.3, 2.0])
+    np.testing.assert_allclose(found["f0_std_low"], found["f0_std"] - 0.1)
+
+
+def test_beyond_the_ends_of_a_curve_nothing_is_known():
+    curve = pd.DataFrame({"alpha": [0.5, 0.8], "wer": [0.4, 0.2]})
+    assert T.further(curve, 10.0, 40.0, [90], ["wer"])["wer"].isna().all()

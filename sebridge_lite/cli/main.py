@@ -117,8 +117,10 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--transcripts", metavar="FILE", type=Path, help="a table that is not in DIR, such as core-sounds-en.txt.gz"
     )
+    sub.add_argument("--judge", metavar="NAME", default=OWN, help="who scores: own, faster-whisper:base, ctc:NAME ...")
     sub.add_argument("--out", metavar="FILE", type=Path, help="the profile (default params/own.yaml)")
     may(sub, force="replace what data/real, data/synthetic/ENGINE and the profile hold")
+    command("real", "Prepare the study on recordings of a person; `make real` runs it.", "cli.real:real")
     what = "Any folder of audio with a manifest.csv, by the same judge."
     sub = command("score-folder exports/azure --lang th", what, "experiments.systems:score_folder")
     sub.add_argument("folder", metavar="DIR", type=Path, help="with manifest.csv: file,text[,speaker]")

@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from sebridge_lite.cli.own_profile import Source, chosen, edited
 from sebridge_lite.core import paths
@@ -30,6 +31,7 @@ from sebridge_lite.data.mixing import seconds_of
 from sebridge_lite.data.recordings import Recording
 from sebridge_lite.data.splits import SHARES, apart_from, by_set
 from sebridge_lite.experiments.own_corpus import as_units
+from sebridge_lite.stack.judges import named_judge
 
 SAMPLED = 40  # texts that an engine says, to see that it does and how long it takes
 STEP_SECONDS = 0.3  # of SFT, as lite takes them on two cores
@@ -105,6 +107,7 @@ def new(
     engines: Sequence[str],
     texts: Path | None,
     transcripts: Path | None,
+    judge: str,
     out: Path | None,
     force: bool,
 ) -> Iterator[str]:
@@ -122,6 +125,8 @@ def new(
     if (full := [*full, *[out] * out.is_file()]) and not force:
         raise UserError(f"{full[0]}: holds something already; move it away, or --force replaces it")
     extra = read_texts(texts, lang) if texts else []
+    if judge != OWN:
+        named_judge(judge, {}, torch.device("cpu")).listen  # noqa: B018  it is there, or says what is missing
 
     with ExitStack() as stack:  # all that is written takes its place together, or not at all
         work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -157,7 +162,9 @@ def new(
             else:
                 sources.append(sampled(spec, kept, lang, units, rule, work))
         text, profile = lite.read_text(encoding="utf-8"), stack.enter_context(paths.replacing(out))
-        profile.write_text(edited(text, chosen(text, params, lang, sets, sources, what, units, read)), encoding="utf-8")
+        profile.write_text(
+            edited(text, chosen(text, params, lang, sets, sources, what, units, read, judge)), encoding="utf-8"
+        )
         own = load_params(profile)
         minutes = seconds_of(good) / 60 + own.corpus.synthetic_minutes + own.corpus.backbone_minutes
         need, free = 4 * BYTES * 60 * minutes + MODELS, shutil.disk_usage(home).free

@@ -79,6 +79,7 @@ class PretrainParams(PartsParams):
 class OwnParams(PartsParams):
     begun: bool = field()  # from the embedded weights, wherever shapes agree
     decoder_minutes: float = within(0, 60_000)
+    spectrum: float = within(0, 1_000)
 
 
 class JudgeParams(Section):

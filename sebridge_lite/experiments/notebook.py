@@ -37,6 +37,7 @@ STAGES = {
     "tdsc": ("10_tdsc", "tdsc", "TDSC: without\nreal speech"),
     "systems": ("11_systems_and_cloning", "systems", "systems and\ncloning"),
     "listening": ("12_listening_test", "listening", "listening\ntest"),
+    "your_data": ("13_your_data", None, "your own\nspeech"),
     "scorecard": ("14_scorecard", None, "the verdict"),
 }
 

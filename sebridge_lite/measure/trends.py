@@ -4,7 +4,7 @@ An interval holds its own estimate. Left out: tests that need no replicates (Pag
 as independent, which share their texts; a verdict on other worlds, which needs three training seeds or more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -168,3 +168,18 @@ def from_curve(curve: Curve) -> Interval:
     top = np.clip(-slope / (2 * np.where(bend < 0, bend, -1)), 0, 1)
     places = np.where(bend < 0, top, np.where(bend + slope > 0, 1.0, 0.0))
     return curve.effect(places[0], places[1:])
+
+
+def further(
+    curve: pd.DataFrame, real: float, synthetic: float, minutes: Sequence[float], measures: Sequence[str]
+) -> pd.DataFrame:
+    """Where on a curve over alpha you stand with so many further minutes of recordings and the same synthetic speech.
+
+    Measures are read off straight lines between the curve's points; beyond its ends they are unknown.
+    """
+    alphas = np.round([synthetic / (synthetic + real + more) for more in minutes], 9)
+    ordered = curve.sort_values("alpha")
+    ends = {"left": np.nan, "right": np.nan}
+    columns = [name + end for name in measures for end in ENDS if name + end in ordered]
+    read = {name: np.interp(alphas, ordered["alpha"], ordered[name], **ends) for name in columns}
+    return pd.DataFrame({"minutes": minutes, "alpha": alphas, **read})

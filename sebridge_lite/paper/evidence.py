@@ -13,6 +13,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 
 NONE = "no full run is committed yet"
+REAL = "real"  # where the evidence from human recordings lies
 FIELDS = ("profile", "commit", "date", "machine", "seed")  # of whoever made something
 CONTENTS = json.loads(Path(__file__).with_name("contents.json").read_text(encoding="utf-8"))
 TABLES, FIGURES = CONTENTS["tables"], CONTENTS["figures"]  # each with its stage
@@ -28,19 +29,22 @@ def read_json(path: Path, none):
         raise UserError(f"{path}: not JSON ({error}); restore it with git, or make it again") from None
 
 
-def evidence() -> dict:
-    """The committed summary: profile, commit, date, machine, seconds, sources and tables; {} before there is any."""
-    return read_json(paths.root() / "results" / "summary.json", {})
+def evidence(whose: str = "") -> dict:
+    """The committed summary: profile, commit, date, machine, seconds, sources and tables; {} before there is any.
+
+    `whose` is "" for the studio's, and REAL for that of human recordings.
+    """
+    return read_json(paths.root() / "results" / whose / "summary.json", {})
 
 
-def evidence_claims() -> list[dict]:
+def evidence_claims(whose: str = "") -> list[dict]:
     """The committed claims with their verdicts."""
-    return read_json(paths.root() / "results" / "claims.json", [])
+    return read_json(paths.root() / "results" / whose / "claims.json", [])
 
 
-def evidence_table(name: str) -> pd.DataFrame:
+def evidence_table(name: str, whose: str = "") -> pd.DataFrame:
     """A committed table, empty where there is none."""
-    return pd.DataFrame(evidence().get("tables", {}).get(name, []))
+    return pd.DataFrame(evidence(whose).get("tables", {}).get(name, []))
 
 
 def in_words(source: dict) -> str:
@@ -62,9 +66,9 @@ def provenance(found: dict, table: str | None = None) -> str:
     return "\n".join(f"the committed run of {', '.join(stages)}: {where}" for where, stages in runs.items())
 
 
-def shown(name: str, columns: list[str], ids: str = "") -> str:
+def shown(name: str, columns: list[str], ids: str = "", whose: str = "") -> str:
     """A committed table as text under a line that says who made it. ids: the first letter of the claims whose rows are shown"""
-    found, table = evidence(), evidence_table(name)
+    found, table = evidence(whose), evidence_table(name, whose)
     if not found:
         return NONE
     if table.empty:

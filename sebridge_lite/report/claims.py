@@ -68,7 +68,7 @@ def of_this_run(params: Params) -> tuple[dict, list[dict]]:
     for name, table in TABLES.items():
         if table["stage"] in sources:
             tables[name] = read_table(paths.results(table["stage"], f"{table.get('file', name)}.csv"))
-    origin = here(params) | {"stack": "studio", "parts_code": parts_code()}
+    origin = here(params) | {"stack": params.stack, "parts_code": parts_code()}
     return summary_of(origin, sources, tables), sorted(claims, key=in_order)
 
 
@@ -138,13 +138,14 @@ def run_claims(params: Params, publish: bool = False) -> list[str]:
         check_publishable(summary, files["summary.json"])
         write(paths.results("lite.md"), files["summary.md"])
     elif publish:
-        whole, all_claims = merged(summary, claims)
+        whose = "" if params.stack == "studio" else evidence.REAL
+        whole, all_claims = (summary, claims) if whose else merged(summary, claims)
         files = files_of(whole, all_claims)
         check_publishable(whole, files["summary.json"])
         for name, text in files.items():
-            write(paths.results(name), text)
+            write(paths.results(whose, name), text)
         for name, figure in FIGURES.items():
-            drawn, kept = paths.results(figure["stage"], f"{name}.png"), paths.results(f"{name}.png")
+            drawn, kept = paths.results(figure["stage"], f"{name}.png"), paths.results(whose, f"{name}.png")
             if drawn.is_file():
                 write(kept, drawn.read_bytes())
             elif figure["stage"] in summary["sources"]:

@@ -1,11 +1,11 @@
 """The speech tokenizer, as S3 of CosyVoice2: mel -> encoder -> finite scalar quantisation (FSQ) at 25 Hz -> what to keep.
 
-What the tokens keep is set by two heads behind the bottleneck: phones and tones (CTC), and prosody relative to the
-speaker. The prosody head is *given* the speaker, so timbre buys it nothing, and the mel is standardised per utterance. CTC
-is on phones, not on letters: spelling would make the tokens orthographic, and one table of phones serves Thai, Lao and the
-backbone's language, whose letters sound otherwise. Tones are units of their own, a set for each language. Only training and
-examination read the heads, so how is in `studio.teach`. Left out: attention, semantic pretraining, an adversary that reads the
-tokens for the speaker.
+What the tokens keep is set by heads behind the bottleneck: phones and tones (CTC), prosody relative to the speaker, and, for
+your own speech, the mel. The last two are *given* the speaker, so timbre buys them nothing, and what goes in is standardised
+per utterance. CTC is on phones, not on letters: spelling would make the tokens orthographic, and one table of phones serves
+Thai, Lao and the backbone's language, whose letters sound otherwise. Tones are units of their own, a set for each language.
+Only training and examination read the heads, so how is in `studio.teach`. Left out: attention, semantic pretraining, an
+adversary that reads the tokens for the speaker.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sebridge_lite.core.fields import within
+from sebridge_lite.stack.features import MELS
 from sebridge_lite.stack.layers import STEPS, Block, Halve, check_codes, masked_mean, standardise, valid
 
 PROSODY = 3  # log F0 relative to the speaker, voicing, energy
@@ -59,6 +60,7 @@ class TokenizerConfig:
     speaker_width: int = within(1)
     speakers: int = within(0, 0)  # of an adversary, which is gone; the trained parts' settings still have the line
     units: int = 60  # what the first head tells apart, the blank included; the embedded parts' settings lack the line
+    spectrum: bool = False  # a third head reads the mel, which CTC leaves out where the voice has taught it little
 
 
 class Tokenizer(nn.Module):
@@ -66,7 +68,7 @@ class Tokenizer(nn.Module):
         super().__init__()
         width = config.width
         self.config = config
-        self.halve = Halve(80, width)
+        self.halve = Halve(MELS, width)
         self.encoder = nn.ModuleList(Block(width, dilation=1 + i % 2) for i in range(config.blocks))
         self.context = nn.ModuleList(nn.Linear(width, width) for _ in range(config.blocks))
         self.squeeze = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(config.levels)))
@@ -77,6 +79,10 @@ class Tokenizer(nn.Module):
         self.prosody = nn.Sequential(
             nn.Linear(width + config.speaker_width, width), nn.SiLU(), nn.Linear(width, STEPS * PROSODY)
         )
+        if config.spectrum:
+            self.spectrum = nn.Sequential(
+                nn.Linear(width + config.speaker_width, 2 * width), nn.SiLU(), nn.Linear(2 * width, STEPS * MELS)
+            )
 
     def quantise(self, mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, 80) -> values on the FSQ grid (B, S, channels), and their lengths (B,)."""

@@ -192,7 +192,7 @@ def read_tokens(stack: Stack, group: Heard) -> tuple[list[Tensor], list[list[int
 
     def read_both(mel, lengths, places):
         values, sizes = net.quantise(mel, lengths)
-        log_probs, contours = heads(net, values, sizes, timbres[places].to(device))
+        log_probs, contours, _ = heads(net, values, sizes, timbres[places].to(device))
         return list(zip(cut(contours[..., 0].exp(), lengths), greedy(log_probs, STEPS * sizes), strict=True))
 
     read = in_batches(read_both, mels(group.sounds, device), device=device)

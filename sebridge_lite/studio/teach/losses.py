@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sebridge_lite.stack.features import log_mel
+from sebridge_lite.stack.features import MELS, log_mel
 from sebridge_lite.stack.flow import Flow
-from sebridge_lite.stack.layers import STEPS, valid
+from sebridge_lite.stack.layers import STEPS, masked_mean, valid
 from sebridge_lite.stack.recogniser import SoundJudge, TokenJudge
 from sebridge_lite.stack.speaker import SpeakerEncoder
 from sebridge_lite.stack.tokenizer import PROSODY, Tokenizer
@@ -48,23 +48,29 @@ def speaker_loss(model: SpeakerEncoder, batch: Batch) -> tuple[Tensor, int, dict
     return F.cross_entropy(logits, batch.speaker), len(logits), {"accuracy": accuracy}
 
 
-def heads(model: Tokenizer, values: Tensor, lengths: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of phones and tones (B, 2 S, units); log F0, voicing (a logit) and energy (B, 2 S, 3) at 50 Hz.
+def heads(model: Tokenizer, values: Tensor, lengths: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Log-probabilities of phones and tones (B, 2 S, units); log F0, voicing (a logit) and energy (B, 2 S, 3) at 50 Hz; the
+    mel over its mean, in units of its deviation (B, 2 S, 80), where the model has that head.
 
-    Both are read in quantised values (B, S, channels) with a little context, the second given the timbre of the speaker (B, E).
+    All are read in quantised values (B, S, channels) with a little context, all but the first given the timbre of the
+    speaker (B, E).
     """
     mask, x = valid(lengths, values.shape[1]), model.expand(values)
     for block in model.decoder:
         x = block(x, mask)
     units = model.phones(x).view(len(x), -1, model.config.units).float().log_softmax(-1)
     given = torch.cat([x, speaker[:, None].expand(-1, x.shape[1], -1)], -1)
-    return units, model.prosody(given).view(len(x), -1, PROSODY).float()
+    mel = model.spectrum(given).view(len(x), -1, MELS).float() if model.config.spectrum else None
+    return units, model.prosody(given).view(len(x), -1, PROSODY).float(), mel
 
 
-def tokenizer_loss(model: Tokenizer, batch: Batch, prosody: float) -> tuple:
-    """CTC, and by weight `prosody` mean absolute errors of pitch (voiced frames) and energy, cross entropy of voicing."""
+def tokenizer_loss(model: Tokenizer, batch: Batch, prosody: float, spectrum: float = 0.0) -> tuple:
+    """CTC, and by weight `prosody` mean absolute errors of pitch (voiced frames) and energy, cross entropy of voicing.
+
+    By weight `spectrum`, the mean squared error of the mel.
+    """
     values, lengths = model.quantise(batch.mel, batch.lengths)
-    units, contours = heads(model, values, lengths, batch.timbre)
+    units, contours, mel = heads(model, values, lengths, batch.timbre)
     heard = ctc(units, STEPS * lengths, batch.units, batch.unit_lengths).mean()
     size = batch.mel.shape[1]
     pitch, voicing, energy = contours[:, :size].unbind(-1)
@@ -75,6 +81,10 @@ def tokenizer_loss(model: Tokenizer, batch: Batch, prosody: float) -> tuple:
     energy = (energy - batch.energy)[inside].abs().mean()
     loss = heard + prosody * (pitch + voicing + energy)
     parts = {"ctc": heard, "pitch": pitch, "voicing": voicing, "energy": energy}
+    if mel is not None:
+        shape = (batch.mel - masked_mean(batch.mel, inside)[:, None]) / MEL_STD  # the level is not in the tokens
+        parts["mel"] = _error(mel[:, :size], shape, inside)
+        loss = loss + spectrum * parts["mel"]
     return loss, len(batch.mel), parts
 
 

@@ -57,7 +57,8 @@ def features(said: Sequence[Utterance], sounds: Sequence[Tensor], units: dict[st
     measured = in_batches(measure, sounds, 12_000 * HOP)
     mels, energies, tracks = zip(*(row if pitch else (*row, torch.zeros(0)) for row in measured), strict=True)
     wanted = [torch.tensor(spelt(utterance.text, units)) for utterance in said]
-    return Material(list(said), list(mels), list(tracks), list(energies), wanted, list(sounds) if pitch else [])
+    kept = [(sound * 32768).short() for sound in sounds] if pitch else []
+    return Material(list(said), list(mels), list(tracks), list(energies), wanted, kept)
 
 
 def halves(m: Material) -> tuple[list[int], list[int]]:
@@ -109,6 +110,7 @@ def train_own(params: Params, lang: str, work: Path) -> dict:
         text=Letters(alphabet),
         positions=POSITIONS,
         pace=pace_of(sets["backbone"]),
+        spectrum=p.spectrum,
         begun=p.begun,
     )
     plan.made["material"] += key_of(alphabet, *every.names, *every.mels)

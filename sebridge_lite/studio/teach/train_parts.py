@@ -61,6 +61,7 @@ class Plan:
     text: TextTokenizer = field(default_factory=CharVocab)  # what the backbone reads
     positions: int = 1_024  # of the backbone
     pace: float | None = None  # speech tokens a letter, where it is not a setting
+    spectrum: float = 0.0  # weight of the mel in what the tokenizer learns
     begun: bool = False  # each part begins at the embedded weights that have its shapes
 
     @property
@@ -152,9 +153,9 @@ def timbres_of(encoder: SpeakerEncoder, mels: list[Tensor]) -> Tensor:
 def train_tokenizer(plan: Plan, m: Material, timbres: Tensor, name: str, levels: tuple[int, ...]) -> Tokenizer:
     """A tokenizer with these levels."""
     part = plan.p.tokenizer
-    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, 0, plan.units)
+    config = TokenizerConfig(levels, part.width, part.blocks, TIMBRE, 0, plan.units, plan.spectrum > 0)
     rows = partial(mat.tokenizer_batch, m, mat.speaker_medians(m), timbres)
-    loss = partial(tokenizer_loss, prosody=plan.p.prosody)
+    loss = partial(tokenizer_loss, prosody=plan.p.prosody, spectrum=plan.spectrum)
     return plan.fit(name, Tokenizer, config, loss, m.frames, m.names, rows, part, "speaker")
 
 

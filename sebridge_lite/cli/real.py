@@ -4,7 +4,6 @@ Real is Allison, who speaks the English prompts of Asterisk (CC-BY-SA 3.0); the 
 from the package `fortunes`; whisper-base scores. All of it comes from Debian and PyPI, and none of it is kept in git.
 """
 
-import gzip
 import os
 import re
 import shutil
@@ -71,13 +70,12 @@ def real() -> Iterator[str]:
         yield f"{folder}: prepared already; remove it to begin anew"
         return
     shutil.rmtree(folder, ignore_errors=True)
+    here = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(folder)}}
     subprocess.run(["git", "clone", "--quiet", str(root), str(folder)], check=True)
-    here = {"cwd": folder, "check": True, "env": os.environ | {"PYTHONPATH": str(folder)}}
-    subprocess.run(["dvc", "pull", "--quiet", "data.dvc", "parts", "codebook"], **here)
-    prompts = folder / "prompts.txt"
-    prompts.write_bytes(gzip.decompress(PROMPTS.read_bytes()))
-    command = ["new", "--real", VOICE, "--transcripts", prompts, "--lang", "en", "--engine", "flite:slt"]
+    subprocess.run(["dvc", "pull", "--quiet", "data.dvc", "parts", "codebook"], check=True, **here)
+    command = ["new", "--real", VOICE, "--transcripts", PROMPTS, "--lang", "en", "--engine", "flite:slt"]
     command += ["--texts", written(folder), "--judge", "faster-whisper:base", "--force"]
     for step in (command, ["profile", "own"]):
-        subprocess.run([sys.executable, "-m", "sebridge_lite.cli.main", *map(str, step)], **here)
+        if subprocess.run([sys.executable, "-m", "sebridge_lite.cli.main", *map(str, step)], **here).returncode:
+            raise UserError(f"{folder}: `sebridge {step[0]}` failed there, see above")
     yield f"{folder}: prepared; `make real` goes on with dvc repro there"

@@ -12,7 +12,7 @@ import pandas as pd
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 
-NONE = "no full run is committed yet"
+NONE = "no such run is committed yet"
 REAL = "real"  # where the evidence from human recordings lies
 FIELDS = ("profile", "commit", "date", "machine", "seed")  # of whoever made something
 CONTENTS = json.loads(Path(__file__).with_name("contents.json").read_text(encoding="utf-8"))

@@ -23,14 +23,23 @@ from sebridge_lite.experiments.account import NAME, PACKAGES, accounted, version
 from sebridge_lite.experiments.notebook import STAGES
 from sebridge_lite.measure import effects
 from sebridge_lite.paper import beside
-from sebridge_lite.paper.evidence import CONTENTS, FIELDS, FIGURES, evidence, evidence_claims, in_words, inconsistencies
+from sebridge_lite.paper.evidence import (
+    CONTENTS,
+    FIELDS,
+    FIGURES,
+    REAL,
+    evidence,
+    evidence_claims,
+    in_words,
+    inconsistencies,
+)
 from sebridge_lite.report.claims import as_text, check_publishable, elsewhere, files_of, judged_run, of_this_run
 from sebridge_lite.report.ledger import VERDICTS, ledger
 from sebridge_lite.report.render import fonts, render, write
 
 LARGEST = 3_000_000  # bytes of the page
 README, CHECKLIST = "README.md", Path(__file__).with_name("checklist.json")
-BLOCKS = ("scaling", "aligned", "critique", "verdicts")  # of the README, each between two comments
+BLOCKS = ("scaling", "aligned", "critique", "verdicts", "human")  # of the README, each between two comments
 
 
 def of_run() -> dict:
@@ -56,6 +65,11 @@ def of_evidence() -> dict:
     return found | {"pictures": pictures, "versions": versions, "root": ".."}
 
 
+def of_people() -> dict:
+    """What git keeps of the run on recordings of people; empty before there is one."""
+    return {"summary": evidence(REAL), "claims": evidence_claims(REAL)}
+
+
 def _read(files: Mapping[str, Path]) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items() if path.is_file()}
 
@@ -66,7 +80,7 @@ def page_of(found: dict) -> str:
     checklist = json.loads(CHECKLIST.read_text(encoding="utf-8"))
     known = {"contents": CONTENTS, "stages": STAGES, "verdicts": VERDICTS, "in_words": in_words, "elsewhere": elsewhere}
     beside_ours = {"sections": sections, "points": inconsistencies(), "checklist": checklist}
-    text = render("report.html", **found, **known, **beside_ours, rows=rows, fonts=fonts())
+    text = render("report.html", **found, **known, **beside_ours, human=of_people(), rows=rows, fonts=fonts())
     if len(text.encode()) > LARGEST:
         raise UserError(f"the page would have {len(text.encode()):,} bytes, at most {LARGEST:,} are allowed")
     return text
@@ -85,7 +99,7 @@ def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
         if text.count(start) != 1 or text.count(end) != 1:
             raise UserError(f"{README}: not one pair of {start.strip()} and {end}; restore them with git")
         before, rest = text.split(start)
-        known = {"contents": CONTENTS["tables"], "methods": METHODS}
+        known = {"contents": CONTENTS["tables"], "methods": METHODS, "human": of_people()}
         block = render("readme.md", block=name, summary=summary, tables=tables, claims=claims, said=said, **known)
         text = before + start + block + end + rest.split(end)[1]
     return text

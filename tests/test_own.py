@@ -20,6 +20,7 @@ from sebridge_lite.experiments.bench import load_bench
 from sebridge_lite.stack.judges import NamedJudge, named_judge
 from sebridge_lite.stack.own import Letters, spelt, units_of
 from sebridge_lite.stack.stacks import load_stack
+from sebridge_lite.studio.teach import train_parts
 from tests import toy_engine
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +34,7 @@ TINY = {"width": 16, "blocks": 1, "steps": 12, "lr": 2.0e-3, "budget": 1_000}
 
 def small(params: dict) -> dict:
     """The profile that `sebridge new` has written, so small that a test can wait for it."""
-    params["cells"] |= {"arms": ["additive-0.50", "additive-1.00"], "align": ["dgsa"], "align_decoded": ["sft"]}
+    params["cells"] |= {"arms": ["additive-0.25", "additive-0.50", "additive-1.00"], "align": ["dgsa"], "align_decoded": ["sft"]}
     params["cells"] |= {"critique": ["tdsc"], "critique_decoded": []}
     params["corpus"] |= {"real_minutes": 1.0, "synthetic_minutes": 1.0, "backbone_minutes": 0.5, "max_stuck": 1.0}
     params["corpus"]["backbone_engines"] = [f"low={ENGINE} 90", f"high={ENGINE} 200"]
@@ -67,6 +68,7 @@ def project(tmp_path_factory):
     (folder / "artifacts").mkdir()
     (folder / "data").mkdir()
     (folder / "data" / "text").symlink_to(ROOT / "data" / "text")
+    (folder / "notebooks").symlink_to(ROOT / "notebooks")
     for name in ("parts", "judges"):
         (folder / "artifacts" / name).symlink_to(ROOT / "artifacts" / name)
     recordings.mkdir()
@@ -88,8 +90,8 @@ def project(tmp_path_factory):
 
 
 def test_policies_of_your_own_speech_are_trained_aligned_and_scored(project):
-    commands = ["sft additive-0.50 --seed 0", "sft additive-1.00 --seed 0", "score sft --seed 0", "pairs --seed 0"]
-    commands += ["align dgsa --seed 0", "choose", "score align --seed 0"]
+    commands = [*(f"sft additive-{alpha} --seed 0" for alpha in ("0.25", "0.50", "1.00")), "score sft --seed 0"]
+    commands += ["pairs --seed 0", "align dgsa --seed 0", "choose", "score align --seed 0"]
     commands += ["critique sft --seed 0", "critique tdsc --seed 0", "score critique --seed 0"]
     for command in commands:
         assert main(command.split()) == 0, command
@@ -98,6 +100,26 @@ def test_policies_of_your_own_speech_are_trained_aligned_and_scored(project):
         measured = [json.loads(file.read_text()) for file in files]
         assert measured and all(np.isfinite(scores["wer"]) for scores in measured), place
         assert not [name for scores in measured for name in scores if name.startswith("tone")]  # nobody knows any
+
+
+def test_a_page_tells_what_came_out(project):
+    for command in ("run scaling", "claims", "report"):
+        assert main(command.split()) == 0, command
+    page = (project / "results" / "report" / "report.html").read_text(encoding="utf-8")
+    assert "recordings of people" in page and "never human" not in page
+    assert {claim["verdict"] for claim in json.loads((project / "results/claims/claims.json").read_text())} == {"not tested"}
+
+
+def test_a_part_that_is_trained_is_not_trained_again_after_a_stop(project, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    there = (project / "artifacts" / "own" / "parts" / "tokenizer.safetensors").read_bytes()
+    monkeypatch.setattr(train_parts, "train_flow", stopped)
+    assert main(["own"]) == 1
+    monkeypatch.setattr(train_parts, "tokenizer_loss", lambda *_, **__: pytest.fail("trained again"))
+    assert main(["own"]) == 1
+    assert (project / "artifacts" / "own" / "parts" / "tokenizer.safetensors").read_bytes() == there
 
 
 def test_the_stack_is_your_own_and_the_studio_stays(project):

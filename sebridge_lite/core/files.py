@@ -9,7 +9,14 @@ from pathlib import Path
 
 from sebridge_lite.core.errors import UserError, in_line, show
 
-KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 
 
 def regular(path: Path, mend: str) -> Path:
@@ -41,9 +48,12 @@ def once(pairs: list[tuple[str, object]]) -> dict:
 def misfit(value: object, shape, where: str = "it") -> str:
     """What keeps a value from having a shape, or "". A shape is a type, [shape of each], {"key": shape} or {str: shape}."""
     kind = shape if isinstance(shape, type) else type(shape)
+    if kind is object:
+        return ""
     if type(value) is not kind and not (kind is float and type(value) is int):
         return f"{where} is not {KINDS[kind]}"
     if isinstance(shape, list):
+        shape = shape or [object]
         parts = [(part, shape[0], f"{where}[{place}]") for place, part in enumerate(value)]
     elif not isinstance(shape, dict):
         return ""

@@ -3,6 +3,7 @@
 No defaults live here: `params.yaml` is the only place for a number.
 """
 
+import math
 import typing
 from collections.abc import Iterator
 from dataclasses import field, fields
@@ -18,6 +19,7 @@ PROFILES = ("smoke", "lite", "full")
 OWN = "own"  # the profile that `sebridge new` writes
 DESIGNS = ("additive", "kept", "substitution", "upsampled", "tagged")  # of a mix; see experiments/sft.py
 ARM = (rf"({'|'.join(DESIGNS)})-(0\.\d\d|1\.00)", "additive-0.80")
+MOST_CODES = 2**15  # a token is written in 16 bits
 LANGUAGE = (r"none|[a-z]{2,3}(-[A-Za-z0-9]+)*", "th")
 
 
@@ -70,6 +72,11 @@ class PartsParams(Section):
     score_judge: PartParams = field()
     select_judge: PartParams = field()
     lm: PartParams = field()
+
+    def faults(self) -> Iterator[str]:
+        for key in ("levels", "compare_levels"):
+            if (codes := math.prod(getattr(self, key, ()))) > MOST_CODES:
+                yield f"{key}: {codes:,} codes, at most {MOST_CODES:,} fit into a file of tokens"
 
 
 class PretrainParams(PartsParams):

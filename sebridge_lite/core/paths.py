@@ -18,7 +18,9 @@ from sebridge_lite.core.errors import UserError, show
 with contextlib.suppress(ImportError):  # Windows has no such locks; there nobody keeps two runs apart
     import fcntl
 
-NAME = re.compile(r"\w[\w.-]{0,79}")  # of a cell, a system, an engine: no separator, no space, nothing that cannot be printed
+NAME = re.compile(
+    r"\w[\w.-]{0,79}"
+)  # of a cell, a system, an engine: no separator, no space, nothing that cannot be printed
 
 
 def root() -> Path:

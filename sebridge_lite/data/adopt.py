@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.files import read_text
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import RATE, Utterance, resample, write_manifest
 from sebridge_lite.data.own_data import SECONDS, check_folder
@@ -57,10 +58,7 @@ def adopt(
 
 def read_texts(file: Path, lang: str) -> list[str]:
     """The sentences of a file, one a line, each once, as the language writes them."""
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot be read as UTF-8 text ({getattr(error, 'strerror', None) or error})") from None
+    lines = read_text(file, "give a file of sentences, one a line").splitlines()
     tongue = language(lang, lines)
     texts = [text for text in dict.fromkeys(map(tongue.normalise, lines)) if tongue.segment(text)]
     if not texts or not tongue.in_script(" ".join(texts)):

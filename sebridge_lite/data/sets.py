@@ -25,4 +25,7 @@ def load_set(name: str, lang: str) -> list[Utterance]:
         return []
     if not path.is_file():
         raise UserError(f"{path}: not there; `dvc repro import` makes it")
-    return read_manifest(path)
+    try:
+        return read_manifest(path)
+    except UserError as error:
+        raise UserError(f"{error}; `dvc repro -f import` makes it again") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import active_params
 from sebridge_lite.core.seeds import seed_of
@@ -23,7 +24,7 @@ from sebridge_lite.data.own_tables import Fault
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.cloning import policy_of
 from sebridge_lite.experiments.systems import pairs_of
-from sebridge_lite.extras.consent import check_consent, provenance_of, read_consent, refuse_overwriting, write_wav
+from sebridge_lite.extras.consent import check_consent, provenance_of, read_consent, write_wav
 from sebridge_lite.extras.watermark import embed
 from sebridge_lite.lm.sampling import generate
 from sebridge_lite.measure.cloning import two_voices
@@ -86,7 +87,7 @@ def clone(
     today = today or datetime.date.today()
     record = read_consent(consent)
     check_consent(record, reference, today)
-    refuse_overwriting(out, reference, consent)
+    paths.check_output(out, reference, consent, ending=".wav")
     params = active_params()
     lang = language_of(text, languages(params))
     bench, name = load_bench(params, lang), pairs_of(lang, params)[0][1]

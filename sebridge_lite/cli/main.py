@@ -11,10 +11,10 @@ from importlib import import_module
 from pathlib import Path
 
 from sebridge_lite import __version__
-from sebridge_lite.cli.stages import STAGES, checked_params, run_command
+from sebridge_lite.cli.stages import STAGES, run_command
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError, in_line, printable, show
-from sebridge_lite.core.params import OWN, PROFILES
+from sebridge_lite.core.params import OWN, PROFILES, active_params
 
 
 def seed(text: str) -> int:
@@ -31,7 +31,7 @@ def call(options) -> None:
         return
     module, function = options.does.split(":")
     function = getattr(import_module(f"sebridge_lite.{module}"), function)
-    given = {"params": checked_params} | {name: lambda value=value: value for name, value in vars(options).items()}
+    given = {"params": active_params} | {name: lambda value=value: value for name, value in vars(options).items()}
     found = function(**{name: given[name]() for name in inspect.signature(function).parameters if name in given})
     for line in [found] if isinstance(found, str) else found or ():
         print(printable(str(line)))

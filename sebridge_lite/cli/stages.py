@@ -8,7 +8,7 @@ from numbers import Real
 from typing import NamedTuple
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.params import Params, active_params
+from sebridge_lite.core.params import active_params
 
 
 class Stage(NamedTuple):
@@ -54,24 +54,18 @@ STAGES = {
 }  # fmt: skip
 
 
-def checked_params() -> Params:
-    """The active parameters, whose cells are known."""
-    from sebridge_lite.align.methods import checked
-
-    return checked(active_params())
-
-
 def run_command(command: str, name: str | None, seed: int | None) -> None:
     """Runs a stage, writes its account and prints a line."""
     from sebridge_lite.experiments.account import NAME, accounted
 
     whole = f"{command} {name}" in STAGES  # such a function needs no name
-    key, params = f"{command} {name}" if whole else command, checked_params()
+    key, params = f"{command} {name}" if whole else command, active_params()
     stage = STAGES[key]
     if stage.takes == METHOD:
-        from sebridge_lite.align.methods import method_of
+        from sebridge_lite.align.methods import checked, method_of
 
-        method_of(command, name)  # a wrong name is an error before any work
+        method_of(command, name)  # a wrong name is an error before any work, and so is one among the cells
+        checked(params)
     module, function = stage.does.split(":")
     given = [value for value in (None if whole else name, seed) if value is not None]
     folder, called = paths.outputs() / stage.folder.format(name=name, seed=seed), stage.called or key.replace(" ", "_")

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.files import read_text
@@ -18,7 +17,7 @@ from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import RATE, Utterance, resample, write_manifest
 from sebridge_lite.data.own_data import SECONDS, check_folder
 from sebridge_lite.data.own_tables import Fault
-from sebridge_lite.data.recordings import to_int16, trimmed
+from sebridge_lite.data.recordings import to_int16, trimmed, write_sound
 
 FEWEST = 20  # recordings: four to test on, two to choose on, and no result worth the name
 
@@ -40,7 +39,7 @@ def adopt(
         seconds, path = len(sound) / RATE, file_name(said.id)
         if seconds < SECONDS[0]:
             raise Fault(f"{seconds:.2f} s long without the silence at its ends", "join it to its neighbour")
-        soundfile.write(folder / path, sound, RATE, "PCM_16")
+        write_sound(folder / path, sound)
         whole = {"start": 0, "frames": None, "truth": None, "words": ()}
         return replace(said, lang=lang, path=path, seconds=seconds, kind="recording", engine="", **whole)
 

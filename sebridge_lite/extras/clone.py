@@ -34,6 +34,9 @@ from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.tracks import Tracks
 
 LEAST = 1.0  # seconds of speech in a reference
+# What speech has at the least: share of its frames with a pitch, spread of that in semitones, of its level in dB. Of 96 studio
+# people and 40 engines none has under 0.64, 0.75 and 5.3; noise has 0.04 of the first, a tone 0.01 of the second.
+VOICED, MELODY, LIVELY = 0.2, 0.2, 2.0
 TOLD_APART = 2.0  # seconds from which the halves can be told apart: in one of 1 s every fifth voice is unlike itself
 
 
@@ -45,6 +48,17 @@ def language_of(text: str, codes: Sequence[str]) -> str:
         what = "no letter" if fit else f"not wholly in {scripts} script"
         raise UserError(f"text '{text[:20]}': {what}; write it in one script")
     return fit[0]
+
+
+def speech_fault(track: Tracks) -> str:
+    """What tells a sound from speech, or ''."""
+    loud = track.energy > np.percentile(track.energy, 95) - SPEECH_DB
+    voiced = loud & (track.f0 > 0)
+    if voiced.sum() < VOICED * loud.sum():
+        return "hardly any pitch"
+    if 12 * np.log2(track.f0[voiced]).std() < MELODY:
+        return "one pitch throughout"
+    return "one level throughout" if track.energy[loud].std() < LIVELY else ""
 
 
 def read_reference(path: Path, stack: Stack, least_alike: float) -> torch.Tensor:
@@ -59,10 +73,13 @@ def read_reference(path: Path, stack: Stack, least_alike: float) -> torch.Tensor
     if checked.clipped > CLIP_LIMIT:
         raise UserError(f"reference {path.name}: clipped ({checked.clipped:.1%} at full scale); record it more quietly")
     (sound,) = stack.load([file], place.parent)
-    (energy,) = stack.energies([sound])
+    (track,) = stack.tracks([sound])
+    energy = track.energy
     seconds = float((energy > np.percentile(energy, 95) - SPEECH_DB).sum()) / Tracks.rate
     if seconds < LEAST:
         raise UserError(f"reference {path.name}: {seconds:.1f} s of speech; give at least {LEAST:.0f} s, better 3")
+    if fault := speech_fault(track):
+        raise UserError(f"reference {path.name}: {fault}, as no speech has; give a recording of a voice")
     where, hop = speech_frames(energy), stack.sample_rate // Tracks.rate
     sound = sound[where.start * hop : where.stop * hop]
     if len(sound) >= TOLD_APART * stack.sample_rate and two_voices(stack, [sound])[0] < least_alike:

@@ -27,6 +27,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError, show
 from sebridge_lite.core.files import read_json
 from sebridge_lite.data.manifest import AUDIO_ERRORS, LONGEST_SECONDS, TAIL, open_sound
+from sebridge_lite.data.recordings import write_sound
 from sebridge_lite.extras.watermark import detect
 
 WRITE = "`sebridge consent` writes one"
@@ -124,9 +125,8 @@ def provenance_of(model: str, text: str, consent: Consent, day: date) -> Provena
 def write_wav(path: Path, samples: np.ndarray, rate: int, provenance: Provenance) -> None:
     """Writes (N,) floats in [-1, 1] as 16-bit mono, with where they come from."""
     whole = (np.clip(samples, -1, 1) * 32767).round().astype(np.int16)
-    with paths.replacing(path) as file, soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format="WAV") as sound:
-        sound.comment = COMMENT + json.dumps(asdict(provenance))
-        sound.write(whole)
+    with paths.replacing(path) as file:
+        write_sound(file, whole, rate, COMMENT + json.dumps(asdict(provenance)))
 
 
 def read_provenance(sound: soundfile.SoundFile) -> Provenance | None:

@@ -18,6 +18,7 @@ import yaml
 from sebridge_lite.core.errors import LONGEST, UserError, show
 from sebridge_lite.core.files import read_text
 
+DEEPEST = 20  # brackets within brackets
 NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
@@ -76,6 +77,11 @@ for _tag, _pattern in _PLAIN.items():
 def read_yaml(path: Path) -> dict:
     """The keys and values of a YAML file."""
     text = read_text(path, "`sebridge profile lite` writes one")
+    level = 0
+    for sign in re.findall(r"(?:^|\s)#.*|[][{}]", text):
+        level += (sign in "[{") - (sign in "]}")
+        if level > DEEPEST:  # PyYAML would take minutes
+            raise UserError(f"{path}: not YAML of any sane form (brackets within brackets); restore it")
     try:
         tree = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, show
 from sebridge_lite.core.files import read_json
 from sebridge_lite.core.params import Params, active_params, load_params
 from sebridge_lite.experiments.account import NAME, accounted, commit, today
@@ -147,7 +147,7 @@ def failed_cell(notebook: Path) -> str:
 def run_stage(stage: str, params: Params) -> str:
     """Where the results of a stage are, after its notebook has run."""
     if stage not in STAGES:
-        raise UserError(f"no stage '{stage}'; stages: {', '.join(STAGES)}")
+        raise UserError(f"no stage {show(stage)}; stages: {', '.join(STAGES)}")
     name = STAGES[stage][0]
     notebook, folder = paths.root() / "notebooks" / f"{name}.ipynb", paths.results(stage)
     if not notebook.is_file():

@@ -60,19 +60,23 @@ def _check_finite(tensors: dict[str, torch.Tensor], where: str, mend: str) -> No
             raise UserError(f"{where}: {name} holds NaN or infinite weights; {mend}")
 
 
-def checksum(tensors: dict[str, torch.Tensor]) -> str:
-    """A short hash of names, types, shapes and values."""
+def checksum(config, tensors: dict[str, torch.Tensor]) -> str:
+    """A short hash of the settings, and of names, types, shapes and values of the weights."""
     parts = ((f"{name} {t.dtype} {tuple(t.shape)}", t) for name, t in sorted(tensors.items()))
-    return key_of(*(part for pair in parts for part in pair))
+    return key_of(config, *(part for pair in parts for part in pair))
 
 
-def _check_whole(tensors: dict[str, torch.Tensor], written: str | None, file: Path) -> None:
-    """Raises where the weights are not those that were written."""
-    wanted = written or CHECKSUMS.get(file.stem)  # neither: a model that somebody else has written
-    if wanted and wanted != checksum(tensors):
-        raise UserError(f"{file}: damaged: its weights are not those that were written; {MEND}")
+def _load(model: torch.nn.Module, config, tensors: dict[str, torch.Tensor], written: str | None, file: Path) -> None:
+    """Loads weights of the right types and shapes, and raises where they or the settings are not those that were written."""
+    for name, known in model.state_dict().items():
+        if name in tensors and known.is_floating_point() != tensors[name].is_floating_point():
+            raise UserError(f"{file}: {name} is of type {tensors[name].dtype}; {MEND}")
     if not any(t.any() for t in tensors.values()):
         raise UserError(f"{file}: its weights are all 0; {MEND}")
+    model.load_state_dict(tensors)
+    wanted = written or CHECKSUMS.get(file.stem)  # neither: a model that somebody else has written
+    if wanted and wanted != checksum(config, tensors):
+        raise UserError(f"{file}: damaged: its weights or settings are not those that were written; {MEND}")
 
 
 @contextmanager
@@ -107,7 +111,7 @@ def save_model(model: torch.nn.Module, config, path: Path, half: bool = False) -
     with paths.replacing(config_file) as temporary:
         temporary.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n", encoding="utf-8")
     with paths.replacing(weights_file) as temporary:
-        save_file(tensors, temporary, {CHECKSUM: checksum(tensors)})
+        save_file(tensors, temporary, {CHECKSUM: checksum(config, tensors)})
 
 
 def load_config(config_cls: type, path: Path):
@@ -124,13 +128,9 @@ def load_model(cls: type, config_cls: type, path: Path) -> torch.nn.Module:
             written = (opened.metadata() or {}).get(CHECKSUM)
         tensors = load_file(file)
         _check_finite(tensors, str(file), MEND)
-        _check_whole(tensors, written, file)
         with _no_larger_than(2 * sum(t.numel() for t in tensors.values()), config_file):
             model = cls(config)
-        for name, known in model.state_dict().items():
-            if name in tensors and known.is_floating_point() != tensors[name].is_floating_point():
-                raise UserError(f"{file}: {name} is of type {tensors[name].dtype}; {MEND}")
-        model.load_state_dict(tensors)
+        _load(model, config, tensors, written, file)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file}: not a whole safetensors file ({error}); {MEND}") from None
     except RuntimeError as error:

@@ -52,7 +52,7 @@ def test_another_recording_and_no_recording_are_refused(record, reference, tmp_p
         ({"who": "  "}, "who is not one line"),
         ({"purpose": "a\nb"}, "purpose is not one line"),
         ({"who": 7}, "who is not one line"),
-        ({"extra": "x"}, "not a consent record"),
+        ({"extra": "x"}, "no consent record"),
         ({"digest": None}, "digest is not one line"),
     ],
 )
@@ -85,6 +85,6 @@ def test_a_record_never_takes_the_place_of_the_recording(tmp_path, reference):
     before = reference.read_bytes()
     (tmp_path / "link.wav").symlink_to(reference)
     for out in (reference, tmp_path / "link.wav"):
-        with pytest.raises(UserError, match="give --out another name"):
+        with pytest.raises(UserError, match="give a name that ends in"):
             write_consent(out, "A", "b", "2026-12-31", reference, TODAY)
     assert reference.read_bytes() == before

@@ -15,6 +15,7 @@ ROW = {name: value for name, value in vars(ONE).items() if name not in ("start",
 
 letters = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 spoken = letters.filter(str.strip)
+names = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1)
 places = st.lists(st.text("abกข .-_", min_size=1).filter(lambda part: part not in ("..",)), min_size=1).map("/".join)
 
 
@@ -22,13 +23,13 @@ places = st.lists(st.text("abกข .-_", min_size=1).filter(lambda part: part n
 def utterances(draw):
     kind = draw(st.sampled_from(["people", "engine", "recording"]))
     return Utterance(
-        id=draw(spoken),
+        id=draw(names),
         text=draw(spoken),
         words=tuple(draw(st.lists(letters))),
-        lang=draw(spoken),
-        speaker=draw(letters),
+        lang=draw(names),
+        speaker=draw(names),
         kind=kind,
-        engine=draw(letters) if kind == "engine" else "",
+        engine=draw(names) if kind == "engine" else "",
         path=draw(places),
         seconds=draw(st.floats(0.001, 3600)),
         start=draw(st.integers(0, 10**9)),

@@ -89,7 +89,7 @@ def test_nan_weights_are_neither_saved_nor_loaded(saved):
 
 
 def test_a_missing_file_is_named_with_the_way_to_get_it(tmp_path):
-    expect_line("nowhere.json: no such file; `dvc pull`", tmp_path / "nowhere")
+    expect_line("nowhere.json: not there; `dvc pull`", tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 200])
@@ -107,7 +107,7 @@ def test_weights_of_another_size_are_named_with_both_shapes(saved):
     expect_line(r"of another model than toy.v0.8.json says.*codes.*\[4\].*\[5\]", path)
 
 
-@pytest.mark.parametrize(("text", "said"), [("{", "not JSON"), ("[]", "not a section"), ('{"size": 1}', "unknown key")])
+@pytest.mark.parametrize(("text", "said"), [("{", "not JSON"), ("[]", "not an object"), ('{"size": 1}', "unknown key")])
 def test_broken_settings_are_one_clear_line(saved, text, said):
     _, path = saved
     path.with_name("toy.v0.8.json").write_text(text)

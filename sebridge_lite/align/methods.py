@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
 
-from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import AlignParams, TdscParams
+from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.params import AlignParams, Params, TdscParams
 
 STUDIES = ("align", "critique")  # DGSA (Sec. 3) and its rivals, with real speech; TDSC (Sec. 4) and its, without
 
@@ -140,12 +140,21 @@ def method_of(study: str, name: str) -> Method:
         arm = {"arm": f"additive-{alpha}", "printed": {"Fig. 5": alpha}}
         return replace(known["dgsa"], name=name, label=f"DGSA at alpha {alpha}", **arm)
     also = ", or dgsa-ALPHA as in dgsa-0.50" if study == "align" else ""
-    raise UserError(f"method '{name}': not one of {', '.join(known)}{also}")
+    raise UserError(f"method {show(name)}: not one of {', '.join(known)}{also}")
 
 
 def arm_for(method: Method, p: AlignParams) -> str:
     """The arm whose SFT policy a method of study align starts from."""
     return method.arm or p.arm
+
+
+def checked(params: Params) -> Params:
+    """The parameters themselves, whose cells are known here: each method, and the arm that it starts from."""
+    for study, names in (("align", params.cells.aligned), ("critique", params.cells.criticised)):
+        for method in (method_of(study, name) for name in names):
+            if study == "align" and (arm := arm_for(method, params.align)) not in params.cells.arms:
+                raise UserError(f"params.yaml: cells.arms: no {arm}, from which {method.name} starts; add it")
+    return params
 
 
 def settings_of(method: Method, p: TdscParams) -> TdscParams:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.files import read_text
 from sebridge_lite.core.seeds import rng_of, seed_of
 from sebridge_lite.data.codes import read_codes, write_codes
 from sebridge_lite.data.manifest import Utterance
@@ -27,6 +28,7 @@ from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.stack.stack import Stack
 
 MODES = ("real", "expr", "stab")
+AGAIN = "`dvc repro -f pairs` makes it again"
 
 
 Pair = tuple[Example, Example]  # winner and loser, each (text, style prefix, speech tokens)
@@ -153,7 +155,11 @@ def save_triplets(
 
 def load_triplets(folder: Path, encode: Callable[[str], Tensor]) -> tuple[list[Triplet], list[dict]]:
     """Triplets, and a row of provenance each. encode: text to ids, as the policy reads them."""
-    rows = [json.loads(line) for line in (folder / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
-    tokens = read_codes(folder / "tokens.safetensors")
-    parts = [[tokens[f"{row['name']}/{part}"] for part in ("prefix", *MODES)] for row in rows]
-    return [Triplet(row["name"], encode(row["text"]), *some) for row, some in zip(rows, parts, strict=True)], rows
+    path, tokens = folder / "pairs.jsonl", read_codes(folder / "tokens.safetensors")
+    try:
+        rows = [json.loads(line) for line in read_text(path, AGAIN).splitlines()]
+        parts = [[tokens[f"{row['name']}/{part}"] for part in ("prefix", *MODES)] for row in rows]
+        texts = [str(row["text"]) for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: damaged ({type(error).__name__}: {error}); {AGAIN}") from None
+    return [Triplet(row["name"], encode(text), *some) for row, text, some in zip(rows, texts, parts, strict=True)], rows

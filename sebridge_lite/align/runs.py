@@ -6,10 +6,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from sebridge_lite.align.dpo import fallen
 from sebridge_lite.align.methods import Method
+from sebridge_lite.core.files import read_table
 from sebridge_lite.core.params import Params
 from sebridge_lite.lm.lm import TextSpeechLM, merge_lora
 from sebridge_lite.lm.train import TrainConfig
@@ -23,7 +22,7 @@ def constant(steps: int, lr: float, warmup: int, save_every: int, seed: int) -> 
 
 def winner_change(folder: Path, latest: int, most: float, what: str) -> float | None:
     """Nats a token over the `latest` steps of a training; a line on stderr when that is a fall of over `most`."""
-    history = pd.read_csv(folder / "loss.csv")
+    history = read_table(folder / "loss.csv", "run the same command again")
     if "winner_change" not in history:
         return None
     change = float(history["winner_change"].tail(latest).mean())

@@ -6,9 +6,10 @@ import platform
 import shutil
 from pathlib import Path
 
+from sebridge_lite.align.methods import checked
 from sebridge_lite.core import paths
 from sebridge_lite.core.device import memory_gib
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, printable
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments.account import PACKAGES, parts_code, version
 
@@ -44,9 +45,12 @@ def project_problems() -> list[str]:
     here = (root / "data" / "text").is_dir()
     problems = [] if here else ["data/text is not here: fetch the embedded data with `dvc pull data.dvc`"]
     try:
-        load_params(root / "params.yaml")
+        checked(load_params(root / "params.yaml"))
     except UserError as error:
         problems.append(str(error))
+    lock = root / "dvc.lock"
+    if lock.is_file() and not lock.read_text(encoding="utf-8", errors="replace").strip():
+        problems.append("dvc.lock is empty, so that DVC knows of nothing that was made: `git checkout dvc.lock`")
     return problems
 
 
@@ -75,5 +79,5 @@ def doctor() -> list[str]:
     lines, problems = examine()
     if not problems:
         return [*lines, "all is well"]
-    print("\n".join([*lines, *(f"problem: {problem}" for problem in problems)]))
+    print(printable("\n".join([*lines, *(f"problem: {problem}" for problem in problems)])))
     raise UserError(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} to mend, listed above")

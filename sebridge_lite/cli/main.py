@@ -13,14 +13,14 @@ from pathlib import Path
 from sebridge_lite import __version__
 from sebridge_lite.cli.stages import STAGES, run_command
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, in_line, printable, show
 from sebridge_lite.core.params import OWN, PROFILES, active_params
 
 
 def seed(text: str) -> int:
     """A seed of the command line, 0 to 2**31."""
-    if not text.isdecimal() or int(text) > 2**31:
-        raise argparse.ArgumentTypeError(f"{text!r}: a seed is a whole number from 0 to {2**31}")
+    if not text.isdecimal() or len(text) > 10 or int(text) > 2**31:
+        raise argparse.ArgumentTypeError(f"{show(text)}: a seed is a whole number from 0 to {2**31}")
     return int(text)
 
 
@@ -33,7 +33,8 @@ def call(options) -> None:
     function = getattr(import_module(f"sebridge_lite.{module}"), function)
     given = {"params": active_params} | {name: lambda value=value: value for name, value in vars(options).items()}
     found = function(**{name: given[name]() for name in inspect.signature(function).parameters if name in given})
-    print("\n".join([found] if isinstance(found, str) else map(str, found or ())))
+    for line in [found] if isinstance(found, str) else found or ():
+        print(printable(str(line)))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -149,7 +150,7 @@ def in_a_line(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "stopped; run the same command again to go on"
     if isinstance(error, UserError):
-        return " ".join(str(error).split())
+        return str(error)
     what = "the disk is full; make room and run it again" if paths.disk_full(error) else f"{error.strerror or error}"
     return f"{error.filename or 'the system'}: {what}; nothing was replaced"
 
@@ -164,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (UserError, OSError, KeyboardInterrupt) as error:
         if os.environ.get("SEBRIDGE_DEBUG") == "1":
             raise
-        print(f"sebridge: {in_a_line(error)}", file=sys.stderr)
+        print(in_line(f"sebridge: {in_a_line(error)}"), file=sys.stderr)
         return 1
     return 0
 

@@ -120,7 +120,7 @@ def new(
     if not re.fullmatch("[a-z]{2,3}(-[A-Za-z]+)?", lang):
         raise UserError(f"--lang {lang}: a code such as ru, el or en, please")
     specs, given = engines_of(engines, lang)
-    there = [home / "real", *(home / "synthetic" / name for name in given)]
+    there = [home / "real", *(paths.data("synthetic", name) for name in given)]
     full = [path for path in there if path.is_dir() and any(file.name != "README.txt" for file in path.iterdir())]
     if (full := [*full, *[out] * out.is_file()]) and not force:
         raise UserError(f"{full[0]}: holds something already; move it away, or --force replaces it")
@@ -157,7 +157,7 @@ def new(
         for spec in specs:
             if spec.startswith(FOLDER):
                 name = spec.removeprefix(FOLDER)
-                made = adopt(given[name], lang, stack.enter_context(paths.replacing(home / "synthetic" / name)))[0]
+                made = adopt(given[name], lang, stack.enter_context(paths.replacing(paths.data("synthetic", name))))[0]
                 sources.append(Source(spec, seconds_of(made) / 60, 0.0))
             else:
                 sources.append(sampled(spec, kept, lang, units, rule, work))

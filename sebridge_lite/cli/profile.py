@@ -1,7 +1,8 @@
 """Switch the active `params.yaml` to a profile, and never lose edits on the way."""
 
+from sebridge_lite.align.methods import checked
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, show
 from sebridge_lite.core.params import OWN, PROFILES, load_params
 
 
@@ -12,8 +13,8 @@ def switch_profile(name: str, force: bool = False) -> str:
     if name == OWN and not source.is_file():
         raise UserError(f"{source}: not there; `sebridge new` writes it from your recordings")
     if name not in (*PROFILES, OWN) or not source.is_file():
-        raise UserError(f"no profile '{name}'; profiles: {', '.join(PROFILES)}")
-    load_params(source)
+        raise UserError(f"no profile {show(name)}; profiles: {', '.join(PROFILES)}")
+    checked(load_params(source))
     stock, kept = [path.read_bytes() for path in (root / "params").glob("*.yaml")], ""
     if active.is_file() and active.read_bytes() not in stock:
         if not force:

@@ -62,9 +62,10 @@ def run_command(command: str, name: str | None, seed: int | None) -> None:
     key, params = f"{command} {name}" if whole else command, active_params()
     stage = STAGES[key]
     if stage.takes == METHOD:
-        from sebridge_lite.align.methods import method_of
+        from sebridge_lite.align.methods import checked, method_of
 
-        method_of(command, name)  # a wrong name is an error before any work
+        method_of(command, name)  # a wrong name is an error before any work, and so is one among the cells
+        checked(params)
     module, function = stage.does.split(":")
     given = [value for value in (None if whole else name, seed) if value is not None]
     folder, called = paths.outputs() / stage.folder.format(name=name, seed=seed), stage.called or key.replace(" ", "_")

@@ -13,6 +13,8 @@ from sebridge_lite.data.own_data import check_folder
 
 def check_data(folder: Path, lang: str | None, json_file: Path | None, skip_bad: bool) -> str:
     """The card of a folder of recordings and every problem in it."""
+    if json_file:
+        paths.check_output(json_file, folder, ending=".json")
     good, problems, card = check_folder(folder, lang)
     found = {"card": card, "problems": list(map(str, problems))}
     report = "\n".join([format_card(card), *found["problems"]])

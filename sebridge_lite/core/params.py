@@ -3,16 +3,24 @@
 No defaults live here: `params.yaml` is the only place for a number.
 """
 
+import math
 import typing
+from collections.abc import Iterator
 from dataclasses import field, fields
 from pathlib import Path
 
 from sebridge_lite.core import paths
 from sebridge_lite.core import study_params as study
-from sebridge_lite.core.fields import Section, build, one_of, read_yaml, within
+from sebridge_lite.core.errors import show
+from sebridge_lite.core.fields import Section, build, like, one_of, read_yaml, within
+from sebridge_lite.core.study_params import METHOD
 
 PROFILES = ("smoke", "lite", "full")
 OWN = "own"  # the profile that `sebridge new` writes
+DESIGNS = ("additive", "kept", "substitution", "upsampled", "tagged")  # of a mix; see experiments/sft.py
+ARM = (rf"({'|'.join(DESIGNS)})-(0\.\d\d|1\.00)", "additive-0.80")
+MOST_CODES = 2**15  # a token is written in 16 bits
+LANGUAGE = (r"none|[a-z]{2,3}(-[A-Za-z0-9]+)*", "th")
 
 
 class CorpusParams(Section):
@@ -65,6 +73,11 @@ class PartsParams(Section):
     select_judge: PartParams = field()
     lm: PartParams = field()
 
+    def faults(self) -> Iterator[str]:
+        for key in ("levels", "compare_levels"):
+            if (codes := math.prod(getattr(self, key, ()))) > MOST_CODES:
+                yield f"{key}: {codes:,} codes, at most {MOST_CODES:,} fit into a file of tokens"
+
 
 class PretrainParams(PartsParams):
     people: int = within(2, 10_000)
@@ -83,7 +96,7 @@ class OwnParams(PartsParams):
 
 
 class JudgeParams(Section):
-    score: str = field()
+    score: str = like("own|[a-z-]+:.+", "own")
 
 
 class SFTParams(Section):
@@ -103,6 +116,10 @@ class SamplingParams(Section):
     min_ratio: float = within(0, 100)
     max_ratio: float = within(0, 100, open_low=True)
 
+    def faults(self) -> Iterator[str]:
+        if self.min_ratio > self.max_ratio:
+            yield f"min_ratio: {self.min_ratio:g} is over max_ratio, {self.max_ratio:g}"
+
 
 class ScoreParams(Section):
     temperature: float = within(0, 3)
@@ -110,8 +127,12 @@ class ScoreParams(Section):
 
 
 class RolesParams(Section):
-    dgsa: str
-    tdsc: str
+    dgsa: str = like(*LANGUAGE)
+    tdsc: str = like(*LANGUAGE)
+
+    def faults(self) -> Iterator[str]:
+        if self.dgsa == self.tdsc == "none":
+            yield "dgsa: none, and so is tdsc: nothing is left to study; name a language"
 
 
 class TextParams(Section):
@@ -120,17 +141,22 @@ class TextParams(Section):
 
 class CellsParams(Section):
     seeds: tuple[int, ...] = within(0, 2**31)
-    arms: tuple[str, ...] = field()
-    align: tuple[str, ...] = field()
-    align_decoded: tuple[str, ...] = field(metadata={"may_be_empty": True})
-    critique: tuple[str, ...] = field()
-    oracle: tuple[str, ...] = field(metadata={"may_be_empty": True})
-    critique_decoded: tuple[str, ...] = field(metadata={"may_be_empty": True})
+    arms: tuple[str, ...] = like(*ARM)
+    align: tuple[str, ...] = like(*METHOD)
+    align_decoded: tuple[str, ...] = like(*METHOD, may_be_empty=True)
+    critique: tuple[str, ...] = like(*METHOD)
+    oracle: tuple[str, ...] = like(*METHOD, may_be_empty=True)
+    critique_decoded: tuple[str, ...] = like(*METHOD, may_be_empty=True)
 
     @property
     def aligned(self) -> tuple[str, ...]:
         """All systems of Tables 3 and 7."""
         return (*self.align_decoded, *self.align)
+
+    @property
+    def criticised(self) -> tuple[str, ...]:
+        """All systems of Tables 4 and 8, their start first."""
+        return tuple(dict.fromkeys(("sft", *self.critique, *self.oracle, *self.critique_decoded)))
 
 
 class ClaimsParams(Section):
@@ -152,7 +178,7 @@ class ClaimsParams(Section):
 
 
 class AlignParams(Section):
-    arm: str = field()
+    arm: str = like(*ARM)
     alpha_star: float = within(0, 0.99)
     real_error: float = within(0, 1)
     samples: int = within(1, 64)
@@ -240,6 +266,17 @@ class Params(Section):
     confirm: study.ConfirmParams = field()  # which systems are asked once more on fresh texts, and on how many
     listening: study.ListeningParams = field()  # 12_listening_test (D.4, E.3), and what its simulated raters are like
     site: study.SiteParams = field()  # the listening page: sentences and people, by their place in the test set
+
+    def faults(self) -> Iterator[str]:
+        cells, heard = self.cells, self.listening.systems
+        for key, names, there in (
+            ("align.arm", (self.align.arm,), cells.arms),
+            ("confirm.align", self.confirm.align, cells.aligned),
+            ("confirm.tdsc", self.confirm.tdsc, cells.criticised),
+            ("listening.systems", heard, (*cells.arms, *cells.aligned)),
+        ):
+            if absent := [name for name in names if name not in there]:
+                yield f"{key}: {show(absent[0])} is not among the cells of this run: {', '.join(there)}"
 
 
 def load_params(path: Path) -> Params:

@@ -1,8 +1,8 @@
 """Sections of `params.yaml` that say what the notebooks and the studies around the method look at; `Params` has them all."""
 
-from dataclasses import field
+from sebridge_lite.core.fields import Section, like, one_of, within
 
-from sebridge_lite.core.fields import Section, one_of, within
+METHOD = (r"[a-z0-9][a-z0-9.-]*", "dgsa")  # a name of align/methods.py, or of an arm
 
 
 class TokensParams(Section):
@@ -61,12 +61,12 @@ class WorldsParams(Section):
 
 class ConfirmParams(Section):
     texts: int = within(2, 100_000)
-    align: tuple[str, ...] = field()
-    tdsc: tuple[str, ...] = field()
+    align: tuple[str, ...] = like(*METHOD)
+    tdsc: tuple[str, ...] = like(*METHOD)
 
 
 class ListeningParams(Section):
-    systems: tuple[str, ...] = field()
+    systems: tuple[str, ...] = like(*METHOD)
     texts: int = within(2, 1_000)
     gold: int = within(1, 1_000)
     reference: float = within(0.5, 30)

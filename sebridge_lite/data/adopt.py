@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.files import read_text
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import RATE, Utterance, resample, write_manifest
 from sebridge_lite.data.own_data import SECONDS, check_folder
 from sebridge_lite.data.own_tables import Fault
-from sebridge_lite.data.recordings import to_int16, trimmed
+from sebridge_lite.data.recordings import to_int16, trimmed, write_sound
 
 FEWEST = 20  # recordings: four to test on, two to choose on, and no result worth the name
 
@@ -39,7 +39,7 @@ def adopt(
         seconds, path = len(sound) / RATE, file_name(said.id)
         if seconds < SECONDS[0]:
             raise Fault(f"{seconds:.2f} s long without the silence at its ends", "join it to its neighbour")
-        soundfile.write(folder / path, sound, RATE, "PCM_16")
+        write_sound(folder / path, sound)
         whole = {"start": 0, "frames": None, "truth": None, "words": ()}
         return replace(said, lang=lang, path=path, seconds=seconds, kind="recording", engine="", **whole)
 
@@ -57,10 +57,7 @@ def adopt(
 
 def read_texts(file: Path, lang: str) -> list[str]:
     """The sentences of a file, one a line, each once, as the language writes them."""
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot be read as UTF-8 text ({getattr(error, 'strerror', None) or error})") from None
+    lines = read_text(file, "give a file of sentences, one a line").splitlines()
     tongue = language(lang, lines)
     texts = [text for text in dict.fromkeys(map(tongue.normalise, lines)) if tongue.segment(text)]
     if not texts or not tongue.in_script(" ".join(texts)):

@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.files import regular
 from sebridge_lite.core.paths import replacing
 from sebridge_lite.data.manifest import Utterance
 
@@ -24,12 +25,12 @@ def write_codes(path: Path, names: Iterable[str], codes: Sequence[torch.Tensor])
 def read_codes(path: Path) -> dict[str, torch.Tensor]:
     """Tokens (S,) by name, in the order in which they were written."""
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path, "`dvc repro encode` makes it"), "pt") as file:
             names = json.loads(file.metadata()["names"])
             rows = file.get_tensor("codes").long().split(file.get_tensor("lengths").tolist())
+        if any(len(row) and int(row.min()) < 0 for row in rows) or len(set(names)) < len(names):
+            raise ValueError
         return dict(zip(names, rows, strict=True))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no tokens; `dvc repro encode` makes them") from None
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{path}: not a whole file of tokens ({type(error).__name__}); `dvc repro -f encode`") from None
 

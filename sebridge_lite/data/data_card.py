@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sebridge_lite.core.errors import show
 from sebridge_lite.data.languages import language
-from sebridge_lite.data.manifest import Utterance, show
+from sebridge_lite.data.manifest import Utterance
 
 CLIP_LEVEL = 0.999
 CLIP_LIMIT = 0.001  # a loud but whole recording touches full scale in far fewer than one sample in a thousand

@@ -29,7 +29,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import AUDIO_ERRORS, RATE, Utterance, load_audio, resample
 from sebridge_lite.data.own_data import good_rows
-from sebridge_lite.data.recordings import Recording, to_int16, trimmed
+from sebridge_lite.data.recordings import Recording, to_int16, trimmed, write_sound
 
 TIMEOUT = 60  # seconds for one sentence
 AT_ONCE = 64  # texts that an engine is asked for ahead of need
@@ -94,7 +94,7 @@ def say(engine: Engine, text: str, wav: Path) -> np.ndarray:
             if not samples.any():
                 raise UserError(f"engine {engine.name}: writes silence for '{text[:60]}'; try it by hand")
             sound = trimmed(to_int16(resample(samples.mean(axis=1), rate)))
-            soundfile.write(out, sound, RATE, "PCM_16")
+            write_sound(out, sound)
             out.replace(wav)
     return soundfile.read(wav, dtype="int16")[0]
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, show
 
 INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")  # zero-width spaces and soft hyphens: nobody says them
 LETTERS, SPOKEN = "LM", "LMN"  # first letters of Unicode categories: letters with their signs; and numbers
@@ -35,6 +35,7 @@ WRITTEN_IN = {  # by the first words of the Unicode names of letters
     "HIRAGANA KATAKANA CJK IDEOGRAPHIC": "ja",
 }
 SCRIPTS = {code: tuple(script.split()) for script, codes in WRITTEN_IN.items() for code in codes.split()}
+CODE = "[a-zA-Z]{2,3}(-[a-zA-Z0-9]{1,8})*"
 SPACELESS = ("ja", "zh", "km", "my")  # where a word is here a character, with its signs
 AS_WRITTEN = ("th", "lo", "und")  # whose texts keep their capitals, if there are any
 VOICES = {"en": "en-us", "zh": "cmn", "no": "nb"}  # of espeak-ng, where they are not called like the language
@@ -160,6 +161,8 @@ def language(code: str | None, texts: Iterable[str] = ()) -> Language:
     """The language of a code such as `th`; `texts` tell the script of one whose script is not known."""
     if code in (None, "und"):
         return Language("und", "any language", (), _words)
+    if not re.fullmatch(CODE, code):
+        raise UserError(f"language {show(code)}: write its code, such as th, lo, ru or en")
     short = code.split("-")[0].lower()
     cut = _characters if short in SPACELESS else _words
     script = SCRIPTS.get(short) or main_script(texts)

@@ -6,23 +6,29 @@ may link files), which is why `own_data.py` checks them before a stranger's fold
 
 import io
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.files import once, regular
 from sebridge_lite.core.paths import replacing
 
 RATE = 16_000
 RATES = (4_000, 192_000)  # outside, a resampling filter is of no use or takes gigabytes
 LONGEST_SECONDS = 3_600.0
+LONGEST_NAME = 200  # characters; Common Voice names its speakers by 128
+STREAMED = 0x7FFFF000  # a size from here on in a header means that its writer could not know it
 AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus")  # what soundfile reads
 FOREIGN = (".g722", ".m4a", ".aac", ".mp4", ".webm", ".wma", ".amr", ".gsm", ".sln16")  # what ffmpeg or sox must read
+TAIL = 0.1  # seconds that a compressed file may promise in its header and not hold
 KINDS = ("people", "engine", "recording")
 # What soundfile raises on broken files.
 AUDIO_ERRORS = (RuntimeError, OSError, TypeError, ValueError, AssertionError, MemoryError)
@@ -51,18 +57,20 @@ _NEEDED = {field.name for field in fields(Utterance) if field.default is MISSING
 _STRINGS = ("id", "text", "lang", "speaker", "kind", "engine", "path")
 
 
-def show(text: str) -> str:
-    """A stranger's text in quotes: on one line, short, and safe to print."""
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
 def path_fault(path: str) -> str:
     """What keeps a path from naming a file in the manifest's folder, or ''."""
     if path.startswith(("/", "~")) or "\\" in path or path[1:2] == ":":
         return f"path {show(path)} is not relative to the manifest's folder, with '/'"
     if ".." in path.split("/"):
         return f"path {show(path)} leads outside the folder"
-    return "" if path and "\0" not in path else f"path {show(path)} names no file"
+    return "" if path and path.isprintable() else f"path {show(path)} names no file"
+
+
+def name_fault(utterance: "Utterance") -> str:
+    """What keeps the names in a row from being shown and compared, or ''."""
+    names = {name: getattr(utterance, name) for name in ("id", "lang", "speaker", "engine")}
+    bad = [name for name, value in names.items() if not value.isprintable() or len(value) > LONGEST_NAME]
+    return f"{bad[0]} {show(names[bad[0]])} has signs that nobody can see, or is too long" if bad else ""
 
 
 def _faults(row: dict) -> Iterator[str]:
@@ -96,23 +104,26 @@ def _faults(row: dict) -> Iterator[str]:
 
 def _parse(raw: bytes) -> Utterance | str:
     try:
-        row = json.loads(raw.decode("utf-8"))
+        row = json.loads(raw.decode("utf-8"), object_pairs_hook=once)
     except UnicodeDecodeError:
         return "not UTF-8; save the file as UTF-8"
     except (ValueError, RecursionError) as error:
-        return f"not JSON ({error.msg})" if isinstance(error, json.JSONDecodeError) else "not JSON of any sane size"
+        if isinstance(error, json.JSONDecodeError):
+            return f"not JSON ({error.msg})"
+        return str(error) if "stands twice" in str(error) else "not JSON of any sane size"
     if not isinstance(row, dict):
         return "not a JSON object"
     if reason := next(_faults(row)):
         return reason
-    return Utterance(**row | {"words": tuple(row["words"]), "seconds": float(row["seconds"])})
+    made = Utterance(**row | {"words": tuple(row["words"]), "seconds": float(row["seconds"])})
+    return name_fault(made) or made
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Utterance | str]]:
     """(line number, utterance or what is wrong with it) for every line that is not blank."""
     seen: dict[str, int] = {}
     try:
-        with path.open("rb") as handle:
+        with regular(path, "give a file").open("rb") as handle:
             for line, raw in enumerate(handle, start=1):
                 found = _parse(raw.removeprefix(b"\xef\xbb\xbf") if line == 1 else raw) if raw.strip() else None
                 if isinstance(found, Utterance):
@@ -156,18 +167,54 @@ def converter(path: Path) -> list[str]:
     raise UserError(f"{path}: needs ffmpeg or sox to be read: install one, or convert such files to wav")
 
 
+def missing_bytes(file: BinaryIO) -> int:
+    """How many bytes a WAV or AIFF promises in its header and does not hold; libsndfile passes over it in silence."""
+    head = file.read(12)
+    order = {b"RIFF": "little", b"RF64": "little", b"RIFX": "big", b"FORM": "big"}.get(head[:4])
+    if order is None or head[8:] not in (b"WAVE", b"AIFF", b"AIFC"):
+        return 0
+    end = file.seek(0, os.SEEK_END)
+    place, wide = 12, 0
+    while place + 8 <= end:
+        file.seek(place)
+        name, size = file.read(4), int.from_bytes(file.read(4), order)
+        if name == b"ds64":  # of a file over 4 GB: the true sizes
+            wide = int.from_bytes(file.read(16)[8:], order)
+        if name in (b"data", b"SSND"):
+            size = wide if size == 0xFFFFFFFF and wide else size
+            return 0 if STREAMED <= size <= 0xFFFFFFFF else max(0, place + 8 + size - end)
+        place += 8 + size + size % 2
+    return 1  # no sound at all
+
+
+def unfinished_ogg(file: BinaryIO) -> bool:
+    """Whether the last page of an Ogg stream does not say that it is the last."""
+    file.seek(0)
+    if file.read(4) != b"OggS":
+        return False
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 0x10000 - 300))  # a page is shorter
+    tail = file.read()
+    last = tail.rfind(b"OggS")
+    return last < 0 or len(tail) < last + 6 or not tail[last + 5] & 4
+
+
 def open_sound(path: Path) -> soundfile.SoundFile:
     """An open sound file: by its content what libsndfile knows (wav, flac, ogg, mp3 ...), by its name what ffmpeg must read."""
-    if not path.is_file():  # before soundfile sees it: a pipe would block
-        raise UserError(f"{path}: no such audio file")
+    regular(path, "no such audio file; name a recording")  # before soundfile sees it: a pipe would block
     foreign = converter(path) if path.suffix.lower() in FOREIGN else None
     try:
         if foreign:
             done = subprocess.run(foreign, stdin=subprocess.DEVNULL, capture_output=True)
             return soundfile.SoundFile(io.BytesIO(done.stdout))
-        return soundfile.SoundFile(path)
+        with path.open("rb") as file:
+            broken = missing_bytes(file) > 0 or unfinished_ogg(file)
+        sound = soundfile.SoundFile(path)
     except AUDIO_ERRORS:
         raise UserError(f"{path}: not audio that can be read (wav, flac, ogg, mp3)") from None
+    if broken:
+        sound.close()
+        raise UserError(f"{path}: breaks off before the end that it promises; fetch or convert it again")
+    return sound
 
 
 def resample(samples: np.ndarray, rate: int, to: int = RATE) -> np.ndarray:
@@ -192,5 +239,7 @@ def load_audio(utterance: Utterance, folder: Path, rate: int = RATE) -> np.ndarr
             sound.seek(utterance.start)
             samples = sound.read(stop - utterance.start, dtype="float32", always_2d=True)
         except AUDIO_ERRORS:
-            raise UserError(f"{path}: the audio is broken") from None
+            samples = np.zeros((0, 1), np.float32)
+        if len(samples) < stop - utterance.start - TAIL * sound.samplerate:
+            raise UserError(f"{path}: the audio is broken, or breaks off; fetch or convert it again")
         return resample(samples.mean(axis=1), sound.samplerate, rate)

@@ -15,18 +15,19 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, show
 from sebridge_lite.data.data_card import Sound, make_card, measure
 from sebridge_lite.data.languages import Language, language
 from sebridge_lite.data.manifest import (
     AUDIO_ERRORS,
     FOREIGN,
     RATES,
+    TAIL,
     Utterance,
     converter,
+    name_fault,
     open_sound,
     path_fault,
-    show,
 )
 from sebridge_lite.data.own_tables import Fault, find_table, is_file, read_table
 
@@ -35,14 +36,15 @@ LONGEST_TEXT = 1_000  # characters: nobody reads more in half a minute, and word
 CHANNELS = 8
 SILENT = 2e-3  # peak to peak, full scale being 2: nothing that anybody could hear
 LOUDEST = 10.0  # full scale being 1: float files may peak a little above, never by this much
-TAIL = 0.1  # seconds that a compressed file may promise in its header and not hold
+JOINERS = "\u200c\u200d"  # signs within words that some scripts need
 # What is done with the samples (N, channels) of a good row, and the rate that they have: the row as it is kept.
 Keep = Callable[[Utterance, np.ndarray, int], Utterance]
 
 
 def _text_fault(text: str, lang: Language) -> Fault | None:
-    if any(unicodedata.category(c) == "Cc" or c == "\ufffd" for c in text):
-        return Fault("control or replacement characters in the text", "mend the text: it was damaged on its way")
+    if odd := [c for c in text if c == "\ufffd" or (unicodedata.category(c)[0] == "C" and c not in JOINERS)]:
+        what = f"control or replacement characters in the text, or private or unknown ones (U+{ord(odd[0]):04X})"
+        return Fault(what, "mend the text: it was damaged on its way")
     if not any(unicodedata.category(c)[0] in "LN" for c in text):
         return Fault("no letter or digit in the text" if text else "empty text", "write what is said")
     if len(text) > LONGEST_TEXT:
@@ -93,7 +95,9 @@ def read_audio(folder: Path, utterance: Utterance, anywhere: bool = False) -> tu
     path = _locate(folder, utterance.path, anywhere)
     try:
         sound = open_sound(path)
-    except UserError:
+    except UserError as error:
+        if "breaks off" in str(error):
+            raise Fault(f"{show(utterance.path)} breaks off before its end", "fetch or convert it again") from None
         raise Fault(f"{show(utterance.path)} is not audio", "convert it to wav, flac, ogg or mp3") from None
     with sound:
         samples = _decode(sound, utterance)
@@ -136,6 +140,8 @@ def check_folder(
         spoken = known if lang else language(found.lang)
         said = replace(found, text=spoken.normalise(found.text), lang=lang or found.lang)
         faults = [fault] if (fault := _text_fault(said.text, spoken)) else []
+        if reason := name_fault(found):
+            faults.append(Fault(reason, "write a plain name"))
         try:
             samples, rate, format = read_audio(folder, said, table.layout == "Kaldi")
             if first[found.id] != number:

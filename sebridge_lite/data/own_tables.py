@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.manifest import AUDIO, FOREIGN, Utterance, path_fault, read_rows, show
+from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.data.manifest import AUDIO, FOREIGN, Utterance, path_fault, read_rows
 
 COMMON_VOICE = ("validated.tsv", "train.tsv", "dev.tsv", "test.tsv", "other.tsv")
 ENDINGS = ("", *AUDIO, *FOREIGN)
@@ -95,6 +95,9 @@ def _rows(path: Path, separator: str, widths: Sequence[int], how: str) -> Iterat
             except UnicodeDecodeError:
                 yield number, Fault("not UTF-8", "save the file as UTF-8")
                 continue
+            if "\r" in line.rstrip("\r\n"):
+                yield number, Fault("a line end of old Macs (CR) within the line", "save the file with line ends LF")
+                continue
             cells = [cell.strip() for cell in line.split(separator)]
             if line.strip():
                 yield number, cells if len(cells) in widths else Fault(f"{len(cells)} columns", how)
@@ -124,6 +127,8 @@ def _ljspeech(folder: Path, path: Path) -> Iterator[Row]:
 def _common_voice(folder: Path, path: Path) -> Iterator[Row]:
     with path.open("rb") as handle:
         columns = handle.readline().removeprefix(BOM).decode("utf-8", errors="replace").rstrip("\r\n").split("\t")
+    if len(set(columns)) < len(columns):
+        raise UserError(f"{path}:1: a column stands twice; keep one of each")
     if missing := {"client_id", "path", "sentence"} - set(columns):
         raise UserError(f"{path}:1: no column {', '.join(sorted(missing))}: the first line names the columns, by tabs")
     who, name, text = map(columns.index, ("client_id", "path", "sentence"))
@@ -137,7 +142,7 @@ def _common_voice(folder: Path, path: Path) -> Iterator[Row]:
 def _exports(folder: Path, path: Path) -> Iterator[Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
-            rows = csv.DictReader(handle)
+            rows = csv.DictReader(handle, strict=True)
             names = rows.fieldnames or []
             file, text, who = (next((n for n in any_of.split() if n in names), "") for any_of in COLUMNS.values())
             if not (file and text) or len(set(names)) < len(names):

@@ -3,6 +3,7 @@
 Beside a shard lies NAME-000.f0.npy where the true pitch is known, which only the studio's speech has.
 """
 
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,16 @@ class Recording(NamedTuple):
 def to_int16(samples: np.ndarray) -> np.ndarray:
     """By 32768, as soundfile reads: 16-bit sources keep their samples."""
     return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+
+
+def write_sound(path: Path, samples: np.ndarray, rate: int = RATE, comment: str = "") -> None:
+    """Writes samples (N,) int16 by the file's ending, in one piece: libsndfile alone does not tell that a disk is full."""
+    whole = io.BytesIO()
+    with soundfile.SoundFile(whole, "w", rate, 1, "PCM_16", format=path.suffix[1:].upper()) as sound:
+        if comment:
+            sound.comment = comment
+        sound.write(samples)
+    path.write_bytes(whole.getvalue())
 
 
 def trimmed(samples: np.ndarray) -> np.ndarray:
@@ -71,7 +82,7 @@ def write_set(folder: Path, name: str, recordings: Iterable[Recording]) -> list[
     for number, shard in enumerate(_shards(recordings)):
         wav, start = folder / f"{name}-{number:03d}.wav", 0
         said, sounds, tracks = zip(*shard, strict=True)
-        soundfile.write(wav, np.concatenate(sounds), RATE, "PCM_16")
+        write_sound(wav, np.concatenate(sounds))
         if all(track is not None for track in tracks):
             np.save(wav.with_suffix(".f0.npy"), np.concatenate(tracks).astype(np.float16))
         for utterance, samples in zip(said, sounds, strict=True):

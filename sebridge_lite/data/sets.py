@@ -21,8 +21,11 @@ def set_folder(name: str, lang: str) -> Path:
 def load_set(name: str, lang: str) -> list[Utterance]:
     """The utterances of a set; none of `real` or `backbone` where a language has none."""
     path = set_folder(name, lang) / f"{name}.jsonl"
-    if name in ("real", "backbone") and path.parent.is_dir() and not path.is_file():
+    if name in ("real", "backbone") and path.parent.is_dir() and not path.exists():
         return []
     if not path.is_file():
         raise UserError(f"{path}: not there; `dvc repro import` makes it")
-    return read_manifest(path)
+    try:
+        return read_manifest(path)
+    except UserError as error:
+        raise UserError(f"{error}; `dvc repro -f import` makes it again") from None

@@ -19,6 +19,7 @@ from pathlib import Path
 from sebridge_lite.core import paths
 from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash
 from sebridge_lite.core.device import memory_gib, peak_memory_gib
+from sebridge_lite.core.files import read_json
 from sebridge_lite.core.params import Params
 
 NAME = "account.json"
@@ -84,7 +85,7 @@ def accounts(stages: Collection[str]) -> dict[str, dict]:
     files = [*paths.artifacts("accounts").glob("*.json"), *(paths.results(stage, NAME) for stage in stages)]
     found: dict[str, dict] = {}
     for path in sorted(file for file in files if file.is_file()):
-        account = json.loads(path.read_text(encoding="utf-8"))
+        account = read_json(path, "`dvc repro` makes it again", {"stage": str, "seconds": float, "peak_gib": float})
         if (stage := account.pop("stage")) in stages:
             before = found.get(stage, {"seconds": 0, "peak_gib": 0})
             account["seconds"] = round(account["seconds"] + before["seconds"], 1)
@@ -96,5 +97,5 @@ def accounts(stages: Collection[str]) -> dict[str, dict]:
 def parts_code() -> str:
     """Whether the code that made the embedded parts is the code here: "same", "differs", or "unknown"."""
     path = paths.results("parts", "metrics.json")
-    made = json.loads(path.read_text(encoding="utf-8")).get("code") if path.is_file() else None
+    made = read_json(path, "`dvc pull parts` fetches it").get("code") if path.is_file() else None
     return "unknown" if made is None else "same" if made == code_hash(*PARTS_CODE) else "differs"

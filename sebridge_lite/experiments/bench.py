@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sebridge_lite.core import paths
+from sebridge_lite.core import files, paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
@@ -33,9 +33,19 @@ def made(path: Path, stage: str) -> Path:
     return path
 
 
-def read_json(path: Path, stage: str) -> dict:
-    """A JSON file that `stage` has written."""
-    return json.loads(made(path, stage).read_text(encoding="utf-8"))
+def again(stage: str) -> str:
+    """What mends a file that a stage has written."""
+    return f"`dvc repro -f {stage}` makes it again"
+
+
+def read_json(path: Path, stage: str, shape=dict):
+    """A JSON file of that shape that `stage` has written."""
+    return files.read_json(path, again(stage), shape)
+
+
+def read_table(path: Path, stage: str, **columns):
+    """A CSV file that `stage` has written. columns: as in `core.files.read_table`"""
+    return files.read_table(path, again(stage), **columns)
 
 
 def cell(place: str, seed: int, name: str) -> Path:
@@ -87,12 +97,13 @@ class Bench:
     @cached_property
     def silence(self) -> list[int]:
         """Tokens that stand for pauses."""
-        return read_json(paths.artifacts("floors", self.lang, "silence.json"), "floors")
+        return read_json(paths.artifacts("floors", self.lang, "silence.json"), "floors", [int])
 
     @cached_property
     def floor(self) -> float:
         """The scoring judge's word error on people's recordings of the test set."""
-        return read_json(paths.artifacts("floors", self.lang, "people-recorded", "summary.json"), "floors")["wer"]
+        path = paths.artifacts("floors", self.lang, "people-recorded", "summary.json")
+        return read_json(path, "floors", {"wer": float})["wer"]
 
     def references(self, name: str, texts: int | None = None):
         """The `References` of (the first `texts` of) a set: recordings and their tracks, worked out once."""

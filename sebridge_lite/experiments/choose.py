@@ -15,7 +15,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import in_pool
 from sebridge_lite.experiments.align import policy_at
-from sebridge_lite.experiments.bench import Bench, cell, load_bench, made, read_json, write_json
+from sebridge_lite.experiments.bench import Bench, cell, load_bench, read_json, read_table, write_json
 from sebridge_lite.experiments.score import score_policy, scored
 from sebridge_lite.experiments.sft import arm_of, sft_policy
 from sebridge_lite.measure.evaluate import plain, save_scores
@@ -103,15 +103,16 @@ def score_align(params: Params, seed: int) -> None:
 
 
 def choice_of(name: str) -> dict:
-    return read_json(paths.artifacts("choice", f"{name}.json"), "choose")
+    shape = {"steps": int, "temperature": float, "held": bool, "dev_wer_start": float}
+    return read_json(paths.artifacts("choice", f"{name}.json"), "choose", shape)
 
 
 def search_of(name: str) -> pd.DataFrame:
     """The grid of a method on dev, a row a point and seed."""
-    table = pd.read_csv(made(paths.artifacts("choice", "search.csv"), "choose"))
+    table = read_table(paths.artifacts("choice", "search.csv"), "choose", columns=("seed", "wer"), texts=("variant",))
     return table[table["variant"] == name]
 
 
 def curve_of(name: str, seed: int) -> pd.DataFrame:
     """A method on test over temperatures, and over doses where it has several."""
-    return pd.read_csv(made(cell("scores/align", seed, name) / "curve.csv", "score_align"))
+    return read_table(cell("scores/align", seed, name) / "curve.csv", "score_align", columns=("steps", "temperature"))

@@ -9,6 +9,7 @@ accepted is left out. Each says so on stderr.
 """
 
 import importlib
+import io
 import itertools
 import shutil
 from collections.abc import Sequence
@@ -25,11 +26,21 @@ from sebridge_lite.align.methods import method_of, settings_of
 from sebridge_lite.align.tdsc import Candidates, Loop, Speech, decide, tdsc, temperatures
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.files import read_text
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.codes import read_codes, write_codes
 from sebridge_lite.data.sets import load_set, set_folder
-from sebridge_lite.experiments.bench import Bench, cell, load_bench, made, read_json, write_json
+from sebridge_lite.experiments.bench import (
+    Bench,
+    again,
+    cell,
+    load_bench,
+    made,
+    read_json,
+    read_table,
+    write_json,
+)
 from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.entropy import diversity
@@ -168,18 +179,23 @@ def iterations(name: str, seed: int) -> list[Path]:
     """The folders of a system's policies after 0, 1, ... iterations; one that only chooses has its start's alone."""
     start, out = cell("critique", seed, START), cell("critique", seed, name)
     trained = method_of("critique", name).trains != "nothing"
-    last = read_json(out / "about.json", "critique")["k"] if trained else 0
+    last = read_json(out / "about.json", "critique", {"k": int})["k"] if trained else 0
     return [start / "k0", *(out / f"k{k}" for k in range(1, last + 1))]
 
 
 def candidates_of(name: str, seed: int, k: int) -> tuple[pd.DataFrame, dict[str, Tensor]]:
     """All candidates of an iteration: a row each with the judge's decision, and their codes by name."""
     folder = made(cell("critique", seed, name) / f"k{k}", "critique")
-    rows = pd.read_json(folder / "verdicts.jsonl", lines=True, dtype={"said": str, "read": str})
+    lines = read_text(folder / "verdicts.jsonl", again("critique"))
+    try:
+        rows = pd.read_json(io.StringIO(lines), lines=True, dtype={"said": str, "read": str})
+    except ValueError as error:
+        raise UserError(f"{folder / 'verdicts.jsonl'}: damaged ({error}); {again('critique')}") from None
     return rows, read_codes(folder / "candidates.safetensors")
 
 
 def temperatures_of(name: str, seed: int, last: int) -> pd.DataFrame:
     """Table 9 of a system: what each temperature gave in iterations 1 to `last`."""
     folders = iterations(name, seed)[1 : last + 1]
-    return pd.concat([pd.read_csv(folder / "temperatures.csv").assign(k=k) for k, folder in enumerate(folders, 1)])
+    tables = (read_table(folder / "temperatures.csv", "critique", columns=("temperature",)) for folder in folders)
+    return pd.concat([table.assign(k=k) for k, table in enumerate(tables, 1)])

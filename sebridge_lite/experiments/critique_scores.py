@@ -76,7 +76,7 @@ def score_critique(params: Params, seed: int) -> None:
 def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:
     """Scores of a system after 0, 1, ... iterations, and what is known of each."""
     out = cell("scores/critique", seed, name)
-    last = read_json(out / "about.json", "score_critique")["k"]
+    last = read_json(out / "about.json", "score_critique", {"k": int})["k"]
     folders = [cell("scores/critique", seed, START) / "k0", *(out / f"k{k}" for k in range(1, last + 1))]
     return [bench.scores(folder, "score_critique") for folder in folders]
 

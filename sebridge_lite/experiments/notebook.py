@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.files import read_json
 from sebridge_lite.core.params import Params, active_params, load_params
 from sebridge_lite.experiments.account import NAME, accounted, commit, today
 
@@ -112,7 +113,7 @@ def params_of(profile: str) -> Params:
 def read_metrics(stage: str) -> dict | None:
     """A stage's metrics of the last run, or None before it ran."""
     path = paths.results(stage, "metrics.json")
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_json(path, f"`dvc repro -f {stage}` makes it again") if path.exists() else None
 
 
 def stage_parameters(stage: str, params: Params) -> dict:
@@ -144,15 +145,14 @@ def failed_cell(notebook: Path) -> str:
     return "before its first cell"
 
 
-def run_stage(stage: str) -> str:
+def run_stage(stage: str, params: Params) -> str:
     """Where the results of a stage are, after its notebook has run."""
     if stage not in STAGES:
-        raise UserError(f"no stage '{stage}'; stages: {', '.join(STAGES)}")
+        raise UserError(f"no stage {show(stage)}; stages: {', '.join(STAGES)}")
     name = STAGES[stage][0]
     notebook, folder = paths.root() / "notebooks" / f"{name}.ipynb", paths.results(stage)
     if not notebook.is_file():
         raise UserError(f"{notebook}: no such notebook; restore it with git")
-    params = active_params()
     given = given_to(notebook, stage_parameters(stage, params))
     folder.mkdir(parents=True, exist_ok=True)
     with accounted(stage, folder / NAME, params) as account:
@@ -191,10 +191,10 @@ def execute(notebook: Path, out: Path, given: dict) -> None:
 def code_of(notebook: Path) -> str:
     """The code cells of a notebook as one text, trailing blanks dropped."""
     try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    except (ValueError, KeyError, OSError) as error:
+        cells = read_json(notebook, "restore it with git", {"cells": [{"cell_type": str}]})["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (TypeError, KeyError) as error:
         raise UserError(f"{notebook}: not a readable notebook ({error}); restore it with git") from None
-    sources = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     lines = "\n\n# %%\n".join(sources).splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
 

@@ -14,6 +14,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash
 from sebridge_lite.core.device import pick_device
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.files import read_json
 from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.account import today
 from sebridge_lite.stack.parts import FOLDERS, Parts, load_part
@@ -110,6 +111,6 @@ def parts_metrics() -> dict:
         path = next((place for place in places if place.is_file()), None)
         if path is None:
             raise UserError(f"{places[-1]}: not there; `dvc pull {stage}` fetches it with the parts")
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = read_json(path, f"`dvc pull {stage}` fetches it again")
         found |= {prefix + name: value for name, value in report.items()}
     return found

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import Params
+from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.params import ARM, DESIGNS, Params
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, upsampled
 from sebridge_lite.experiments.bench import Bench, cell, load_bench, write_json
@@ -25,7 +25,6 @@ from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.stack.parts import save_model
 
-DESIGNS = ("additive", "kept", "substitution", "upsampled", "tagged")
 REAL, SYNTHETIC = "1", "0"  # marks of the source; the texts of the studio world hold no digits
 
 
@@ -45,9 +44,9 @@ class Arm(NamedTuple):
 
 def arm_of(name: str) -> Arm:
     """The design and the alpha that a name such as additive-0.80 stands for."""
-    found = re.fullmatch(rf"({'|'.join(DESIGNS)})-(0\.\d\d|1\.00)", name, re.ASCII)
+    found = re.fullmatch(ARM[0], name, re.ASCII)
     if not found:
-        raise UserError(f"arm '{name}': not DESIGN-ALPHA, as in additive-0.80; designs: {', '.join(DESIGNS)}")
+        raise UserError(f"arm {show(name)}: not DESIGN-ALPHA, as in additive-0.80; designs: {', '.join(DESIGNS)}")
     return Arm(found[1], float(found[2]))
 
 

@@ -8,6 +8,7 @@ Each gets scores.csv, codes.safetensors and summary.json. What would compare a r
 length) is not in their tables. Left out: CosyVoice2 and the others of Table 5, whose code or service is not a package.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, show
 from sebridge_lite.core.params import Params
 from sebridge_lite.data.engines import spoken
 from sebridge_lite.data.languages import language
-from sebridge_lite.data.manifest import Utterance, show
+from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.own_data import good_rows
 from sebridge_lite.data.recordings import Recording, write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json, write_json
@@ -29,6 +30,11 @@ from sebridge_lite.measure.scoring import load_references, score
 from sebridge_lite.studio.texts import load_language
 
 PAIRS = {"dgsa": ("sft", "dgsa"), "tdsc": ("start", "tdsc")}  # by role: what a method starts from, and the method
+RECORDED = {
+    "people": "people-recorded",
+    "people, resynthesised": "people-resynthesised",
+    "engines": "engines-recorded",
+}
 AGAINST_ITSELF = ["sim", "length_ratio", "f0_corr", "f0_rmse_st", "f0_rmse_hz"]
 PRINTED = {
     "wer": "word error",
@@ -94,7 +100,7 @@ def run_systems(params: Params) -> dict[str, dict[str, str]]:
 def outside(bench: Bench) -> tuple[dict[str, Scores], dict[str, Scores], dict[str, str]]:
     """(other systems on the test texts, your folders of other texts, why the rest is not here)."""
     paired, apart, ids = {}, {}, sorted(text.id for text in bench.utterances("test"))
-    why = read_json(paths.artifacts("systems", bench.lang, "why.json"), "score_systems")
+    why = read_json(paths.artifacts("systems", bench.lang, "why.json"), "score_systems", {str: str})
     for place in ("systems", "outside"):
         for summary in sorted(paths.artifacts(place, bench.lang).glob("*/summary.json")):
             scores = bench.scores(summary.parent, "score_systems")[0]
@@ -105,8 +111,13 @@ def outside(bench: Bench) -> tuple[dict[str, Scores], dict[str, Scores], dict[st
 def score_folder(params: Params, folder: Path, lang: str, name: str | None) -> list[str]:
     """Lines on a folder of audio with a `manifest.csv`, which is now kept as a system called after it, or `name`."""
     name = folder.resolve().name if name is None else name
-    if not name or name in MADE_HERE or Path(name).name != name or name.startswith("."):
-        raise UserError(f"name {show(name)}: choose another one with --name, a plain word such as azure")
+    taken = (*MADE_HERE, *RECORDED, *(system for pair in PAIRS.values() for system in pair))
+    if name in taken or re.fullmatch("sft-[01][.][0-9]+", name):
+        raise UserError(f"name {show(name)}: another row of Table 5 has it; choose one with --name, such as azure")
+    paths.plain(name, "--name")
+    language(lang)
+    if params.roles.dgsa != lang != params.roles.tdsc:
+        raise UserError(f"--lang {lang}: this run has {' and '.join(languages(params))} alone")
     bench = load_bench(params, lang)
     test = {text.text: text for text in bench.utterances("test")}
     rows, cut = good_rows(folder, lang), language(lang).segment

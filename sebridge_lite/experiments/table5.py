@@ -5,14 +5,8 @@ from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.critique_scores import history
 from sebridge_lite.experiments.floors import floor_scores
 from sebridge_lite.experiments.sft import arm_of
-from sebridge_lite.experiments.systems import named, pairs_of
+from sebridge_lite.experiments.systems import RECORDED, named, pairs_of
 from sebridge_lite.measure.evaluate import Scores
-
-RECORDED = {
-    "people": "people-recorded",
-    "people, resynthesised": "people-resynthesised",
-    "engines": "engines-recorded",
-}
 
 
 def wanted_arms(params: Params) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import active_params
 from sebridge_lite.core.seeds import seed_of
@@ -23,7 +24,7 @@ from sebridge_lite.data.own_tables import Fault
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.cloning import policy_of
 from sebridge_lite.experiments.systems import pairs_of
-from sebridge_lite.extras.consent import check_consent, provenance_of, read_consent, refuse_overwriting, write_wav
+from sebridge_lite.extras.consent import check_consent, provenance_of, read_consent, write_wav
 from sebridge_lite.extras.watermark import embed
 from sebridge_lite.lm.sampling import generate
 from sebridge_lite.measure.cloning import two_voices
@@ -33,6 +34,9 @@ from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.tracks import Tracks
 
 LEAST = 1.0  # seconds of speech in a reference
+# What speech has at the least: share of its frames with a pitch, spread of that in semitones, of its level in dB. Of 96 studio
+# people and 40 engines none has under 0.64, 0.75 and 5.3; noise has 0.04 of the first, a tone 0.01 of the second.
+VOICED, MELODY, LIVELY = 0.2, 0.2, 2.0
 TOLD_APART = 2.0  # seconds from which the halves can be told apart: in one of 1 s every fifth voice is unlike itself
 
 
@@ -44,6 +48,17 @@ def language_of(text: str, codes: Sequence[str]) -> str:
         what = "no letter" if fit else f"not wholly in {scripts} script"
         raise UserError(f"text '{text[:20]}': {what}; write it in one script")
     return fit[0]
+
+
+def speech_fault(track: Tracks) -> str:
+    """What tells a sound from speech, or ''."""
+    loud = track.energy > np.percentile(track.energy, 95) - SPEECH_DB
+    voiced = loud & (track.f0 > 0)
+    if voiced.sum() < VOICED * loud.sum():
+        return "hardly any pitch"
+    if 12 * np.log2(track.f0[voiced]).std() < MELODY:
+        return "one pitch throughout"
+    return "one level throughout" if track.energy[loud].std() < LIVELY else ""
 
 
 def read_reference(path: Path, stack: Stack, least_alike: float) -> torch.Tensor:
@@ -58,10 +73,13 @@ def read_reference(path: Path, stack: Stack, least_alike: float) -> torch.Tensor
     if checked.clipped > CLIP_LIMIT:
         raise UserError(f"reference {path.name}: clipped ({checked.clipped:.1%} at full scale); record it more quietly")
     (sound,) = stack.load([file], place.parent)
-    (energy,) = stack.energies([sound])
+    (track,) = stack.tracks([sound])
+    energy = track.energy
     seconds = float((energy > np.percentile(energy, 95) - SPEECH_DB).sum()) / Tracks.rate
     if seconds < LEAST:
         raise UserError(f"reference {path.name}: {seconds:.1f} s of speech; give at least {LEAST:.0f} s, better 3")
+    if fault := speech_fault(track):
+        raise UserError(f"reference {path.name}: {fault}, as no speech has; give a recording of a voice")
     where, hop = speech_frames(energy), stack.sample_rate // Tracks.rate
     sound = sound[where.start * hop : where.stop * hop]
     if len(sound) >= TOLD_APART * stack.sample_rate and two_voices(stack, [sound])[0] < least_alike:
@@ -86,7 +104,7 @@ def clone(
     today = today or datetime.date.today()
     record = read_consent(consent)
     check_consent(record, reference, today)
-    refuse_overwriting(out, reference, consent)
+    paths.check_output(out, reference, consent, ending=".wav")
     params = active_params()
     lang = language_of(text, languages(params))
     bench, name = load_bench(params, lang), pairs_of(lang, params)[0][1]

@@ -24,8 +24,10 @@ import soundfile
 
 from sebridge_lite import __version__
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.manifest import AUDIO_ERRORS, LONGEST_SECONDS, open_sound, show
+from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.files import read_json
+from sebridge_lite.data.manifest import AUDIO_ERRORS, LONGEST_SECONDS, TAIL, open_sound
+from sebridge_lite.data.recordings import write_sound
 from sebridge_lite.extras.watermark import detect
 
 WRITE = "`sebridge consent` writes one"
@@ -68,12 +70,11 @@ def file_hash(path: Path) -> str:
 
 def read_consent(path: Path) -> Consent:
     """A whole and unedited record; whether it covers a recording today is for `check_consent`."""
-    try:
-        record = Consent(**json.loads(path.read_text(encoding="utf-8")))
-    except OSError:
-        raise UserError(f"{path}: no consent record; {WRITE}") from None
-    except (ValueError, TypeError, RecursionError):  # UnicodeDecodeError is a ValueError
-        raise UserError(f"{path}: not a consent record, JSON with its five fields; {WRITE}") from None
+    how = f"this is no consent record, JSON with its five fields; {WRITE}"
+    found = read_json(path, how)
+    if found.keys() != Consent.__dataclass_fields__.keys():
+        raise UserError(f"{path}: {how}")
+    record = Consent(**found)
     if record.fault:
         raise UserError(f"{path}: consent record: {record.fault}; {WRITE}")
     return record
@@ -89,18 +90,11 @@ def check_consent(record: Consent, reference: Path, today: date) -> None:
         )
 
 
-def refuse_overwriting(out: Path, *kept: Path) -> None:
-    """Raises where a file that somebody gave would be replaced by what is made of it."""
-    for path in kept:
-        if out.exists() and out.samefile(path):
-            raise UserError(f"{out}: this would replace {path}, which is read; give --out another name")
-
-
 def write_consent(
     path: Path, who: str, purpose: str, until: str, reference: Path, today: date | None = None
 ) -> Consent:
     """The record of a person who agreed, now in `path`; `until` is the last day it holds."""
-    refuse_overwriting(path, reference)
+    paths.check_output(path, reference, ending=".json")
     record = Consent(who, purpose, until, file_hash(reference), "-")
     record = replace(record, digest=digest_of(record))
     if record.fault:
@@ -131,9 +125,8 @@ def provenance_of(model: str, text: str, consent: Consent, day: date) -> Provena
 def write_wav(path: Path, samples: np.ndarray, rate: int, provenance: Provenance) -> None:
     """Writes (N,) floats in [-1, 1] as 16-bit mono, with where they come from."""
     whole = (np.clip(samples, -1, 1) * 32767).round().astype(np.int16)
-    with paths.replacing(path) as file, soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format="WAV") as sound:
-        sound.comment = COMMENT + json.dumps(asdict(provenance))
-        sound.write(whole)
+    with paths.replacing(path) as file:
+        write_sound(file, whole, rate, COMMENT + json.dumps(asdict(provenance)))
 
 
 def read_provenance(sound: soundfile.SoundFile) -> Provenance | None:
@@ -157,9 +150,12 @@ def run_detect(files: Sequence[Path]) -> Iterator[str]:
                 raise UserError(f"{path}: longer than {LONGEST_SECONDS / 60:.0f} minutes; cut it")
             said = read_provenance(sound)
             try:
-                mark = detect(sound.read(dtype="float32", always_2d=True).mean(1), sound.samplerate)
+                samples = sound.read(dtype="float32", always_2d=True)
+                if len(samples) < sound.frames - TAIL * sound.samplerate or not np.isfinite(samples).all():
+                    raise ValueError
+                mark = detect(samples.mean(1), sound.samplerate)
             except AUDIO_ERRORS:
-                raise UserError(f"{path}: the audio is broken") from None
+                raise UserError(f"{path}: the audio is broken; fetch or export it again") from None
         rare = f", by chance once in {1 / max(mark.p, 1e-12):.2g} unmarked sounds" if mark.found else ""
         lines = [
             f"the mark of sebridge_lite is {'there' if mark.found else 'not found'} (score {mark.score:.1f}{rare})"

@@ -25,7 +25,8 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.checkpoint import key_of
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.files import read_json
 from sebridge_lite.core.seeds import rng_of, seed_of
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.measure.evaluate import Scores
@@ -41,6 +42,14 @@ TASKS = {
         ("smos", LIKENESS, ["reference", "sample"], SURE),
         ("ab", "Which one sounds more natural?", ["first", "second"], ["the first", "the second"]),
     )
+}
+
+
+TRIAL = {"id": str, "task": str, "text": str, "clips": [str]}
+TASK = {"question": str, "names": [str], "scale": [str]}
+SHAPES = {
+    "test.json": {"test": str, "title": str, "lang": str, "tasks": {str: TASK}, "trials": [TRIAL]},
+    "key.json": {"test": str, "seed": int, "clips": {str: str}, "items": {str: str}, "gold": {str: []}},
 }
 
 
@@ -131,6 +140,8 @@ def page_of(test: dict, sounds: Mapping[str, bytes]) -> str:
 
 def make_test(folder: Path, items: Sequence[Item], gold: int, lang: str, title: str, seed: int, rate: int) -> dict:
     """What raters get of a test that is now in `folder`; the same input makes the same files."""
+    if folder.exists() and not (folder / "test.json").is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder}: holds something else; make the test in a new folder")
     if not items or gold > len(items):
         raise UserError(f"a listening test of {len(items)} texts with {gold} gold ones: give more texts, or less gold")
     draft = Draft(rate, rng_of(seed, "listening"))
@@ -157,10 +168,23 @@ def make_test(folder: Path, items: Sequence[Item], gold: int, lang: str, title: 
 
 
 def load(folder: Path, name: str) -> dict:
-    """`test.json` or `key.json` of a test."""
-    try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{folder / name}: not there; `sebridge rate make {folder}` makes a test") from None
-    except ValueError as error:
-        raise UserError(f"{folder / name}: not JSON ({error}); restore it, or make the test again") from None
+    """`test.json` or `key.json` of a test, whose parts belong together."""
+    path, mend = folder / name, f"restore it; `sebridge rate make {folder}` makes a new test"
+    found = read_json(path, mend, SHAPES[name])
+    for trial in found.get("trials", ()):
+        if trial["task"] not in found["tasks"] or len(trial["clips"]) != len(found["tasks"][trial["task"]]["names"]):
+            raise UserError(f"{path}: damaged: trial {show(trial['id'])} is of no task that it has; {mend}")
+    return found
+
+
+def load_both(folder: Path) -> tuple[dict, dict]:
+    """The test in `folder`, and its key, which has every clip and trial."""
+    test, key = load(folder, "test.json"), load(folder, "key.json")
+    if key["test"] != test["test"]:
+        what = f"of test {show(key['test'])}, and test.json is {show(test['test'])}"
+        raise UserError(f"{folder / 'key.json'}: {what}; restore one")
+    lacking = {clip for trial in test["trials"] for clip in trial["clips"]} - key["clips"].keys()
+    lacking |= {trial["id"] for trial in test["trials"]} - key["items"].keys()
+    if lacking:
+        raise UserError(f"{folder / 'key.json'}: does not know {show(min(lacking))} of test.json; restore it")
+    return test, key

@@ -17,10 +17,12 @@ import numpy as np
 import pandas as pd
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.files import once, read_text
+from sebridge_lite.core.paths import NAME
 from sebridge_lite.core.seeds import rng_of
 from sebridge_lite.extras import ratings as measures
-from sebridge_lite.extras.listening import BROKEN, REFERENCE, load
+from sebridge_lite.extras.listening import BROKEN, REFERENCE, load_both
 
 FIELDS = {"test": str, "rater": str, "trial": str, "clips": list, "score": int, "simulated": bool}
 LEAST = 0.75  # of the gold clips answered rightly; who answers at random gets 43 % on average
@@ -33,24 +35,22 @@ def fault(row: object, test: dict) -> str:
     if not isinstance(row, dict) or any(type(row.get(name)) is not kind for name, kind in FIELDS.items()):
         return "not an answer as raters' files have it; delete this line"
     if row["test"] != test["test"]:
-        return f"rated in test {row['test'][:60]!r}, and this is {test['test']}; read it with its own key"
+        return f"rated in test {show(row['test'])}, and this is {show(test['test'])}; read it with its own key"
+    if not NAME.fullmatch(row["rater"]):
+        return f"rater {show(row['rater'])} has no plain name; write letters, digits, '-', '_' and '.'"
     trial = next((trial for trial in test["trials"] if trial["id"] == row["trial"]), {"clips": []})
     if not trial["clips"] or sorted(map(str, row["clips"])) != sorted(trial["clips"]):
-        return f"trial {row['trial'][:60]!r} with these clips is not in this test; delete this line"
+        return f"trial {show(row['trial'])} with these clips is not in this test; delete this line"
     scores = len(test["tasks"][trial["task"]]["scale"])
     return "" if 1 <= row["score"] <= scores else f"score {row['score']} is not from 1 to {scores}; delete this line"
 
 
 def answers_in(path: Path, test: dict) -> list[tuple[str, dict]]:
     """Every answer in a file with its place, for messages; the first fault ends it."""
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; give the files that raters sent") from None
-    answers = []
+    lines, answers = read_text(path, "give the files that raters sent").split("\n"), []
     for place, line in ((f"{path}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()):
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=once)
         except (ValueError, RecursionError):
             raise UserError(f"{place}: damaged, not JSON; delete this line") from None
         if reason := fault(row, test):
@@ -61,9 +61,7 @@ def answers_in(path: Path, test: dict) -> list[tuple[str, dict]]:
 
 def read_ratings(folder: Path, files: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Ratings of the test in `folder` as `ratings.py` takes them, and `rater`, `right` of the gold trials."""
-    test, key = load(folder, "test.json"), load(folder, "key.json")
-    if key["test"] != test["test"]:
-        raise UserError(f"{folder / 'key.json'}: of test {key['test']}, and test.json is {test['test']}; restore one")
+    test, key = load_both(folder)
     answers: dict[tuple, tuple[str, dict]] = {}
     for place, row in (found for path in files for found in answers_in(path, test)):
         before, first = answers.setdefault((row["rater"], row["trial"]), (place, row))
@@ -110,7 +108,7 @@ def analyse(folder: Path, files: Sequence[Path], least: float = LEAST) -> dict[s
 
 def simulate(folder: Path, quality: Mapping[str, float], raters: int, seed: int, careless: int = 0) -> list[dict]:
     """Answers of made-up raters, the last `careless` of them at random. quality: points, of each system."""
-    test, key = load(folder, "test.json"), load(folder, "key.json")
+    test, key = load_both(folder)
     known = {BROKEN: 1.0, REFERENCE: 5.0, **quality}
     if unknown := set(key["clips"].values()) - set(known):
         raise UserError(f"simulated raters: how good is {min(unknown)}? give it a quality")

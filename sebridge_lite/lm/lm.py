@@ -32,14 +32,14 @@ LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", 
 
 @dataclass(frozen=True)
 class LMConfig:
-    text_vocab: int = within(1)
-    speech_vocab: int = within(1)
-    hidden: int = within(1)
-    layers: int = within(1)
-    heads: int = within(1)
-    kv_heads: int = within(1)
-    ffn: int = within(1)
-    max_positions: int = within(4)
+    text_vocab: int = within(1, 1_000_000)
+    speech_vocab: int = within(1, 1_000_000)
+    hidden: int = within(1, 65_536)
+    layers: int = within(1, 1_000)
+    heads: int = within(1, 65_536)
+    kv_heads: int = within(1, 65_536)
+    ffn: int = within(1, 65_536)
+    max_positions: int = within(4, 10_000_000)
     rope_theta: float = within(0, open_low=True)
     pace: float = within(0)  # speech tokens a character on the common clock; 0: positions count on, as in CosyVoice2
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.files import misfit, read_json, read_table
 from sebridge_lite.core.paths import replacing
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.codes import read_codes, write_codes
@@ -245,16 +246,18 @@ def save_scores(folder: Path, scores: Scores, **about) -> None:
 
 def load_scores(folder: Path, codes: int) -> tuple[Scores, dict]:
     """The scores, and all of `summary.json`."""
-    try:
-        report = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        texts = {"id": str, "heard": str}  # "007" and "NA" are names and words here
-        table = pd.read_csv(folder / "scores.csv", dtype=texts, keep_default_na=False, na_values=[""])
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename}: no scores; `dvc repro` makes them") from None
-    if "heard" in table:
-        table["heard"] = table["heard"].fillna("")
+    again = "`dvc repro` makes the scores again"
+    report = read_json(folder / "summary.json", again, {"texts": int})
+    table = read_table(folder / "scores.csv", again, texts=("id", "heard"))  # "007" and "NA" are names and words here
+    table["heard"] = table["heard"].fillna("")
     rows = list(read_codes(folder / "codes.safetensors").values())
+    if len(rows) != len(table) or any(len(row) and int(row.max()) >= codes for row in rows):
+        raise UserError(f"{folder}: scores.csv and codes.safetensors do not belong together; {again}")
     numbers = {name: math.nan if value is None else value for name, value in report.items()}
     known = [name for name in report if f"{name}_low" in report]
+    parts = {name + end: float for name in known for end in ENDS}
+    needed = {column for name in known if name in RATES for column in RATES[name] if column}
+    if fault := misfit(numbers, parts) or ", ".join(f"no column {name}" for name in sorted(needed - set(table))):
+        raise UserError(f"{folder}: damaged: {fault}; {again}")
     summary = {name: Interval(*(numbers[name + end] for end in ENDS), report["texts"], 1) for name in known}
     return Scores(table, token_counts(rows, codes), rows, summary), report

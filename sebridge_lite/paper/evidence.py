@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core import files, paths
 
 NONE = "no such run is committed yet"
 REAL = "real"  # where the evidence from human recordings lies
@@ -21,12 +20,8 @@ TABLES, FIGURES = CONTENTS["tables"], CONTENTS["figures"]  # each with its stage
 
 def read_json(path: Path, none):
     """The content of a JSON file, or `none` where there is no such file."""
-    if not path.is_file():
-        return none
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); restore it with git, or make it again") from None
+    shape = dict if none is None else type(none)
+    return files.read_json(path, "restore it with git, or make it again", shape) if path.exists() else none
 
 
 def evidence(whose: str = "") -> dict:

@@ -40,10 +40,10 @@ SOLVERS = {"euler": euler, "midpoint": midpoint}
 
 @dataclass(frozen=True)
 class FlowConfig:
-    codes: int = within(2)
-    timbre: int = within(1)  # width of e_timbre
-    width: int = within(2)
-    blocks: int = within(1)
+    codes: int = within(2, 65_536)
+    timbre: int = within(1, 65_536)  # width of e_timbre
+    width: int = within(2, 65_536)
+    blocks: int = within(1, 65_536)
     noise: float = within(0, 1)  # deviation of x0 around the mean, in deviations of the mel
     drop: float = within(0, 1)  # share of training utterances whose flow does not see the mean
 

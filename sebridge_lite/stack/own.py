@@ -4,7 +4,6 @@ A text is the letters of your corpus, or its phones (`text.units`). A judge hear
 graph over your lexicon makes words. Left out: tones and true pitch; a measure that needs them is not there.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.files import read_json
 from sebridge_lite.data.languages import Language, language
 from sebridge_lite.stack.characters import sized
 from sebridge_lite.stack.parts import OWN, Parts
@@ -58,9 +57,7 @@ class OwnLanguage(Language):
     def lexicon(self) -> dict[str, str]:
         """How each word of the corpus is written in the letters that a text is made of, the most frequent word first."""
         path = paths.artifacts("corpus", "lexicon", f"{self.code}.json")
-        if not path.is_file():
-            raise UserError(f"{path}: not there; `dvc repro import` makes it")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, "`dvc repro -f import` makes it", {str: str})
 
     @cached_property
     def graph(self) -> WordGraph:
@@ -75,8 +72,10 @@ class OwnLanguage(Language):
 def own_about(lang: str) -> dict | None:
     """What the parts of your own speech are, with their alphabet. None where none are there that speak the language."""
     path = paths.artifacts(OWN, ABOUT)
-    about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return about if about.get("lang") == lang else None
+    if not path.exists():
+        return None
+    about = read_json(path, "`dvc repro -f own` makes it again", {"lang": str, "alphabet": str})
+    return about if about["lang"] == lang else None
 
 
 def own_stack(parts: Parts, languages: Sequence[str], alphabet: str) -> Stack:

@@ -11,15 +11,19 @@ precision; they load as float32. Left out: pickled weights (they run code when l
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from sebridge_lite.core import paths
+from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import build
+from sebridge_lite.core.files import read_json, regular
 from sebridge_lite.stack.flow import Flow, FlowConfig
 from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
 from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
@@ -38,6 +42,10 @@ NETWORKS = {
 JUDGES = {"select_judge": "judges/select", "score_judge": "judges/score"}
 FOLDERS = dict.fromkeys([*NETWORKS, "backbone"], "parts") | JUDGES  # of each part, within artifacts/
 MEND = "`dvc pull` fetches trained parts, `dvc repro` rebuilds them"
+CHECKSUM = (
+    "checksum"  # of the weights, in their file; that of an embedded part, whose file has none, stands in CHECKSUMS
+)
+CHECKSUMS = json.loads(Path(__file__).with_name("checksums.json").read_text(encoding="utf-8"))
 
 
 def _pair(path: Path) -> tuple[Path, Path]:
@@ -52,6 +60,45 @@ def _check_finite(tensors: dict[str, torch.Tensor], where: str, mend: str) -> No
             raise UserError(f"{where}: {name} holds NaN or infinite weights; {mend}")
 
 
+def checksum(config, tensors: dict[str, torch.Tensor]) -> str:
+    """A short hash of the settings, and of names, types, shapes and values of the weights."""
+    parts = ((f"{name} {t.dtype} {tuple(t.shape)}", t) for name, t in sorted(tensors.items()))
+    return key_of(config, *(part for pair in parts for part in pair))
+
+
+def _load(model: torch.nn.Module, config, tensors: dict[str, torch.Tensor], written: str | None, file: Path) -> None:
+    """Loads weights of the right types and shapes, and raises where they or the settings are not those that were written."""
+    for name, known in model.state_dict().items():
+        if name in tensors and known.is_floating_point() != tensors[name].is_floating_point():
+            raise UserError(f"{file}: {name} is of type {tensors[name].dtype}; {MEND}")
+    if not any(t.any() for t in tensors.values()):
+        raise UserError(f"{file}: its weights are all 0; {MEND}")
+    model.load_state_dict(tensors)
+    wanted = written or CHECKSUMS.get(file.stem)  # neither: a model that somebody else has written
+    if wanted and wanted != checksum(config, tensors):
+        raise UserError(f"{file}: damaged: its weights or settings are not those that were written; {MEND}")
+
+
+@contextmanager
+def _no_larger_than(most: int, file: Path) -> Iterator[None]:
+    """Within the block no network of over `most` numbers is built: a damaged setting would take all memory."""
+    left = most
+
+    def count(_module, _name, parameter) -> None:
+        nonlocal left
+        left -= 0 if parameter is None else parameter.numel()
+        if left < 0:
+            raise UserError(f"{file}: asks for a larger network than its weights are; {MEND}")
+
+    hook = torch.nn.modules.module.register_module_parameter_registration_hook(count)
+    try:
+        yield
+    except (RuntimeError, ValueError, OverflowError, MemoryError) as error:  # torch's, of sizes that cannot be
+        raise UserError(f"{file}: no network can have these settings ({type(error).__name__}); {MEND}") from None
+    finally:
+        hook.remove()
+
+
 def save_model(model: torch.nn.Module, config, path: Path, half: bool = False) -> None:
     """`config` is the frozen dataclass that `type(model)(config)` takes; `half` stores floats as fp16."""
     weights_file, config_file = _pair(path)
@@ -64,30 +111,26 @@ def save_model(model: torch.nn.Module, config, path: Path, half: bool = False) -
     with paths.replacing(config_file) as temporary:
         temporary.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n", encoding="utf-8")
     with paths.replacing(weights_file) as temporary:
-        save_file(tensors, temporary)
+        save_file(tensors, temporary, {CHECKSUM: checksum(config, tensors)})
 
 
 def load_config(config_cls: type, path: Path):
     file = _pair(path)[1]
-    try:
-        tree = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file; {MEND}") from None
-    except ValueError:
-        raise UserError(f"{file}: not JSON; {MEND}") from None
-    return build(config_cls, tree, str(file))
+    return build(config_cls, read_json(file, MEND), str(file))
 
 
 def load_model(cls: type, config_cls: type, path: Path) -> torch.nn.Module:
     """`cls(config)` on the CPU, float32, in eval mode."""
     file, config_file = _pair(path)
-    model = cls(load_config(config_cls, path))
+    config = load_config(config_cls, path)
     try:
+        with safe_open(regular(file, MEND), "pt") as opened:
+            written = (opened.metadata() or {}).get(CHECKSUM)
         tensors = load_file(file)
         _check_finite(tensors, str(file), MEND)
-        model.load_state_dict(tensors)
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file; {MEND}") from None
+        with _no_larger_than(2 * sum(t.numel() for t in tensors.values()), config_file):
+            model = cls(config)
+        _load(model, config, tensors, written, file)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file}: not a whole safetensors file ({error}); {MEND}") from None
     except RuntimeError as error:

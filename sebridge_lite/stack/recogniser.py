@@ -29,10 +29,10 @@ class BiGRU(nn.Module):
 
 @dataclass(frozen=True)
 class TokenJudgeConfig:
-    codes: int = within(2)
-    symbols: int = within(1)  # units, without the blank
-    embedding: int = within(1)
-    hidden: int = within(1)
+    codes: int = within(2, 65_536)
+    symbols: int = within(1, 65_536)  # units, without the blank
+    embedding: int = within(1, 65_536)
+    hidden: int = within(1, 65_536)
     dropout: float = within(0, 1)
     noise: float = within(0, 1)  # share of tokens replaced in training, so that it bears what a language model writes
 
@@ -54,13 +54,13 @@ class TokenJudge(nn.Module):
 
 @dataclass(frozen=True)
 class SoundJudgeConfig:
-    symbols: int = within(1)
-    width: int = within(1)
-    blocks: int = within(0)
-    hidden: int = within(1)
+    symbols: int = within(1, 65_536)
+    width: int = within(1, 65_536)
+    blocks: int = within(0, 65_536)
+    hidden: int = within(1, 65_536)
     dropout: float = within(0, 1)
-    time_mask: int = within(0)  # longest stretch of frames hidden in training
-    band_mask: int = within(0)  # widest stretch of mel bands hidden in training
+    time_mask: int = within(0, 65_536)  # longest stretch of frames hidden in training
+    band_mask: int = within(0, 65_536)  # widest stretch of mel bands hidden in training
 
 
 class SoundJudge(nn.Module):

@@ -22,10 +22,10 @@ SILENT = -11.0  # log mel: nothing but the floor of the features
 
 @dataclass(frozen=True)
 class SpeakerConfig:
-    width: int = within(1)
-    blocks: int = within(1)
-    embedding: int = within(1)
-    speakers: int = within(2)  # of the training set
+    width: int = within(1, 65_536)
+    blocks: int = within(1, 65_536)
+    embedding: int = within(1, 65_536)
+    speakers: int = within(2, 65_536)  # of the training set
     margin: float = within(0, 1)  # radians that the right speaker must win by
     scale: float = within(0, open_low=True)
 

@@ -54,10 +54,10 @@ class FSQ(nn.Module):
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    levels: tuple[int, ...]
-    width: int = within(1)
-    blocks: int = within(1)  # before the bottleneck
-    speaker_width: int = within(1)
+    levels: tuple[int, ...] = within(2, 64, repeats=True)
+    width: int = within(1, 65_536)
+    blocks: int = within(1, 65_536)  # before the bottleneck
+    speaker_width: int = within(1, 65_536)
     speakers: int = within(0, 0)  # of an adversary, which is gone; the trained parts' settings still have the line
     units: int = 60  # what the first head tells apart, the blank included; the embedded parts' settings lack the line
     spectrum: bool = False  # a third head reads the mel, which CTC leaves out where the voice has taught it little

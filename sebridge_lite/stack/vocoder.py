@@ -28,8 +28,8 @@ MEL_MEAN, MEL_STD = -5.6, 2.9  # of studio speech
 
 @dataclass(frozen=True)
 class VocoderConfig:
-    width: int = within(1)
-    blocks: int = within(1)
+    width: int = within(1, 65_536)
+    blocks: int = within(1, 65_536)
 
 
 class Vocoder(nn.Module):

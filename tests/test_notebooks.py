@@ -1,5 +1,6 @@
 """What each committed notebook must have; nbval checks that its cells still run and say the same."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -41,6 +42,26 @@ def test_no_output_tells_of_a_machine_or_a_warning(nb):
 def test_cells_are_short(nb):
     sources = [cell.source.splitlines() for cell in code_cells(nb)]
     assert not [lines for lines in sources if len(lines) > 20 or max(map(len, lines), default=0) > 88]
+
+
+def test_a_sentence_stands_before_each_code_cell(nb):
+    bare = [cell.id for before, cell in itertools.pairwise(nb.cells) if before.cell_type == cell.cell_type == "code"]
+    assert not bare
+
+
+def test_it_says_what_a_reader_can_do_afterwards_and_asks_for_a_guess_before_any_finding(nb):
+    prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    assert "**After this notebook you can**" in nb.cells[0].source
+    assert all(f"\n{place}. " in nb.cells[0].source for place in (1, 2, 3))
+    assert "| **class** |" in nb.cells[1].source and "| **you need** |" in nb.cells[1].source
+    assert "## The finding" not in prose or prose.index("## Predict first") < prose.index("## The finding")
+
+
+def test_answers_stand_in_the_solutions_alone(nb):
+    prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    assert "<details>" not in prose
+    for target in re.findall(r"\]\(\.\./([\w/]+\.\w+)\)", prose):
+        assert (NOTEBOOKS[0].parents[1] / target).is_file()
 
 
 def test_links_to_other_notebooks_lead_somewhere(nb):

@@ -91,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     may(sub, readme="the README's tables, from the evidence that git keeps")
     command("pages", "The executed notebooks as pages in results/notebooks/ (lite, full).", "report.pages:run_pages")
     command("notebooks", "Execute the committed notebooks again, in place (smoke).", "report.pages:execute_all")
+    command("slides", "The notebooks that are taught live as slides in docs/slides/.", "report.slides:run_slides")
     command(
         "code", "Write the code of the notebooks, for stages to depend on.", "experiments.notebook:write_code_copies"
     )

@@ -34,7 +34,11 @@ TINY = {"width": 16, "blocks": 1, "steps": 12, "lr": 2.0e-3, "budget": 1_000}
 
 def small(params: dict) -> dict:
     """The profile that `sebridge new` has written, so small that a test can wait for it."""
-    params["cells"] |= {"arms": ["additive-0.25", "additive-0.50", "additive-1.00"], "align": ["dgsa"], "align_decoded": ["sft"]}
+    params["cells"] |= {
+        "arms": ["additive-0.25", "additive-0.50", "additive-1.00"],
+        "align": ["dgsa"],
+        "align_decoded": ["sft"],
+    }
     params["cells"] |= {"critique": ["tdsc"], "critique_decoded": []}
     params["corpus"] |= {"real_minutes": 1.0, "synthetic_minutes": 1.0, "backbone_minutes": 0.5, "max_stuck": 1.0}
     params["corpus"]["backbone_engines"] = [f"low={ENGINE} 90", f"high={ENGINE} 200"]
@@ -107,7 +111,9 @@ def test_a_page_tells_what_came_out(project):
         assert main(command.split()) == 0, command
     page = (project / "results" / "report" / "report.html").read_text(encoding="utf-8")
     assert "recordings of people" in page and "never human" not in page
-    assert {claim["verdict"] for claim in json.loads((project / "results/claims/claims.json").read_text())} == {"not tested"}
+    assert {claim["verdict"] for claim in json.loads((project / "results/claims/claims.json").read_text())} == {
+        "not tested"
+    }
 
 
 def test_a_part_that_is_trained_is_not_trained_again_after_a_stop(project, monkeypatch):

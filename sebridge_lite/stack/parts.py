@@ -61,9 +61,13 @@ def _check_finite(tensors: dict[str, torch.Tensor], where: str, mend: str) -> No
 
 
 def checksum(config, tensors: dict[str, torch.Tensor]) -> str:
-    """A short hash of the settings, and of names, types, shapes and values of the weights."""
+    """A short hash of the settings, and of names, types, shapes and values of the weights.
+
+    A setting that has its default is left out, so that one which is added later changes no hash.
+    """
+    settings = [(f.name, value) for f in dataclasses.fields(config) if (value := getattr(config, f.name)) != f.default]
     parts = ((f"{name} {t.dtype} {tuple(t.shape)}", t) for name, t in sorted(tensors.items()))
-    return key_of(config, *(part for pair in parts for part in pair))
+    return key_of(settings, *(part for pair in parts for part in pair))
 
 
 def _load(model: torch.nn.Module, config, tensors: dict[str, torch.Tensor], written: str | None, file: Path) -> None:

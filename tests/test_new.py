@@ -187,6 +187,7 @@ BAD = {  # what is given instead of what is right, and what the one line says
     "unknown engine": ({"engine": ["festival"]}, "not one of NAME=DIR"),
     "silent engine": ({"engine": ["x=true {text} {out}"]}, "engine x: writes no sound for"),
     "disk": ({"disk": TINY}, "GiB are needed, 0.0 are free; make room"),
+    "no judge": ({"judge": "faster-whisper:nowhere"}, "judge faster-whisper"),
     "texts": ({"lines": "hello\n"}, "no sentences in the script of --lang el"),
 }
 
@@ -204,6 +205,8 @@ def test_bad_input_is_one_line_and_nothing_is_lost(home, tmp_path, robot, capsys
     if "lines" in given:
         (tmp_path / "lines.txt").write_text(given["lines"])
         asked.append(f"--texts={tmp_path / 'lines.txt'}")
+    if "judge" in given:
+        asked.append(f"--judge={given['judge']}")
     assert main(["new", "--real", str(source), "--lang", given.get("lang", "el"), *asked]) == 1
     shown = capsys.readouterr()
     assert part in shown.err and shown.err.count("\n") == 1

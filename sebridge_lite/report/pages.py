@@ -5,6 +5,7 @@ stands; HTML of outputs, for which their text stands.
 """
 
 import os
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -62,16 +63,21 @@ def executed(stage: str) -> tuple[nbformat.NotebookNode, dict] | None:
     return nb, account
 
 
+@cache
+def exporter() -> HTMLExporter:
+    """nbconvert's, with our template and our prose."""
+    prose = MarkdownWithMath(renderer=Prose(escape=False, exclude_anchor_links=True))
+    look = {"template_name": "notebook", "exclude_input_prompt": True, "exclude_output_prompt": True}
+    filters = {"markdown2html": prose.render}
+    return HTMLExporter(extra_template_basedirs=[str(TEMPLATES)], filters=filters, **look)
+
+
 def page_of(nb: nbformat.NotebookNode, name: str, title: str, origin: str) -> str:
     """A notebook as a page."""
     for index, cell in enumerate(nb.cells):
         cell.id = str(index)  # the same run gives the same bytes
-    prose = MarkdownWithMath(renderer=Prose(escape=False, exclude_anchor_links=True))
-    look = {"template_name": "notebook", "exclude_input_prompt": True, "exclude_output_prompt": True}
-    filters = {"markdown2html": prose.render}
-    exporter = HTMLExporter(extra_template_basedirs=[str(TEMPLATES)], filters=filters, **look)
     about = {"metadata": {"name": name}, "title": title, "origin": origin}
-    return exporter.from_notebook_node(nb, resources=about)[0]
+    return exporter().from_notebook_node(nb, resources=about)[0]
 
 
 def run_pages() -> list[str]:

@@ -5,13 +5,11 @@ long for a slide, gives way to its output. Left out: speaker's notes, which docs
 """
 
 import nbformat
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.report.pages import Prose
-from sebridge_lite.report.render import TEMPLATES, fonts, render, write
+from sebridge_lite.report.pages import page_of
+from sebridge_lite.report.render import fonts, render, write
 
 TAUGHT = ("08_dpo_from_scratch", "09_dgsa")
 LONGEST = 20  # lines of code that fit on a slide
@@ -34,10 +32,8 @@ def slide_of(cells: list[nbformat.NotebookNode]) -> str:
     hidden = [cell for cell in hidden if DRAWS in cell.source or len(cell.source.splitlines()) > LONGEST]
     for cell in hidden:
         cell.source = ""
-    prose = MarkdownWithMath(renderer=Prose(escape=False, exclude_anchor_links=True))
-    look = {"template_name": "slide", "exclude_input_prompt": True, "exclude_output_prompt": True}
-    exporter = HTMLExporter(extra_template_basedirs=[str(TEMPLATES)], filters={"markdown2html": prose.render}, **look)
-    return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=cells))[0]
+    page = page_of(nbformat.v4.new_notebook(cells=cells), "", "", "")
+    return page.partition("<main>")[2].rpartition("</main>")[0]
 
 
 def deck(nb: nbformat.NotebookNode) -> str:

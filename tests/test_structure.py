@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +62,39 @@ def test_each_implemented_equation_has_one_home():
                     found.setdefault(number, []).append(f"{path.name}:{node.name}")
     twice = {number: homes for number, homes in found.items() if len(homes) > 1}
     assert not twice
+
+
+def test_every_function_class_and_constant_of_the_library_is_used():
+    """By the library itself, a template, a notebook or a benchmark: what tests alone use is not needed."""
+    files = (*PACKAGE.rglob("*"), *(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "benchmarks").glob("*.py"))
+    kinds = {".py", ".ipynb", ".html", ".md", ".json"}
+    texts = (path.read_text(encoding="utf-8") for path in files if path.suffix in kinds)
+    words = Counter(word for text in texts for word in re.findall(r"\w+", text))
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
+            names += [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+            assert all(words[name] > 1 for name in names), f"{path}: {names}"
+
+
+def test_no_code_comes_from_data_and_no_shell_is_asked():
+    """Pickles, YAML tags and shells run what they read."""
+    forbidden = {"eval", "exec", "system", "popen", "full_load", "unsafe_load"}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            given = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            # `model.eval()` has no arguments; a process pool's initialiser is no shell
+            assert name not in forbidden or (name == "eval" and not node.args), f"{path}:{node.lineno}: {name}"
+            assert "shell" not in given and given.get("allow_pickle", "False") == "False", f"{path}:{node.lineno}"
+            if ast.unparse(node.func) == "torch.load":
+                assert given.get("weights_only") == "True", f"{path}:{node.lineno}: torch.load runs what it reads"
+            if name in ("Popen", "run") and ast.unparse(node.func).startswith("subprocess"):
+                assert not isinstance(node.args[0], ast.JoinedStr | ast.Constant), (
+                    f"{path}:{node.lineno}: a line for a shell"
+                )
 
 
 def test_stages_wait_only_for_what_they_use():

@@ -386,13 +386,14 @@ def harm_case(rng: random.Random, place: Path) -> Case:
     kept = [*sorted(folder.glob("wavs/*")), folder / "metadata.csv"]
     (place / "link.json").symlink_to(kept[0])
     os.mkfifo(place / "pipe.json")
+    (place / "null.json").symlink_to("/dev/null")  # a link, lest a fault here take the machine's own
     (place / "notes.txt").write_text("mine")
     kept.append(place / "notes.txt")
     targets = [
         *kept,
         folder / "new.json",
         place / "pipe.json",
-        Path("/dev/null"),
+        place / "null.json",
         folder,
         place / "link.json",
         folder / "wavs" / ".." / "x.json",
@@ -694,14 +695,17 @@ def run_cases(count: int, seed: int, place: Path) -> list[tuple[str, str, str]]:
     for module in SLOW_TO_IMPORT:  # so that no case waits for them
         importlib.import_module(module)
     names = [name for name in CLASSES if name != "artifacts" or os.environ.get("SEBRIDGE_SMALL_RUN")]
-    for number in range(count):
-        name, folder = names[number % len(names)], place / str(number)
-        folder.mkdir()
-        os.environ.pop("SEBRIDGE_OUTPUTS", None)
-        case = CLASSES[name](random.Random(f"{seed}/{number}"), folder)
-        found.append((name, case.what, trouble(case)))
+    try:
+        for number in range(count):
+            name, folder = names[number % len(names)], place / str(number)
+            folder.mkdir()
+            os.environ.pop("SEBRIDGE_OUTPUTS", None)
+            case = CLASSES[name](random.Random(f"{seed}/{number}"), folder)
+            found.append((name, case.what, trouble(case)))
+            os.chdir(home)
+            shutil.rmtree(folder)
+    finally:
         os.chdir(home)
-        shutil.rmtree(folder)
-    if outputs:
-        os.environ["SEBRIDGE_OUTPUTS"] = outputs
+        if outputs:
+            os.environ["SEBRIDGE_OUTPUTS"] = outputs
     return found

@@ -1,9 +1,11 @@
 """The house's own rules, read off the code."""
 
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -128,3 +130,14 @@ def test_constraints_pin_every_dependency_exactly():
     wanted = re.findall(r'^    "([A-Za-z0-9_-]+)>=', project, flags=re.M)
     assert len(wanted) > 15
     assert {name.lower() for name in wanted} <= pinned
+
+
+def test_no_dependency_of_the_library_has_a_licence_that_would_bind_its_users():
+    """GPL packages are for tests alone; every other dependency says a licence that allows any use."""
+    allowed = re.compile(r"BSD|MIT|Apache|PSF|Python Software Foundation|MPL|ISC|Zlib|CC0")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for name in (re.match(r"[\w.-]+", line)[0] for line in project["dependencies"]):
+        about = importlib.metadata.metadata(name)
+        said = [about.get("License-Expression"), about.get("License"), *(about.get_all("Classifier") or ())]
+        licence = " ".join(text[:200] for text in said if text and (text in said[:2] or text.startswith("License")))
+        assert allowed.search(licence) and "GPL" not in licence, f"{name}: {licence}"

@@ -1,5 +1,6 @@
 # make reproduce [PROFILE=smoke|lite|full]   set up, pull the embedded data, run the pipeline (plain `dvc repro`)
 # make test                                  set up, then ruff, pytest and nbval
+# make hard                                  the long checks: bad input, kills, determinism, small faults in the code (hours)
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
 # make real                                  the study on recordings of a person, in a copy of this folder, real/
 # make notebooks                             execute the committed notebooks again, in place, on a small run
@@ -15,7 +16,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: reproduce test lab real notebooks bench clean
+.PHONY: reproduce test hard lab real notebooks bench clean
 .DEFAULT_GOAL := reproduce
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -46,6 +47,16 @@ test: data/text
 	python -m tests.pipeline "$$outputs"; \
 	SEBRIDGE_OUTPUTS="$$outputs" python -m pytest tests notebooks --numprocesses=auto --dist=loadfile --durations=20 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300
+
+# What is too long for `make test`: 600 bad inputs, 20 kills, a second run of the small pipeline, 120 small faults in the code.
+hard: data/text
+	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; set -e; \
+	export SEBRIDGE_HEADLESS=1 OMP_NUM_THREADS=1; \
+	python -m tests.pipeline "$$outputs/one"; \
+	SEBRIDGE_OUTPUTS="$$outputs/one" python tests/faults/fuzz.py 600; \
+	python tests/faults/kill.py 20; \
+	python -m tests.faults.determinism "$$outputs/one" "$$outputs/two"; \
+	SEBRIDGE_OUTPUTS="$$outputs/one" python tests/faults/mutants.py 120
 
 lab: data/text
 	jupyter lab $(LAB) notebooks/00_start_here.ipynb

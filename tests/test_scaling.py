@@ -128,7 +128,7 @@ def test_tokens_come_back_as_they_were_written_in_their_order(tmp_path_factory, 
 
 
 def test_files_of_tokens_that_are_missing_or_broken_say_what_to_run(tmp_path):
-    with pytest.raises(UserError, match="no tokens; `dvc repro encode`"):
+    with pytest.raises(UserError, match="not there; `dvc repro encode`"):
         read_codes(tmp_path / "none.safetensors")
     tensors = {"codes": torch.zeros(5, dtype=torch.int16), "lengths": torch.tensor([2, 3], dtype=torch.int32)}
     broken = {

@@ -1,9 +1,12 @@
 """The house's own rules, read off the code."""
 
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +66,45 @@ def test_each_implemented_equation_has_one_home():
     assert not twice
 
 
+def test_every_function_class_and_constant_of_the_library_is_used():
+    """By the library itself, a template, a notebook or a benchmark: what tests alone use is not needed."""
+    files = (*PACKAGE.rglob("*"), *(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "benchmarks").glob("*.py"))
+    kinds = {".py", ".ipynb", ".html", ".md", ".json"}
+    texts = (path.read_text(encoding="utf-8") for path in files if path.suffix in kinds)
+    words = Counter(word for text in texts for word in re.findall(r"\w+", text))
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
+            names += [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+            assert all(words[name] > 1 for name in names), f"{path}: {names}"
+
+
+def test_no_code_comes_from_data_and_no_shell_is_asked():
+    """Pickles, YAML tags and shells run what they read."""
+    forbidden = {
+        "eval",
+        "exec",
+        "os.system",
+        "os.popen",
+        "pickle.load",
+        "pickle.loads",
+        "joblib.load",
+        "yaml.unsafe_load",
+    }
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name, place = ast.unparse(node.func), f"{path}:{node.lineno}"
+            given = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            assert name not in forbidden and "shell" not in given, place
+            assert given.get("allow_pickle", "False") == given.get("trust_remote_code", "False") == "False", place
+            assert name != "torch.load" or given["weights_only"] == "True", place
+            assert name != "yaml.load" or given["Loader"] == "_Loader", place
+            if name.startswith("subprocess."):
+                assert not isinstance(node.args[0], ast.JoinedStr | ast.Constant), f"{place}: a line for a shell"
+
+
 def test_stages_wait_only_for_what_they_use():
     """What no stage needs until it is asked for takes seconds to import, in each of forty processes."""
     code = (
@@ -88,3 +130,14 @@ def test_constraints_pin_every_dependency_exactly():
     wanted = re.findall(r'^    "([A-Za-z0-9_-]+)>=', project, flags=re.M)
     assert len(wanted) > 15
     assert {name.lower() for name in wanted} <= pinned
+
+
+def test_no_dependency_of_the_library_has_a_licence_that_would_bind_its_users():
+    """GPL packages are for tests alone; every other dependency says a licence that allows any use."""
+    allowed = re.compile(r"BSD|MIT|Apache|PSF|Python Software Foundation|MPL|ISC|Zlib|CC0")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for name in (re.match(r"[\w.-]+", line)[0] for line in project["dependencies"]):
+        about = importlib.metadata.metadata(name)
+        said = [about.get("License-Expression"), about.get("License"), *(about.get_all("Classifier") or ())]
+        licence = " ".join(text[:200] for text in said if text and (text in said[:2] or text.startswith("License")))
+        assert allowed.search(licence) and "GPL" not in licence, f"{name}: {licence}"

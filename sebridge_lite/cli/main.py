@@ -13,7 +13,7 @@ from pathlib import Path
 from sebridge_lite import __version__
 from sebridge_lite.cli.stages import STAGES, run_command
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError, in_line, printable, show
+from sebridge_lite.core.errors import UserError, in_line, no_memory, printable, show
 from sebridge_lite.core.params import OWN, PROFILES, active_params
 
 
@@ -152,6 +152,10 @@ def in_a_line(error: BaseException) -> str:
         return "stopped; run the same command again to go on"
     if isinstance(error, UserError):
         return str(error)
+    if no_memory(error):
+        return (
+            "the memory is full; close other programs, or take less at once (SEBRIDGE_WORKERS=1); nothing was replaced"
+        )
     what = "the disk is full; make room and run it again" if paths.disk_full(error) else f"{error.strerror or error}"
     return f"{error.filename or 'the system'}: {what}; nothing was replaced"
 
@@ -163,8 +167,9 @@ def main(arguments: list[str] | None = None) -> int:
         call(options)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
-    except (UserError, OSError, KeyboardInterrupt) as error:
-        if os.environ.get("SEBRIDGE_DEBUG") == "1":
+    except (UserError, OSError, KeyboardInterrupt, MemoryError, RuntimeError, ImportError) as error:
+        ours = not isinstance(error, RuntimeError | ImportError) or no_memory(error)
+        if not ours or os.environ.get("SEBRIDGE_DEBUG") == "1":
             raise
         print(in_line(f"sebridge: {in_a_line(error)}"), file=sys.stderr)
         return 1

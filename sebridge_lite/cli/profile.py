@@ -1,5 +1,7 @@
 """Switch the active `params.yaml` to a profile, and never lose edits on the way."""
 
+import itertools
+
 from sebridge_lite.align.methods import checked
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError, show
@@ -20,8 +22,10 @@ def switch_profile(name: str, force: bool = False) -> str:
         if not force:
             how = f"`sebridge profile {name} --force` keeps them in {active.name}.old"
             raise UserError(f"{active.name}: holds edits of yours; {how}")
-        active.replace(active.with_suffix(".yaml.old"))
-        kept = f" (your edits are in {active.name}.old)"
+        aside = (active.with_name(f"{active.name}.old{number or ''}") for number in itertools.count())
+        old = next(path for path in aside if not path.exists())
+        active.replace(old)
+        kept = f" (your edits are in {old.name})"
     with paths.replacing(active) as temporary:
         temporary.write_bytes(source.read_bytes())
     return f"active profile: {name}{kept}"

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.files import read_text
 from sebridge_lite.core.paths import replacing
 
 CHECKPOINT = "checkpoint.pt"
@@ -44,8 +45,10 @@ def tidy(folder: Path, done: int) -> None:
         path.unlink()
     if done == 0:  # of another run, or none
         (folder / CHECKPOINT).unlink(missing_ok=True)
-    path = folder / "loss.csv"
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    path, mend = folder / "loss.csv", f"delete {folder} to start again"
+    lines = read_text(path, mend).splitlines(keepends=True) if path.exists() else []
+    if not all(line.split(",")[0].isdecimal() for line in lines[1:] if line.endswith("\n")):
+        raise UserError(f"{path}: damaged: a row without its step; {mend}")
     rows = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= done]
     if rows:
         with replacing(path) as temporary:

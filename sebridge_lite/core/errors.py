@@ -12,6 +12,12 @@ class UserError(Exception):
     """What is wrong, where, and how to mend it, in one line. The command line prints it and exits 1."""
 
 
+def no_memory(error: BaseException) -> bool:
+    """Whether the want of memory is behind an error, whoever raised it: Python, numpy, torch or the loader of libraries."""
+    words = ("allocate memory", "out of memory", "Unable to allocate", "failed to map segment", "bad_alloc")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+
+
 def show(value) -> str:
     """A value from outside as Python writes it: on one line, short, and safe to print."""
     if isinstance(value, str):

@@ -128,6 +128,8 @@ def replacing(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its place, file or folder, only when the block succeeds."""
     check_output(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(target.parent, os.W_OK):
+        raise UserError(f"{target.parent}: cannot be written to; give yourself the right, or free a read-only disk")
     sweep(target)
     temporary, aside = (target.with_name(f".{os.getpid()}.{old}{target.name}") for old in ("", "old."))
     try:

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import torch
 
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, show
 from sebridge_lite.core.progress import progress
 
 LM = "transformers.models.qwen2.modeling_qwen2"  # what nearly all jobs of a pool speak with
@@ -23,8 +23,8 @@ def workers(seconds_of_work: float = math.inf) -> int:
     if not asked:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return min(8, cores) if seconds_of_work > WORTHWHILE else 1
-    if not asked.isdecimal() or not int(asked):
-        raise UserError(f"SEBRIDGE_WORKERS: '{asked}' is not a whole number from 1")
+    if not asked.isdecimal() or len(asked) > 3 or not int(asked):
+        raise UserError(f"SEBRIDGE_WORKERS: {show(asked)} is not a whole number from 1 to 999")
     return int(asked)
 
 
@@ -56,6 +56,9 @@ def crew(count: int, needs: Sequence[str] = ("torch",)) -> Iterator[ProcessPoolE
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=torch.set_num_threads, initargs=(1,))
     try:
         yield pool
+    except BrokenProcessPool:
+        why = "a process was killed, for memory perhaps; SEBRIDGE_WORKERS=1 takes one at a time"
+        raise UserError(f"{count} processes at once: {why}") from None
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -76,8 +79,7 @@ def in_pool(function: Callable, jobs: Sequence[tuple], what: str) -> list:
             except UserError as error:
                 raise UserError(f"{what}: {cell}: {error}") from None
             except BrokenProcessPool:
-                why = "a process was killed, for memory perhaps; SEBRIDGE_WORKERS=1 takes one at a time"
-                raise UserError(f"{what}: {why}") from None
+                raise
             except Exception as error:
                 error.add_note(f"{what}: {cell}")
                 raise

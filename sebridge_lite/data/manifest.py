@@ -188,14 +188,16 @@ def missing_bytes(file: BinaryIO) -> int:
 
 
 def unfinished_ogg(file: BinaryIO) -> bool:
-    """Whether the last page of an Ogg stream does not say that it is the last."""
+    """Whether the last page of an Ogg stream is not whole, or does not say that it is the last."""
     file.seek(0)
     if file.read(4) != b"OggS":
         return False
     file.seek(max(0, file.seek(0, os.SEEK_END) - 0x10000 - 300))  # a page is shorter
-    tail = file.read()
-    last = tail.rfind(b"OggS")
-    return last < 0 or len(tail) < last + 6 or not tail[last + 5] & 4
+    page = b"".join(file.read().rpartition(b"OggS")[1:])
+    if len(page) < 27 or not page[5] & 4:
+        return True
+    sizes = page[27 : 27 + page[26]]
+    return len(page) < 27 + page[26] + sum(sizes)
 
 
 def open_sound(path: Path) -> soundfile.SoundFile:

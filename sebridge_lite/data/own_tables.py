@@ -11,6 +11,7 @@ import gzip
 import itertools
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -228,5 +229,5 @@ def read_table(folder: Path, table: Table) -> list[Row]:
     """Each row by its number, as an utterance or with what is wrong with it."""
     try:
         return list(table.read(folder, table.path))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{table.path}: cannot read it ({getattr(error, 'strerror', None) or error})") from None

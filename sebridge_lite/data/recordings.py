@@ -12,12 +12,15 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.files import regular
 from sebridge_lite.core.progress import progress
 from sebridge_lite.data.manifest import RATE, Utterance, write_manifest
 
 SHARD_SECONDS = 600.0
 F0_HOP = RATE // 100  # samples between two values of the true pitch
 QUIET_DB = -40.0  # under the loudest 10 ms: silence
+AGAIN = "`dvc repro -f import` makes it again"
 EDGE = RATE // 10  # samples of silence that stay at either end
 
 
@@ -94,6 +97,12 @@ def write_set(folder: Path, name: str, recordings: Iterable[Recording]) -> list[
 
 def load_f0(utterance: Utterance, folder: Path) -> np.ndarray:
     """The true F0 of a studio utterance in Hz every 10 ms, 0 where unvoiced. (T,)"""
-    track = np.load(folder / utterance.path.replace(".wav", ".f0.npy"), mmap_mode="r")
-    first = utterance.start // F0_HOP
-    return np.asarray(track[first : first + utterance.frames // F0_HOP], dtype=np.float32)
+    path, first = folder / utterance.path.replace(".wav", ".f0.npy"), utterance.start // F0_HOP
+    try:
+        track = np.load(regular(path, AGAIN), mmap_mode="r")
+        found = np.asarray(track[first : first + utterance.frames // F0_HOP], dtype=np.float32)
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{path}: damaged ({type(error).__name__}); {AGAIN}") from None
+    if found.shape != (utterance.frames // F0_HOP,):
+        raise UserError(f"{path}: ends before {show(utterance.id)} does; {AGAIN}")
+    return found

@@ -49,8 +49,10 @@ class Consent:
             if type(value) is not str or not value.strip() or not value.isprintable():
                 return f"{name} is not one line of text"
         try:
-            date.fromisoformat(self.until)
+            day = date.fromisoformat(self.until).isoformat()
         except ValueError:
+            day = ""
+        if day != self.until:
             return f"until {show(self.until)} is not a day (YYYY-MM-DD)"
         return "" if self.digest == digest_of(self) else "it was edited or damaged"
 

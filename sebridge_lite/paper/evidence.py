@@ -16,11 +16,15 @@ REAL = "real"  # where the evidence from human recordings lies
 FIELDS = ("profile", "commit", "date", "machine", "seed")  # of whoever made something
 CONTENTS = json.loads(Path(__file__).with_name("contents.json").read_text(encoding="utf-8"))
 TABLES, FIGURES = CONTENTS["tables"], CONTENTS["figures"]  # each with its stage
+SHAPES = {
+    "summary.json": {"profile": str, "sources": {str: dict}, "tables": {str: [dict]}},
+    "claims.json": [{"id": str, "claim": str, "verdict": str, "source": str}],
+}
 
 
 def read_json(path: Path, none):
     """The content of a JSON file, or `none` where there is no such file."""
-    shape = dict if none is None else type(none)
+    shape = SHAPES.get(path.name, dict if none is None else type(none))
     return files.read_json(path, "restore it with git, or make it again", shape) if path.exists() else none
 
 

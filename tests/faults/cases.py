@@ -5,6 +5,7 @@ SLOW seconds, a refusal that is not one line, a lost or changed input, or an acc
 """
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -19,14 +20,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import yaml
-from transformers.models.qwen2 import modeling_qwen2  # noqa: F401
 
 from sebridge_lite.cli.main import main
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.experiments import critique, systems  # noqa: F401  so that no case waits for an import
-from sebridge_lite.extras import clone, listening, rating  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 SLOW = 10.0  # seconds
@@ -174,10 +172,24 @@ MUST_REFUSE = {
     "stack": ["hub", "", None, 3],
 }
 BROKEN_YAML = [
-    b"\0", b"\xff\xfe", b"", b"[", b"a: b: c", b"- 1\n- 2", b"[" * 20_000, b"{a: " * 5_000, b"a: &a [*a]", b"seed: !!python/object/apply:os.system [id]",
-    b"seed: 2001-99-99", b"seed: 1" + b"0" * 5_000, b"? [1]\n: 2", b"%YAML 9.9\n---\n", b"a: \"\\ud800\"", b"\xef\xbb\xbf[]",
+    b"\0",
+    b"\xff\xfe",
+    b"",
+    b"[",
+    b"a: b: c",
+    b"- 1\n- 2",
+    b"[" * 20_000,
+    b"{a: " * 5_000,
+    b"a: &a [*a]",
+    b"seed: !!python/object/apply:os.system [id]",
+    b"seed: 2001-99-99",
+    b"seed: 1" + b"0" * 5_000,
+    b"? [1]\n: 2",
+    b"%YAML 9.9\n---\n",
+    b'a: "\\ud800"',
+    b"\xef\xbb\xbf[]",
     b"a: &x [1]\nb: &y [*x,*x,*x,*x,*x,*x,*x,*x]\nseed: [*y,*y,*y,*y,*y]\n",
-]  # fmt: skip
+]
 
 
 def changed(key: str, value, place: Path) -> None:
@@ -274,7 +286,7 @@ def bad_table(rng: random.Random, folder: Path) -> tuple[str, bool | None]:
             ("[" * 100_000 + "\n", "nested brackets"),
             ('{"id": ' + "1" * 5_000 + "}\n", "a number of 5,000 digits"),
         ],
-    }  # fmt: skip
+    }
     name = rng.choice(list(whole))
     for other in HEADERS:
         (folder / other).unlink(missing_ok=True)
@@ -296,8 +308,28 @@ def table_case(rng: random.Random, place: Path) -> Case:
 
 def broken_sound(rng: random.Random, path: Path) -> tuple[str, bool | None]:
     """Writes a recording of a broken kind; says which, and whether it must be refused."""
-    kind = rng.choice(["cut wav", "cut flac", "cut ogg", "cut aiff", "nan", "infinite", "silent", "short", "long", "noise bytes", "empty",
-                       "flipped bytes", "fifo", "folder", "mute header", "cut rf64", "wide", "slow"])  # fmt: skip
+    kind = rng.choice(
+        [
+            "cut wav",
+            "cut flac",
+            "cut ogg",
+            "cut aiff",
+            "nan",
+            "infinite",
+            "silent",
+            "short",
+            "long",
+            "noise bytes",
+            "empty",
+            "flipped bytes",
+            "fifo",
+            "folder",
+            "mute header",
+            "cut rf64",
+            "wide",
+            "slow",
+        ]
+    )
     form = {"cut flac": "flac", "cut ogg": "ogg", "cut aiff": "aiff", "cut rf64": "rf64"}.get(kind, "wav")
     sound, subtype, rate = tone(2.0), None, 16_000
     if kind in ("nan", "infinite"):
@@ -354,13 +386,14 @@ def harm_case(rng: random.Random, place: Path) -> Case:
     kept = [*sorted(folder.glob("wavs/*")), folder / "metadata.csv"]
     (place / "link.json").symlink_to(kept[0])
     os.mkfifo(place / "pipe.json")
+    (place / "null.json").symlink_to("/dev/null")  # a link, lest a fault here take the machine's own
     (place / "notes.txt").write_text("mine")
     kept.append(place / "notes.txt")
     targets = [
         *kept,
         folder / "new.json",
         place / "pipe.json",
-        Path("/dev/null"),
+        place / "null.json",
         folder,
         place / "link.json",
         folder / "wavs" / ".." / "x.json",
@@ -482,18 +515,30 @@ def rating_case(rng: random.Random, place: Path) -> Case:
 def name_case(rng: random.Random, place: Path) -> Case:
     project(place / "project")
     folder, odd = folder_of(place / "in"), rng.choice([name for name in ODD if "\0" not in name])
-    asked = rng.choice([
-        ("check-data", folder, "--lang", odd or "-"),
-        ("score-folder", folder, "--lang", odd or "-"),
-        ("score-folder", folder, "--lang", "th", "--name", rng.choice([odd, "people", "engines", "dgsa", "sft-0.80", "people, resynthesised"])),
-        ("sft", odd, "--seed", "0"),
-        ("sft", "additive-0.80", "--seed", rng.choice(["-1", str(2**70), "9" * 5_000, "1.5", "x", ""])),
-        ("align", odd), ("critique", odd), ("run", odd), ("profile", odd),
-        ("listen", "--port", rng.choice(["-1", str(2**70), "x"])),
-        ("new", "--real", folder, "--lang", odd or "-", "--engine", "espeak-ng"),
-        ("new", "--real", folder, "--lang", "en", "--engine", f"../../up={folder}"),
-        ("rate", "make", folder),
-    ])  # fmt: skip
+    asked = rng.choice(
+        [
+            ("check-data", folder, "--lang", odd or "-"),
+            ("score-folder", folder, "--lang", odd or "-"),
+            (
+                "score-folder",
+                folder,
+                "--lang",
+                "th",
+                "--name",
+                rng.choice([odd, "people", "engines", "dgsa", "sft-0.80", "people, resynthesised"]),
+            ),
+            ("sft", odd, "--seed", "0"),
+            ("sft", "additive-0.80", "--seed", rng.choice(["-1", str(2**70), "9" * 5_000, "1.5", "x", ""])),
+            ("align", odd),
+            ("critique", odd),
+            ("run", odd),
+            ("profile", odd),
+            ("listen", "--port", rng.choice(["-1", str(2**70), "x"])),
+            ("new", "--real", folder, "--lang", odd or "-", "--engine", "espeak-ng"),
+            ("new", "--real", folder, "--lang", "en", "--engine", f"../../up={folder}"),
+            ("rate", "make", folder),
+        ]
+    )
     asked = [part if not isinstance(part, str) or part else "''" for part in asked]
     kept = [*sorted(folder.glob("wavs/*")), folder / "metadata.csv"]
     return Case("names", " ".join(map(str, asked))[:90], command(*asked), True, kept)
@@ -582,9 +627,11 @@ def artifact_case(rng: random.Random, place: Path) -> Case:
         "artifacts/critique/s0/tdsc/k1/verdicts.jsonl": lambda: candidates_of("tdsc", 0, 1),
         "artifacts/critique/s0/tdsc/k1/temperatures.csv": lambda: temperatures_of("tdsc", 0, 1),
         "artifacts/accounts/encode.json": lambda: accounts(["encode"]),
-        f"{pairs}/pairs.jsonl": lambda: load_triplets(paths.artifacts("pairs", "s0", pairs.rpartition("/")[2]), CharVocab().encode),
+        f"{pairs}/pairs.jsonl": lambda: load_triplets(
+            paths.artifacts("pairs", "s0", pairs.rpartition("/")[2]), CharVocab().encode
+        ),
         "results/scaling/claims.json": lambda: run_claims(params),
-    }  # fmt: skip
+    }
     name = rng.choice(list(readers))
     damaged, outputs = run / name, place / "outputs"
     for number, part in enumerate(Path(name).parts):  # a tree of links, but for the one file
@@ -621,6 +668,12 @@ def artifact_case(rng: random.Random, place: Path) -> Case:
     return Case("artifacts", f"{what} {name}", reading(readers[name]), refuse)
 
 
+SLOW_TO_IMPORT = (
+    "sebridge_lite.extras.clone",
+    "sebridge_lite.extras.rating",
+    "sebridge_lite.report.claims",
+    "transformers.models.qwen2.modeling_qwen2",
+)
 CLASSES = {
     "params": params_case,
     "tables": table_case,
@@ -639,15 +692,20 @@ def run_cases(count: int, seed: int, place: Path) -> list[tuple[str, str, str]]:
     found, home, outputs = [], Path.cwd(), os.environ.get("SEBRIDGE_OUTPUTS")
     if outputs:
         os.environ["SEBRIDGE_SMALL_RUN"] = outputs
+    for module in SLOW_TO_IMPORT:  # so that no case waits for them
+        importlib.import_module(module)
     names = [name for name in CLASSES if name != "artifacts" or os.environ.get("SEBRIDGE_SMALL_RUN")]
-    for number in range(count):
-        name, folder = names[number % len(names)], place / str(number)
-        folder.mkdir()
-        os.environ.pop("SEBRIDGE_OUTPUTS", None)
-        case = CLASSES[name](random.Random(f"{seed}/{number}"), folder)
-        found.append((name, case.what, trouble(case)))
+    try:
+        for number in range(count):
+            name, folder = names[number % len(names)], place / str(number)
+            folder.mkdir()
+            os.environ.pop("SEBRIDGE_OUTPUTS", None)
+            case = CLASSES[name](random.Random(f"{seed}/{number}"), folder)
+            found.append((name, case.what, trouble(case)))
+            os.chdir(home)
+            shutil.rmtree(folder)
+    finally:
         os.chdir(home)
-        shutil.rmtree(folder)
-    if outputs:
-        os.environ["SEBRIDGE_OUTPUTS"] = outputs
+        if outputs:
+            os.environ["SEBRIDGE_OUTPUTS"] = outputs
     return found

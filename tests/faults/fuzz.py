@@ -1,4 +1,4 @@
-"""`python tests/faults/fuzz.py [COUNT [SEED]]`: so many bad inputs, and a line for each class; exit code 1 where any made trouble."""
+"""`python tests/faults/fuzz.py [COUNT [SEED]]`: so many bad inputs, a line a class; exit code 1 where any made trouble."""
 
 import sys
 import tempfile

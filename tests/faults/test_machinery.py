@@ -1,0 +1,56 @@
+"""The tools of `make hard` find what they look for."""
+
+import ast
+import json
+
+from determinism import first_difference, in_order
+from mutants import ROOT, TESTS, mutate, places
+
+
+def test_the_first_stage_where_two_runs_part_is_named_and_times_are_no_difference(tmp_path):
+    outs = in_order(
+        {
+            "score": {"outs": ["artifacts/scores"]},
+            "import": {"outs": ["artifacts/corpus"]},
+            "sft": {"outs": ["artifacts/sft"]},
+        },
+        {"score": {"sft"}, "import": set(), "sft": {"import"}},
+    )
+    assert list(outs) == ["import", "sft", "score"]
+    for run, wer, seconds in (("a", 0.5, 3.0), ("b", 0.25, 4.0)):
+        for name in ("corpus", "sft", "scores"):
+            (tmp_path / run / "artifacts" / name).mkdir(parents=True)
+        (tmp_path / run / "artifacts" / "corpus" / "x.wav").write_bytes(b"same")
+        (tmp_path / run / "artifacts" / "sft" / "about.json").write_text(
+            json.dumps({"loss": 1.0, "seconds_all": seconds})
+        )
+        (tmp_path / run / "artifacts" / "scores" / "summary.json").write_text(json.dumps({"wer": wer}))
+    assert first_difference(outs, tmp_path / "a", tmp_path / "b") == ("score", "scores/summary.json")
+    (tmp_path / "b" / "artifacts" / "sft" / "more.csv").touch()
+    assert first_difference(outs, tmp_path / "a", tmp_path / "b") == ("sft", "sft/more.csv is in one of them alone")
+    assert first_difference(outs, tmp_path / "a", tmp_path / "a") is None
+
+
+def test_every_module_that_is_mutated_has_tests_and_every_mutant_is_other_code():
+    assert all((ROOT / "tests" / f"test_{name}.py").is_file() for names in TESTS.values() for name in names.split())
+    for module in TESTS:
+        source = (ROOT / "sebridge_lite" / f"{module}.py").read_text(encoding="utf-8")
+        for number in range(0, len(places(ast.parse(source))), 7):
+            tree = ast.parse(source)
+            mutate(places(tree)[number])
+            changed = ast.unparse(ast.fix_missing_locations(tree))
+            compile(changed, module, "exec")
+            assert changed != ast.unparse(ast.parse(source))
+
+
+def test_all_of_align_measure_lm_and_data_is_mutated():
+    files = {
+        path.relative_to(ROOT / "sebridge_lite").with_suffix("").as_posix()
+        for path in (ROOT / "sebridge_lite").rglob("*.py")
+    }
+    there = {
+        name
+        for name in files
+        if name.startswith(("align/", "measure/", "lm/", "data/")) and not name.endswith("__init__")
+    }
+    assert there == set(TESTS)

@@ -81,3 +81,15 @@ class SiteParams(Section):
     texts: int = within(1, 20)
     least_words: int = within(1, 20)
     people: int = within(1, 50)
+
+
+class HubParams(Section):
+    """A released model (stack/hub.py)."""
+
+    family: str = one_of("cosyvoice2", "neutts")
+    model: str = field()
+    lm: str = field()
+    codec: str = field()
+    speaker: str = field()
+    voice: str = field()
+    checkpointing: bool = field()

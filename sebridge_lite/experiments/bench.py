@@ -69,7 +69,7 @@ class Bench:
 
     @cached_property
     def stack(self) -> Stack:
-        return load_stack([self.lang], self.params.judge.score)
+        return load_stack([self.lang], self.params.judge.score, select=self.params.judge.select)
 
     def utterances(self, name: str) -> list[Utterance]:
         """The utterances of a set: real, synthetic, dev or test."""

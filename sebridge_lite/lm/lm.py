@@ -213,7 +213,12 @@ class TextSpeechLM(nn.Module):
 
 def load_backbone(lang: str = "") -> TextSpeechLM:
     """The backbone that all policies of a language start from, the embedded one if it has none of its own; on the CPU."""
-    return load_model(TextSpeechLM, LMConfig, part_file("backbone", own=own_about(lang) is not None))
+    about = own_about(lang)
+    if about and "hub" in about:
+        from sebridge_lite.lm.released import load_released
+
+        return load_released(about["hub"])
+    return load_model(TextSpeechLM, LMConfig, part_file("backbone", own=about is not None))
 
 
 def token_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:

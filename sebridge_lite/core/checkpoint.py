@@ -82,7 +82,7 @@ def resume(path: Path, run: dict, model, optimizer, device: torch.device) -> dic
 
 def learnt(model) -> dict:
     """The state of a model without the weights that are frozen, of which a released model has gigabytes."""
-    frozen = {name for name, weights in model.named_parameters() if not weights.requires_grad}
+    frozen = {name for name, weights in model.named_parameters(remove_duplicate=False) if not weights.requires_grad}
     return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
 
 

@@ -83,9 +83,9 @@ def build_language(
         return write_set(corpus / PLACES[name] / lang, name, recordings)
 
     sets: dict[str, list[Utterance]] = {}
-    if real and p.real_source == "folder":
-        sets = own_sets(paths.data("real"), lang, p)
-        folder = paths.data("real")
+    if p.real_source == "folder" and (real or params.stack == "hub"):
+        folder = paths.data("real", lang) if paths.data("real", lang).is_dir() else paths.data("real")
+        sets = own_sets(folder, lang, p)
         heard = {name: as_units(loaded(said, folder, lang), lang, units) for name, said in sets.items()}
         dev, test, recordings = write("dev", heard["dev"]), write("test", heard["test"]), heard["real"]
     else:

@@ -70,10 +70,16 @@ def length_of(bench: Bench) -> Length:
 
 
 def loop_texts(bench: Bench, seed: int, count: int, k: int) -> list[Text]:
-    """The sentences of iteration k: of a split for the loop, or those of your backbone. No two iterations share any."""
-    if set_folder("backbone", bench.lang).is_dir():
-        rows = load_set("backbone", bench.lang)[(k - 1) * count : k * count]
-        return [Text(row.text, row.words) for row in rows]
+    """The sentences of iteration k: of a split for the loop, or those of your backbone. No two iterations share any.
+
+    A released model without such sentences says those of its engines again and again, as the paper has it.
+    """
+    hub = bench.params.stack == "hub"
+    if set_folder("backbone", bench.lang).is_dir() and ((rows := load_set("backbone", bench.lang)) or not hub):
+        return [Text(row.text, row.words) for row in rows[(k - 1) * count : k * count]]
+    if hub:
+        said = {row.text: Text(row.text, row.words) for row in bench.utterances("synthetic")}
+        return list(said.values())[:count]
     grammar = load_language(bench.lang, bench.params.corpus.zipf)
     said = itertools.islice(sentences(grammar, "loop", seed), (k - 1) * count, k * count)
     words = [tuple(word.text for word in sentence) for sentence in said]

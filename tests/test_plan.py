@@ -18,7 +18,7 @@ def test_memory_counts_weights_what_a_layer_keeps_and_logits():
     assert memory_gib(SIZE, 1_000, lora=False, checkpointing=False) * GIB == pytest.approx(
         16e9 + 1_000 * (34 * 2 * 10 + 8 * 100)
     )
-    adapters = 32 * 23 * 10 * 2
+    adapters = 32 * 26 * 10 * 2
     assert memory_gib(SIZE, 1_000, lora=True, checkpointing=True) * GIB == pytest.approx(
         2e9 + 16 * adapters + 1_000 * ((2 * 2 + 34) * 10 + 8 * 100)
     )

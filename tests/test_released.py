@@ -168,7 +168,7 @@ def test_a_bad_file_is_one_line(files, tmp_path, name, content, says):
     elif content == "code":
         path.write_bytes(pickle.dumps({"weight": Harmful()}))
     elif content:
-        head = {**good, "llm.model.lm_head.weight": torch.zeros(120, 32)}
+        head = {**good, "llm.model.lm_head.weight": torch.zeros(320, 32)}
         torch.save({"flow": {"encoder.weight": torch.zeros(2)}, "list": [1], "untied": head}[content], path)
     (tmp_path / "CosyVoice-BlankEN").symlink_to(files[2][0].parent / "CosyVoice-BlankEN")
     with pytest.raises(UserError, match=says) as error:

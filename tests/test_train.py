@@ -370,7 +370,7 @@ def test_an_example_that_does_not_fit_alone_is_one_line_and_the_run_goes_on_late
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(
-        UserError, match="step 8: out of GPU memory with one example at a time; .* the same command goes on"
+        UserError, match=r"step 8: out of GPU memory with one example at a time; .* the same command goes on"
     ):
         run(tmp_path / "torn", loss=failing(7, full))
     model, _ = run(tmp_path / "torn")

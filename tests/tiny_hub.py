@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from fake_stack import CODES, LETTERS
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     NeuCodecConfig,
     NeuCodecFeatureExtractor,
@@ -32,10 +32,13 @@ SPOKEN = ("<|TEXT_PROMPT_START|>", "<|TEXT_PROMPT_END|>", "<|SPEECH_GENERATION_S
 
 
 def words(folder: Path, more: list[str]) -> PreTrainedTokenizerFast:
-    """A text tokenizer of letters, saved."""
-    chars = dict.fromkeys([*LETTERS, *"user: Convert the text to speech:\nassistant:"])
-    known = {char: place for place, char in enumerate(chars)}
-    found = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE(known, [])), eos_token="<|endoftext|>")
+    """A text tokenizer as Qwen2's, of bytes and Greek letters, saved."""
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    pairs = [tuple(level.pre_tokenize_str(letter)[0][0]) for letter in LETTERS.strip()]
+    known = {word: place for place, word in enumerate([*sorted(level.alphabet()), *map("".join, pairs)])}
+    byte_pairs = Tokenizer(models.BPE(known, pairs))
+    byte_pairs.pre_tokenizer, byte_pairs.decoder = level, decoders.ByteLevel()
+    found = PreTrainedTokenizerFast(tokenizer_object=byte_pairs, eos_token="<|endoftext|>")
     found.add_special_tokens({"additional_special_tokens": more})
     found.save_pretrained(folder)
     return found
@@ -56,7 +59,7 @@ def cosyvoice(folder: Path, third: bool = False, codes: int = CODES) -> tuple[Pa
     blank.mkdir(parents=True)
     words(blank, [])
     (blank / "config.json").write_text(json.dumps({"model_type": "qwen2", **QWEN}), encoding="utf-8")
-    qwen, g = causal(120), torch.Generator().manual_seed(1)
+    qwen, g = causal(320), torch.Generator().manual_seed(1)
     rows, width = codes + (200 if third else 3), QWEN["hidden_size"]
     tensors = {} if third else {"llm_embedding.weight": torch.randn(2, width, generator=g)}
     tensors |= {f"llm.model.{name}": weights for name, weights in qwen.state_dict().items()}

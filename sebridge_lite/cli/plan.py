@@ -45,8 +45,8 @@ class Work(NamedTuple):
 
 
 def adapters(size: Size) -> float:
-    """Weights of adapters of the usual rank on the seven matrices of each layer: about 11 hidden sizes in and out."""
-    return RANK * 23 * size.hidden * size.layers
+    """Weights of adapters of the usual rank on the seven matrices of each layer, whose sides add up to 26 hidden sizes."""
+    return RANK * 26 * size.hidden * size.layers
 
 
 def memory_gib(size: Size, tokens: int, lora: bool, checkpointing: bool) -> float:

@@ -74,8 +74,8 @@ class OnnxTokenizer:
 
     folder: Path
     rate_in: int
-    codes: int = 6_561
-    rate: float = 25
+    codes = 6_561
+    rate = 25
 
     @cached_property
     def net(self):

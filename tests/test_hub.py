@@ -21,7 +21,8 @@ from sebridge_lite.align.pairs import triplets_of
 from sebridge_lite.align.runs import Run
 from sebridge_lite.align.tdsc import Loop, Speech, tdsc
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import HubParams, load_params
+from sebridge_lite.core.params import load_params
+from sebridge_lite.core.study_params import HubParams
 from sebridge_lite.experiments.own import examined, run_own
 from sebridge_lite.lm import lora
 from sebridge_lite.lm.lm import load_backbone

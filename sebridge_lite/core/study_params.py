@@ -1,5 +1,7 @@
 """Sections of `params.yaml` that say what the notebooks and the studies around the method look at; `Params` has them all."""
 
+from dataclasses import field
+
 from sebridge_lite.core.fields import Section, like, one_of, within
 
 METHOD = (r"[a-z0-9][a-z0-9.-]*", "dgsa")  # a name of align/methods.py, or of an arm

@@ -5,6 +5,7 @@
 # make real                                  the study on recordings of a person, in a copy of this folder, real/
 # make notebooks                             execute the committed notebooks again, in place, on a small run
 # make bench                                 benchmarks, each against a named peer, into results/bench.json
+# make gpu-check                              what a GPU does here: parity, speed, memory; into results/gpu.json
 # make clean                                 remove what was made (.venv, outputs, caches); keep data/ and what git keeps
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -16,7 +17,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: reproduce test hard lab real notebooks bench clean
+.PHONY: reproduce test hard lab real notebooks bench gpu-check clean
 .DEFAULT_GOAL := reproduce
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -34,6 +35,7 @@ data/text: $(VENV)/.installed data.dvc dvc.lock
 reproduce: data/text
 	@start=$$(date +%s); set -e; \
 	$(if $(PROFILE),sebridge profile $(PROFILE);) \
+	sebridge plan; \
 	dvc repro; \
 	seconds=$$(( $$(date +%s) - start )); \
 	echo "done in $$(( seconds / 60 )) min $$(( seconds % 60 )) s; start reading at results/start/00_start_here.ipynb"
@@ -74,6 +76,10 @@ notebooks: data/text
 
 bench: data/text
 	python benchmarks/bench.py
+
+# Needs only what a bare GPU machine has (torch, transformers, peft, pandas, scipy), so nothing is installed first.
+gpu-check:
+	@PYTHONPATH=. $(PYTHON) benchmarks/gpu_check.py
 
 clean:
 	find results -mindepth 1 -maxdepth 1 -type d ! -name notebooks -exec rm -rf {} +

@@ -273,7 +273,7 @@ def test_chances_are_those_the_sampler_draws_with(change):
     cells = torch.zeros(1, draws)
     keys = sampling._keys(3, [0], draws)
     rows = sampling._Rows(cells.long(), cells + sampler.temperature, cells.long(), cells.long(), keys, cells > -1)
-    drawn = sampling.choose(logits.expand(1, draws, -1), rows, sampler, recent.expand(1, draws, -1), 0)
+    drawn = sampling.choose(logits.expand(1, draws, -1), rows, sampler, recent.expand(1, draws, -1), 0, width)
     counts, expected = torch.bincount(drawn[0], minlength=width).numpy(), found.double().numpy() * draws
     assert expected.sum() == pytest.approx(draws, rel=1e-5)
     possible = expected > 0.5

@@ -12,13 +12,12 @@ from sebridge_lite.lm.lm import (
     TASK,
     LMConfig,
     TextSpeechLM,
-    adapted,
     collate,
     loss,
-    merge_lora,
     sequence_logprobs,
     token_logprobs,
 )
+from sebridge_lite.lm.lora import adapted, merge_lora
 from sebridge_lite.stack.characters import MAX_TEXT, CharVocab
 
 CONFIG = LMConfig(30, 20, 16, 2, 4, 2, 24, max_positions=64, rope_theta=1e4, pace=0)

@@ -10,7 +10,8 @@ from tiny import tiny_lm
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.lm import sampling
-from sebridge_lite.lm.lm import LMConfig, adapted
+from sebridge_lite.lm.lm import LMConfig
+from sebridge_lite.lm.lora import adapted
 from sebridge_lite.lm.sampling import SamplerConfig, draw, generate, inverse_cdf, redraw, uniform
 
 CONFIG = LMConfig(30, 40, 16, 2, 4, 2, 24, max_positions=400, rope_theta=1e4, pace=0)

@@ -222,7 +222,7 @@ def test_after_dpo_what_the_judge_reads_is_likelier_and_after_swapped_pairs_less
         spoken = spoken_in(loop, 2)  # the right one stands first, so it is the winner of equals
         spoken = spoken._replace(pairs=[pair[::swap] for pair in spoken.pairs])
         policy = copy.deepcopy(model)
-        about = tdsc.learn_pairs(loop, 1, policy, model, spoken, tmp_path / f"dpo{swap}")
+        about = tdsc.learn_pairs(loop, 1, policy, None, spoken, tmp_path / f"dpo{swap}")
         assert set(about) == {"dpo_loss", "winner_change"}
         after.append(preference(policy, right, wrong))
     assert after[0] > before > after[1]

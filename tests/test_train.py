@@ -345,3 +345,35 @@ if __name__ == "__main__":
     else:
         run(target, dropout=0.0)
         print(torch.distributed.get_world_size(), "processes")
+
+
+def test_a_batch_that_does_not_fit_runs_in_pieces_and_learns_the_same(tmp_path, monkeypatch, capsys):
+    def tight(model, batch):
+        if len(batch["x"]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss_fn(model, batch)
+
+    whole, whole_done = run(tmp_path / "whole", dropout=0.0)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    pieces, pieces_done = run(tmp_path / "pieces", dropout=0.0, loss=tight)
+    for a, b in zip(whole.parameters(), pieces.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+    assert pieces_done.loss == pytest.approx(whole_done.loss)
+    said = capsys.readouterr().err
+    assert "out of GPU memory; batches in 2 pieces from here on; a budget of" in said
+
+
+def test_an_example_that_does_not_fit_alone_is_one_line_and_the_run_goes_on_later(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+
+    def full():
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(
+        UserError, match=r"step 8: out of GPU memory with one example at a time; .* the same command goes on"
+    ):
+        run(tmp_path / "torn", loss=failing(7, full))
+    model, _ = run(tmp_path / "torn")
+    whole, _ = run(tmp_path / "whole")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), whole.parameters(), strict=True))
+    assert "of another run" not in capsys.readouterr().err

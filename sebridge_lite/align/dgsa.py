@@ -22,7 +22,8 @@ from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.device import autocast, move
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.lm import train as loop
-from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, adapted, collate, sequence_logprobs, token_logprobs
+from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs, token_logprobs
+from sebridge_lite.lm.lora import adapted
 
 BUDGET = 4_000  # tokens a batch while the reference is scored
 

@@ -1,6 +1,5 @@
 """What all methods of study align share when they train: a constant rate, and the policy kept at each step of the grid."""
 
-import copy
 import math
 import sys
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from sebridge_lite.align.dpo import fallen
 from sebridge_lite.align.methods import Method
 from sebridge_lite.core.files import read_table
 from sebridge_lite.core.params import Params
-from sebridge_lite.lm.lm import TextSpeechLM, merge_lora
+from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.lm.lora import save_policy
 from sebridge_lite.lm.train import TrainConfig
-from sebridge_lite.stack.parts import save_model
 
 
 def constant(steps: int, lr: float, warmup: int, save_every: int, seed: int) -> TrainConfig:
@@ -54,5 +53,4 @@ class Run:
     def keep(self, model: TextSpeechLM, step: int) -> None:
         """Saves the policy at the steps of the grid, adapters merged."""
         if step in self.params.align.steps:
-            whole = merge_lora(copy.deepcopy(model)) if self.method.lora else model
-            save_model(whole, model.config, self.work / f"step-{step}" / "model", half=True)
+            save_policy(model, self.work / f"step-{step}" / "model")

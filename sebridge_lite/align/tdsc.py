@@ -4,7 +4,6 @@ An iteration k speaks at three temperatures (Eq. 15), judges (Eq. 16), learns th
 and prefers winners to losers (Eq. 18-19). Left out: weights by the judge's confidence, several pairs of a text.
 """
 
-import copy
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -198,14 +197,17 @@ def dpo_pairs(loop: Loop, spoken: Candidates, reference: TextSpeechLM) -> PairSe
 
 
 def learn_pairs(
-    loop: Loop, k: int, policy: TextSpeechLM, reference: TextSpeechLM, spoken: Candidates, folder: Path
+    loop: Loop, k: int, policy: TextSpeechLM, pairs: PairSet | None, spoken: Candidates, folder: Path
 ) -> dict:
-    """Trains `policy` in place by Eq. 19; returns how that went, nothing where there are no pairs."""
+    """Trains `policy` in place by Eq. 19; returns how that went, nothing where there are no pairs.
+
+    pairs: with what the reference says of them; with None the policy is its own reference.
+    """
     p, what = loop.p, f"{loop.name}-s{loop.seed} k{k}: DPO"
     if not spoken.pairs:
         loop.say(k, "no text has both a winner and a loser; it goes on without DPO")
         return {}
-    pairs = dpo_pairs(loop, spoken, reference)
+    pairs = pairs or dpo_pairs(loop, spoken, policy)
     config = config_of(loop, k, p.dpo_steps, p.dpo_lr)
     batches = Batches(pairs.sizes, pairs.names, max(p.dpo_budget, *map(int, pairs.sizes)), config.seed)
     data = key_of(*(part for both in pairs.rows for row in both for part in row), pairs.reference, p.beta)
@@ -216,9 +218,10 @@ def learn_pairs(
 
 def learn(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates, folder: Path) -> dict:
     """Trains `policy` in place: first on G, then on the pairs; returns how that went."""
-    reference = policy if loop.p.reference == "sft" else copy.deepcopy(policy)
+    early = loop.p.reference == "start" and loop.p.dpo_steps and spoken.pairs
+    pairs = dpo_pairs(loop, spoken, policy) if early else None  # before it moves, so that no copy of it is needed
     about = learn_accepted(loop, k, policy, spoken, folder / "sft")
-    return about | (learn_pairs(loop, k, policy, reference, spoken, folder / "dpo") if loop.p.dpo_steps else {})
+    return about | (learn_pairs(loop, k, policy, pairs, spoken, folder / "dpo") if loop.p.dpo_steps else {})
 
 
 def tdsc(

@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("profile smoke", "Make a profile the active params.yaml.", "cli.profile:switch_profile")
     sub.add_argument("name", metavar="NAME", choices=(*PROFILES, OWN), help=", ".join((*PROFILES, OWN)))
     may(sub, force="replace your own edits (kept in params.yaml.old)")
+    command("plan", "What a run of params.yaml costs: hours, steps, memory, GPU hours, disk.", "cli.plan:plan")
     for name, about in STAGES.items():
         if " " not in name:
             example = f"{name} {about.example} {'--seed 0' if about.seeded else ''}"

@@ -74,7 +74,7 @@ def resume(path: Path, run: dict, model, optimizer, device: torch.device) -> dic
         state = torch.load(path, map_location=device, weights_only=True)
         differs = [name for name in run if state["run"].get(name) != run[name]]
         if not differs:
-            model.load_state_dict(state["model"])
+            model.load_state_dict(state["model"], strict=False)  # frozen weights are not in it
             optimizer.load_state_dict(state["optimizer"])
             return {name: state[name] for name in start}
     except Exception as error:  # a torn file raises almost anything
@@ -83,8 +83,14 @@ def resume(path: Path, run: dict, model, optimizer, device: torch.device) -> dic
     return start
 
 
+def learnt(model) -> dict:
+    """The state of a model without the weights that are frozen, of which a released model has gigabytes."""
+    frozen = {name for name, weights in model.named_parameters(remove_duplicate=False) if not weights.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+
+
 def save(path: Path, run: dict, state: dict, model, optimizer) -> None:
     """Writes the checkpoint, whole or not at all."""
     # Opened here, since torch, given a name, does not pass on what the system said of a failed write.
     with replacing(path) as temporary, temporary.open("wb") as file:
-        torch.save({**state, "run": run, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)
+        torch.save({**state, "run": run, "model": learnt(model), "optimizer": optimizer.state_dict()}, file)

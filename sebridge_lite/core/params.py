@@ -15,7 +15,7 @@ from sebridge_lite.core.errors import show
 from sebridge_lite.core.fields import Section, build, like, one_of, read_yaml, within
 from sebridge_lite.core.study_params import METHOD
 
-PROFILES = ("smoke", "lite", "full")
+PROFILES = ("smoke", "lite", "full", "paper")
 OWN = "own"  # the profile that `sebridge new` writes
 DESIGNS = ("additive", "kept", "substitution", "upsampled", "tagged")  # of a mix; see experiments/sft.py
 ARM = (rf"({'|'.join(DESIGNS)})-(0\.\d\d|1\.00)", "additive-0.80")
@@ -97,6 +97,7 @@ class OwnParams(PartsParams):
 
 class JudgeParams(Section):
     score: str = like("own|[a-z-]+:.+", "own")
+    select: str = "own"
 
 
 class SFTParams(Section):
@@ -107,7 +108,7 @@ class SFTParams(Section):
     style_share: float = within(0, 1)
     style_tokens: int = within(1, 1_000)
     token_noise: float = within(0, 1)
-    lora_rank: int = within(0, 1_024)
+    lora_rank: int = within(-1, 1_024)  # 0: by the size of the model; -1: all weights
 
 
 class SamplingParams(Section):
@@ -242,7 +243,7 @@ class Params(Section):
     profile: str = one_of(*PROFILES, OWN)
     seed: int = within(0, 2**31)
     roles: RolesParams = field()  # which language plays which part; it may be the same one
-    stack: str = one_of("studio", "own")  # who provides tokenizer, decoder, judges and backbone
+    stack: str = one_of("studio", "own", "hub")  # who provides tokenizer, decoder, judges and backbone
     text: TextParams = field()  # what the text-speech LM reads
     cells: CellsParams = field()  # what is trained, and what is only decoded: the names in the matrices of dvc.yaml
     corpus: CorpusParams = field()  # 01_world (Sec. 2: a fixed amount of real speech, and synthetic speech added to it)
@@ -266,6 +267,7 @@ class Params(Section):
     confirm: study.ConfirmParams = field()  # which systems are asked once more on fresh texts, and on how many
     listening: study.ListeningParams = field()  # 12_listening_test (D.4, E.3), and what its simulated raters are like
     site: study.SiteParams = field()  # the listening page: sentences and people, by their place in the test set
+    hub: study.HubParams | None = None  # which released model, where the stack is hub
 
     def faults(self) -> Iterator[str]:
         cells, heard = self.cells, self.listening.systems

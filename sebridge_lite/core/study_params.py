@@ -1,5 +1,7 @@
 """Sections of `params.yaml` that say what the notebooks and the studies around the method look at; `Params` has them all."""
 
+from dataclasses import field
+
 from sebridge_lite.core.fields import Section, like, one_of, within
 
 METHOD = (r"[a-z0-9][a-z0-9.-]*", "dgsa")  # a name of align/methods.py, or of an arm
@@ -81,3 +83,15 @@ class SiteParams(Section):
     texts: int = within(1, 20)
     least_words: int = within(1, 20)
     people: int = within(1, 50)
+
+
+class HubParams(Section):
+    """A released model (stack/hub.py)."""
+
+    family: str = one_of("cosyvoice2", "neutts")
+    model: str = field()
+    lm: str = field()
+    codec: str = field()
+    speaker: str = field()
+    voice: str = field()
+    checkpointing: bool = field()

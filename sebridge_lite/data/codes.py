@@ -1,4 +1,4 @@
-"""Speech tokens on disk: SET.safetensors, all utterances in a row. Left out: compression (2 bytes a token)."""
+"""Speech tokens on disk: SET.safetensors, all utterances in a row, 2 bytes a token or 4. Left out: compression."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,8 @@ from sebridge_lite.data.manifest import Utterance
 
 def write_codes(path: Path, names: Iterable[str], codes: Sequence[torch.Tensor]) -> None:
     """Writes the tokens of each name."""
-    flat = torch.cat([*codes, torch.zeros(0, dtype=torch.long)]).to(torch.int16)
+    flat = torch.cat([*codes, torch.zeros(0, dtype=torch.long)])
+    flat = flat.to(torch.int16 if not len(flat) or int(flat.max()) < 1 << 15 else torch.int32)
     tensors = {"codes": flat, "lengths": torch.tensor([len(row) for row in codes], dtype=torch.int32)}
     with replacing(path) as temporary:
         save_file(tensors, temporary, {"names": json.dumps(list(names))})

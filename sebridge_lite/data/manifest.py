@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import soundfile
 
 from sebridge_lite.core.errors import UserError, show
 from sebridge_lite.core.files import once, regular
 from sebridge_lite.core.paths import replacing
+
+try:
+    import soundfile
+except ImportError:  # a bare GPU machine: it trains, and reads no sound
+    soundfile = None
 
 RATE = 16_000
 RATES = (4_000, 192_000)  # outside, a resampling filter is of no use or takes gigabytes
@@ -200,7 +204,7 @@ def unfinished_ogg(file: BinaryIO) -> bool:
     return len(page) < 27 + page[26] + sum(sizes)
 
 
-def open_sound(path: Path) -> soundfile.SoundFile:
+def open_sound(path: Path) -> "soundfile.SoundFile":
     """An open sound file: by its content what libsndfile knows (wav, flac, ogg, mp3 ...), by its name what ffmpeg must read."""
     regular(path, "no such audio file; name a recording")  # before soundfile sees it: a pipe would block
     foreign = converter(path) if path.suffix.lower() in FOREIGN else None

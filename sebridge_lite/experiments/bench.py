@@ -19,9 +19,9 @@ from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.codes import codes_for, read_codes
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.sets import PLACES, load_set, set_folder
-from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
+from sebridge_lite.lm.lm import TextSpeechLM
+from sebridge_lite.lm.lora import load_policy
 from sebridge_lite.lm.sampling import SamplerConfig, generate
-from sebridge_lite.stack.parts import load_model
 from sebridge_lite.stack.stack import Stack
 from sebridge_lite.stack.stacks import load_stack
 
@@ -69,7 +69,7 @@ class Bench:
 
     @cached_property
     def stack(self) -> Stack:
-        return load_stack([self.lang], self.params.judge.score)
+        return load_stack([self.lang], self.params.judge.score, select=self.params.judge.select)
 
     def utterances(self, name: str) -> list[Utterance]:
         """The utterances of a set: real, synthetic, dev or test."""
@@ -141,7 +141,7 @@ class Bench:
 
     def policy(self, folder: Path, stage: str) -> TextSpeechLM:
         """The weights that a stage has left in `folder`."""
-        return load_model(TextSpeechLM, LMConfig, made(folder, stage) / "model").to(self.stack.device)
+        return load_policy(made(folder, stage) / "model", self.lang, self.stack.device)
 
     def scored(self, study: str, name: str, seed: int) -> tuple:
         """The `Scores` of a system on the test set, as `sebridge score` left them of a study, and what is known of it."""

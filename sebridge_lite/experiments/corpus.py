@@ -83,9 +83,9 @@ def build_language(
         return write_set(corpus / PLACES[name] / lang, name, recordings)
 
     sets: dict[str, list[Utterance]] = {}
-    if real and p.real_source == "folder":
-        sets = own_sets(paths.data("real"), lang, p)
-        folder = paths.data("real")
+    if p.real_source == "folder" and (real or params.stack == "hub"):
+        folder = paths.data("real", lang) if paths.data("real", lang).is_dir() else paths.data("real")
+        sets = own_sets(folder, lang, p)
         heard = {name: as_units(loaded(said, folder, lang), lang, units) for name, said in sets.items()}
         dev, test, recordings = write("dev", heard["dev"]), write("test", heard["test"]), heard["real"]
     else:
@@ -103,7 +103,7 @@ def build_language(
     else:
         made = as_units(engine_speech(lang, p, seed, sets, dropped, work), lang, units)
     said = write("synthetic", take_seconds(filtered(made, rule, dropped), synthetic * 60, f"{lang} synthetic"))
-    if params.stack == "own":
+    if params.stack != "studio":
         more = write_backbone(corpus, lang, p, seed, sets, units, work)
         write_lexicon(corpus, lang, units, [trained, said, dev, test, more])
     return dropped
@@ -114,12 +114,13 @@ def run_import(params: Params) -> dict[str, dict[str, int]]:
     p, lang, second = params.corpus, params.roles.dgsa, params.roles.tdsc
     minutes, place = p.real_minutes + p.synthetic_minutes + p.second_synthetic_minutes, paths.artifacts("corpus")
     with paths.working(place) as work, paths.replacing(place) as corpus, crew(workers(minutes * 60 / SPEED)) as pool:
-        for name in ("backbone", "lexicon") if params.stack != "own" else ():
+        for name in ("backbone", "lexicon") if params.stack == "studio" else ():
             paths.leave_empty(corpus / name)
         dropped = {lang: build_language(corpus, lang, params, p.real_minutes, p.synthetic_minutes, work, pool)}
         if second not in ("none", lang):
             studio = replace(params, corpus=replace(p, synthetic_source="studio"))
-            dropped[second] = build_language(corpus, second, studio, 0, p.second_synthetic_minutes, work, pool)
+            other = params if params.stack == "hub" else studio
+            dropped[second] = build_language(corpus, second, other, 0, p.second_synthetic_minutes, work, pool)
         (corpus / "train" / "dropped.json").write_text(json.dumps(dropped) + "\n", encoding="utf-8")
     return dropped
 

@@ -42,9 +42,9 @@ from sebridge_lite.experiments.bench import (
     write_json,
 )
 from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
+from sebridge_lite.lm.lora import save_policy
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.entropy import diversity
-from sebridge_lite.stack.parts import save_model
 from sebridge_lite.studio.texts import load_language, sentences
 
 START = "sft"  # the system that all others start from
@@ -70,10 +70,16 @@ def length_of(bench: Bench) -> Length:
 
 
 def loop_texts(bench: Bench, seed: int, count: int, k: int) -> list[Text]:
-    """The sentences of iteration k: of a split for the loop, or those of your backbone. No two iterations share any."""
-    if set_folder("backbone", bench.lang).is_dir():
-        rows = load_set("backbone", bench.lang)[(k - 1) * count : k * count]
-        return [Text(row.text, row.words) for row in rows]
+    """The sentences of iteration k: of a split for the loop, or those of your backbone. No two iterations share any.
+
+    A released model without such sentences says those of its engines again and again, as the paper has it.
+    """
+    hub = bench.params.stack == "hub"
+    if set_folder("backbone", bench.lang).is_dir() and ((rows := load_set("backbone", bench.lang)) or not hub):
+        return [Text(row.text, row.words) for row in rows[(k - 1) * count : k * count]]
+    if hub:
+        said = {row.text: Text(row.text, row.words) for row in bench.utterances("synthetic")}
+        return list(said.values())[:count]
     grammar = load_language(bench.lang, bench.params.corpus.zipf)
     said = itertools.islice(sentences(grammar, "loop", seed), (k - 1) * count, k * count)
     words = [tuple(word.text for word in sentence) for sentence in said]
@@ -134,7 +140,7 @@ def keep(
 ) -> TextSpeechLM:
     """The policy as it is kept, in half precision; everything of the iteration is in `out`/kN."""
     folder = out / f"k{k}"
-    save_model(policy, policy.config, folder / "model", half=True)
+    save_policy(policy, folder / "model")
     write_codes(folder / "candidates.safetensors", spoken.table["name"], spoken.codes)
     verdicts(spoken).to_json(folder / "verdicts.jsonl", orient="records", lines=True, force_ascii=False)
     by_heat = by_temperature(spoken.table, spoken.why, spoken.accepted, spoken.codes, bench.stack.codes)
@@ -153,7 +159,7 @@ def train_start(params: Params, seed: int) -> dict:
     model = load_backbone(bench.lang)
     with paths.working(out) as work, paths.replacing(out) as temporary:
         done = fine_tune(model, examples, speakers, settings, seed, work, "start")
-        save_model(model, model.config, temporary / "k0" / "model", half=True)
+        save_policy(model, temporary / "k0" / "model")
         shutil.copy(work / "loss.csv", temporary / "k0" / "sft.csv")
         about = {"k": 0, "sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2)}
         write_json(temporary / "k0" / "about.json", about)

@@ -35,7 +35,8 @@ def own_sets(folder: Path, lang: str, p: CorpusParams) -> dict[str, list[Utteran
 
 def own_texts(lang: str, trained: Iterable[Utterance], is_apart: Callable[[Words], bool]) -> list[tuple[str, Words]]:
     """What engines say beside your own recordings: nothing that is alike a text of dev or test."""
-    file, tongue = paths.data("texts.txt"), language(lang)
+    own, tongue = paths.data(f"texts.{lang}.txt"), language(lang)
+    file = own if own.is_file() else paths.data("texts.txt")
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else [said.text for said in trained]
     texts = dict.fromkeys(tongue.normalise(line) for line in lines)
     return [(text, words) for text in texts if (words := tongue.segment(text)) and is_apart(words)]

@@ -22,8 +22,8 @@ from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of, substitute, upsampled
 from sebridge_lite.experiments.bench import Bench, cell, load_bench, write_json
 from sebridge_lite.lm.lm import TextSpeechLM, load_backbone
+from sebridge_lite.lm.lora import save_policy
 from sebridge_lite.lm.sft import fine_tune
-from sebridge_lite.stack.parts import save_model
 
 REAL, SYNTHETIC = "1", "0"  # marks of the source; the texts of the studio world hold no digits
 
@@ -72,7 +72,7 @@ def train_sft(params: Params, name: str, seed: int) -> dict:
         about = {"arm": name, "alpha": arm.alpha, "alpha_measured": round(alpha_of(utterances), 4), "seed": seed}
         about |= {"minutes": round(seconds_of(utterances) / 60, 2), "steps": trained.steps}
         about |= {"epochs": round(trained.epochs, 2), "loss": round(trained.loss, 4)}
-        save_model(model, model.config, temporary / "model", half=True)
+        save_policy(model, temporary / "model")
         shutil.copy(work / "loss.csv", temporary)
         write_json(temporary / "about.json", about)
     return about

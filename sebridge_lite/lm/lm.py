@@ -5,12 +5,14 @@
 sos and task are rows 0 and 1 of `llm_embedding`, text rows come from Qwen2's own `embed_tokens`, speech rows from
 `speech_embedding`; its last three are eos, an unused one and fill. `llm_decoder` reads the post-norm state. Style is on
 when the prefix is given and off when it is empty (Eq. 6-7); dropping prefixes in training is up to who makes the batches.
+Other released models differ in what stands around the text and after the speech rows: the last lines of `LMConfig`.
 
 Ours: with a `pace`, text and speech share one clock. The t-th speech token stands at the position of the character that is
 due by then, so that attention to the text needs to look only around itself; a model this small then learns to read from
 a third of the speech. Left out: the mix of text and speech for streaming, speaker embeddings (CosyVoice2's LM has none), dropout.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -26,8 +28,7 @@ from sebridge_lite.stack.own import own_about
 from sebridge_lite.stack.parts import load_model, part_file
 
 SOS, TASK = 0, 1
-STOPS = 3  # eos, unused, fill: the three rows after the speech vocabulary
-LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+STOPS = 3  # eos, unused, fill: CosyVoice2's three rows after the speech vocabulary
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class LMConfig:
     max_positions: int = within(4, 10_000_000)
     rope_theta: float = within(0, open_low=True)
     pace: float = within(0)  # speech tokens a character on the common clock; 0: positions count on, as in CosyVoice2
+    extra: int = STOPS  # rows after the speech vocabulary; each of them stops speech
+    end: int = 0  # which of them is learnt as eos
+    marks: str = "own"  # whose rows stand around the text: own (`llm_embedding`), speech or text
+    before: tuple[int, ...] = (SOS,)
+    after: tuple[int, ...] = (TASK,)
+    bias: bool = True  # of the head
+    tied: bool = False  # the head is the table of speech
+    body: str = ""  # the transformer's settings as JSON, where it is not a Qwen2 of these numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +79,7 @@ class TextSpeechLM(nn.Module):
     """Eq. 1 (Sec. 2): pi(y | x) as a product over speech tokens."""
 
     def __init__(self, config: LMConfig):
-        from transformers import Qwen2Config, Qwen2Model  # two seconds, which who builds no LM need not wait
+        from transformers import AutoConfig, AutoModel  # two seconds, which who builds no LM need not wait
 
         super().__init__()
         if config.hidden % (2 * config.heads) or config.heads % config.kv_heads:
@@ -79,29 +88,45 @@ class TextSpeechLM(nn.Module):
                 "multiple of heads, and heads a multiple of KV heads"
             )
         self.config = config
-        self.llm = Qwen2Model(
-            Qwen2Config(
-                vocab_size=config.text_vocab,
-                hidden_size=config.hidden,
-                intermediate_size=config.ffn,
-                num_hidden_layers=config.layers,
-                num_attention_heads=config.heads,
-                num_key_value_heads=config.kv_heads,
-                max_position_embeddings=config.max_positions,
-                rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
-            )
-        )
-        rows = config.speech_vocab + STOPS
-        self.llm_embedding = nn.Embedding(2, config.hidden)
+        body = json.loads(config.body or "{}") or {
+            "model_type": "qwen2",
+            "vocab_size": config.text_vocab,
+            "hidden_size": config.hidden,
+            "intermediate_size": config.ffn,
+            "num_hidden_layers": config.layers,
+            "num_attention_heads": config.heads,
+            "num_key_value_heads": config.kv_heads,
+            "max_position_embeddings": config.max_positions,
+            "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        }
+        self.llm = AutoModel.from_config(AutoConfig.for_model(**body), dtype=torch.float32)
+        rows, own = config.speech_vocab + config.extra, config.marks == "own"
+        self.llm_embedding = nn.Embedding(self.around, config.hidden) if own else None
         self.speech_embedding = nn.Embedding(rows, config.hidden)
-        self.llm_decoder = nn.Linear(config.hidden, rows)
+        self.llm_decoder = nn.Linear(config.hidden, rows, bias=config.bias)
         for module in (self.llm_embedding, self.speech_embedding, self.llm_decoder):
-            nn.init.normal_(module.weight, std=self.llm.config.initializer_range)
-        nn.init.zeros_(self.llm_decoder.bias)
+            if module is not None:
+                nn.init.normal_(module.weight, std=self.llm.config.initializer_range)
+        if config.bias:
+            nn.init.zeros_(self.llm_decoder.bias)
+        if config.tied:
+            self.llm_decoder.weight = self.speech_embedding.weight
+        self.released = ""  # of whose weights it is made, where a policy is kept as adapters to them (`lm.lora`)
+
+    @property
+    def around(self) -> int:
+        """How many tokens stand around each text."""
+        return len(self.config.before) + len(self.config.after)
 
     @property
     def eos(self) -> int:
-        return self.config.speech_vocab
+        return self.config.speech_vocab + self.config.end
+
+    def mark_rows(self) -> Tensor:
+        """What stands around each text, (around, D)."""
+        tables = {"own": self.llm_embedding, "speech": self.speech_embedding, "text": self.llm.embed_tokens}
+        ids = torch.tensor([*self.config.before, *self.config.after], device=self.speech_embedding.weight.device)
+        return tables[self.config.marks](ids)
 
     def check(self, batch: Batch) -> None:
         parts = [
@@ -119,7 +144,7 @@ class TextSpeechLM(nn.Module):
                 )
         if (batch.text_lengths < 1).any():
             raise UserError(f"text of row {int(batch.text_lengths.argmin())}: empty; every row needs a text")
-        total = batch.text_lengths + batch.prefix_lengths + batch.speech_lengths + 2
+        total = batch.text_lengths + batch.prefix_lengths + batch.speech_lengths + self.around
         if total.max() > self.config.max_positions:
             raise UserError(
                 f"row {int(total.argmax())}: {int(total.max()):,} tokens with its text, prefix and speech, the model has "
@@ -130,17 +155,21 @@ class TextSpeechLM(nn.Module):
         """All inputs of all rows, (B, L, D): everything but eos, which is only predicted."""
         self.check(batch)
         x, p, s = batch.text_lengths, batch.prefix_lengths, batch.speech_lengths
-        width = int((2 + x + p + s).max())
-        head = self.llm_embedding.weight
-        out = head.new_zeros(len(x), width, self.config.hidden)
-        place = torch.arange(width, device=head.device) - x[:, None] - 1  # (B, L), 0 at [task]
-        out[:, 0] = head[SOS]
-        out[place == 0] = head[TASK]
+        width, start, marks = int((self.around + x + p + s).max()), len(self.config.before), self.mark_rows()
+        out = marks.new_zeros(len(x), width, self.config.hidden)
+        place = (
+            torch.arange(width, device=marks.device) - x[:, None] - start
+        )  # (B, L), 0 at the first mark after the text
+        out[:, :start] = marks[:start]
+        for late, row in enumerate(marks[start:]):
+            out[place == late] = row
+        place = place - len(self.config.after)  # 0 at the first token of the prefix
+        text = place + len(self.config.after)
         # Boolean indexing reads and writes row by row, so lengths alone bring the parts to their places.
         for mask, table, ids, lengths in (
-            ((place < 0) & (place >= -x[:, None]), self.llm.embed_tokens, batch.text, x),
-            ((place > 0) & (place <= p[:, None]), self.speech_embedding, batch.prefix, p),
-            ((place > p[:, None]) & (place <= (p + s)[:, None]), self.speech_embedding, batch.speech, s),
+            ((text < 0) & (text >= -x[:, None]), self.llm.embed_tokens, batch.text, x),
+            ((place >= 0) & (place < p[:, None]), self.speech_embedding, batch.prefix, p),
+            ((place >= p[:, None]) & (place < (p + s)[:, None]), self.speech_embedding, batch.speech, s),
         ):
             out[mask] = table(ids[valid(lengths, ids.shape[1])])
         return out
@@ -148,7 +177,7 @@ class TextSpeechLM(nn.Module):
     def first_position(self, batch: Batch) -> tuple[Tensor, float]:
         """Where each row's first speech token stands (B,), and how far each next one is from the one before."""
         if not self.config.pace:
-            return batch.text_lengths + batch.prefix_lengths + 2, 1.0
+            return batch.text_lengths + batch.prefix_lengths + self.around, 1.0
         # [task], or the end of the prefix, stands beside the first character; a prefix lies before it.
         return torch.full_like(batch.text_lengths, 1) + 1 / self.config.pace, 1 / self.config.pace
 
@@ -168,9 +197,11 @@ class TextSpeechLM(nn.Module):
         )
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Logits (N, V + 3) and targets (N,) of the scored positions only, row after row: speech, then eos."""
+        """Logits (N, V + extra) and targets (N,) of the scored positions only, row after row: speech, then eos."""
         states = self.run(batch).last_hidden_state
-        first = 1 + batch.text_lengths + batch.prefix_lengths  # the input that predicts the first speech token
+        first = (
+            self.around - 1 + batch.text_lengths + batch.prefix_lengths
+        )  # the input that predicts the first speech token
         scored = valid(first + batch.speech_lengths + 1, states.shape[1]) & ~valid(first, states.shape[1])
         return self.llm_decoder(states[scored]), self.targets(batch)
 
@@ -182,7 +213,12 @@ class TextSpeechLM(nn.Module):
 
 def load_backbone(lang: str = "") -> TextSpeechLM:
     """The backbone that all policies of a language start from, the embedded one if it has none of its own; on the CPU."""
-    return load_model(TextSpeechLM, LMConfig, part_file("backbone", own=own_about(lang) is not None))
+    about = own_about(lang)
+    if about and "hub" in about:
+        from sebridge_lite.lm.released import load_released
+
+        return load_released(about["hub"])
+    return load_model(TextSpeechLM, LMConfig, part_file("backbone", own=about is not None))
 
 
 def token_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:
@@ -208,26 +244,8 @@ def loss(model: TextSpeechLM, batch: Batch, noise: float = 0.0) -> tuple[Tensor,
     heard = batch
     if noise:
         hit = torch.rand(batch.speech.shape, device=batch.speech.device) < noise
-        heard = replace(batch, speech=torch.where(hit, torch.randint_like(batch.speech, model.eos), batch.speech))
+        heard = replace(
+            batch, speech=torch.where(hit, torch.randint_like(batch.speech, model.config.speech_vocab), batch.speech)
+        )
     logits, targets = model(heard)[0], model.targets(batch)
     return F.cross_entropy(logits.float(), targets), len(targets), {}
-
-
-def adapted(model: TextSpeechLM, rank: int) -> TextSpeechLM:
-    """`model` itself: with low-rank adapters, alone trained (alpha twice the rank), or as it is when the rank is 0."""
-    if not rank:
-        return model
-    from peft import LoraConfig, inject_adapter_in_model
-
-    return inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2.0 * rank, target_modules=LORA_TARGETS), model)
-
-
-def merge_lora(model: TextSpeechLM) -> TextSpeechLM:
-    """`model` itself, with the adapters added to its weights and taken away; all weights are trained again."""
-    from peft.tuners.lora import LoraLayer
-
-    for name, module in list(model.named_modules()):
-        if isinstance(module, LoraLayer):
-            module.merge()
-            model.set_submodule(name, module.get_base_layer())
-    return model.requires_grad_(True)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.lm.lm import STOPS, Batch, TextSpeechLM, collate
+from sebridge_lite.lm.lm import Batch, TextSpeechLM, collate
 from sebridge_lite.stack.layers import valid
 
 SHRINK = 0.8  # the grid is packed when at most this share of it would be left: packing copies the cache
@@ -100,11 +100,11 @@ def redraw(probs: Tensor, tokens: Tensor, recent: Tensor, sampler: SamplerConfig
     return torch.where(frequent & (others.sum(1) > 0), again, tokens)
 
 
-def choose(logits: Tensor, rows: _Rows, sampler: SamplerConfig, recent: Tensor, step: int) -> Tensor:
-    """(T, C): the next tokens, from logits (T, C, V + 3) and the tokens in the window (T, C, w)."""
+def choose(logits: Tensor, rows: _Rows, sampler: SamplerConfig, recent: Tensor, step: int, stop: int) -> Tensor:
+    """(T, C): the next tokens, from logits (T, C, V) and the tokens in the window (T, C, w); those from `stop` on are stops."""
     # Temperature 0 is greedy: at 1e-6 all mass is on the likeliest token, as far as float32 can tell tokens apart.
     scaled = (logits / rows.temperature.clamp_min(1e-6)[..., None]).flatten(0, 1)
-    scaled[:, -STOPS:].masked_fill_((step < rows.least).view(-1, 1), -torch.inf)
+    scaled[:, stop:].masked_fill_((step < rows.least).view(-1, 1), -torch.inf)
     probs, keys = scaled.softmax(1), rows.keys.flatten()
     tokens = draw(probs, sampler.top_p, keys, step)
     if sampler.window:
@@ -116,8 +116,8 @@ def _prefill(model: TextSpeechLM, batch: Batch, candidates: int, room: int) -> t
     """The state that predicts each text's first token, (T, D), and the memory before it, with room for so many tokens."""
     out = model.run(batch, use_cache=True)
     prompt = torch.stack([torch.stack([layer.keys, layer.values]) for layer in out.past_key_values.layers])
-    length = batch.text_lengths + batch.prefix_lengths + 2
-    hidden = torch.zeros(len(length), prompt.shape[4], device=length.device)
+    length = batch.text_lengths + batch.prefix_lengths + model.around
+    hidden = prompt.new_zeros(len(length), prompt.shape[4])
     hidden.masked_fill_(~valid(length, prompt.shape[4]), -torch.inf)
     layers, _, texts, kv, _, head = prompt.shape
     cache = prompt.new_empty(layers, 2, texts, candidates, kv, room, head)
@@ -178,9 +178,9 @@ def _pack(rows: _Rows, memory: _Memory, tokens: Tensor) -> tuple[_Rows, _Memory,
 
 def _run(model: TextSpeechLM, batch: Batch, rows: _Rows, sampler: SamplerConfig, names: Sequence[int]) -> list[Tensor]:
     """All rows of one batch, from the prompt to their ends; `names` are the batch's places in the caller's list."""
-    longest = int(rows.most.max())
+    longest, stop = int(rows.most.max()), model.config.speech_vocab
     state, memory = _prefill(model, batch, rows.alive.shape[1], longest)
-    logits = model.llm_decoder(state)[:, None].expand(-1, rows.alive.shape[1], -1)
+    logits = model.llm_decoder(state).float()[:, None].expand(-1, rows.alive.shape[1], -1)
     out = torch.full((rows.alive.numel(), longest), -1, device=logits.device)
     for step in range(longest):
         broken = rows.alive & logits.sum(2).isnan()
@@ -190,14 +190,14 @@ def _run(model: TextSpeechLM, batch: Batch, rows: _Rows, sampler: SamplerConfig,
                 f"text {name}, speech token {step}: the LM answers NaN; its weights are broken, train or load it again"
             )
         recent = out[:, max(0, step - sampler.window) : step][rows.place]
-        tokens = choose(logits, rows, sampler, recent, step)
-        alive = rows.alive & (tokens < model.eos)
+        tokens = choose(logits, rows, sampler, recent, step, stop)
+        alive = rows.alive & (tokens < stop)
         out[rows.place[alive], step] = tokens[alive]
         rows = rows._replace(alive=alive & (step + 1 < rows.most))
         if not rows.alive.any():
             break
         rows, memory, tokens = _pack(rows, memory, tokens)
-        logits = model.llm_decoder(advance(model, tokens, memory, step))
+        logits = model.llm_decoder(advance(model, tokens, memory, step)).float()
     return [row[row >= 0] for row in out.cpu()]
 
 
@@ -237,7 +237,7 @@ def generate(
     table = (
         torch.as_tensor(sampler.temperature if temperature is None else temperature).float(),
         torch.as_tensor(least),
-        torch.as_tensor(most).clamp_max(model.config.max_positions - 2 - prompt[:, None]),
+        torch.as_tensor(most).clamp_max(model.config.max_positions - model.around - prompt[:, None]),
         _keys(sampler.seed, range(len(texts)) if row_seeds is None else row_seeds, candidates),
         torch.as_tensor(most) > 0,
     )

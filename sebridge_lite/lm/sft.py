@@ -14,7 +14,8 @@ from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SFTParams
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.lm.lm import Batch, TextSpeechLM, adapted, collate, loss, merge_lora
+from sebridge_lite.lm.lm import Batch, TextSpeechLM, collate, loss
+from sebridge_lite.lm.lora import adapted, rank_of, settled
 from sebridge_lite.lm.train import Batches, TrainConfig, Trained, train
 
 
@@ -59,19 +60,18 @@ def fine_tune(
 
     `p.style_share` of the rows carry a style prefix, another utterance of the same speaker, so that both modes stay alive.
     """
-    sizes = [len(text) + len(speech) + 2 for text, speech in examples]
+    sizes = [len(text) + len(speech) + model.around for text, speech in examples]
     if (longest := max(sizes, default=0)) + p.style_tokens > model.config.max_positions:
         raise UserError(
             f"an utterance of {longest} text and speech tokens does not fit beside a prefix of {p.style_tokens} into the "
             f"model's {model.config.max_positions} positions; drop it or shorten the prefix"
         )
     torch.manual_seed(seed_of(seed, "adapters"))  # the first weights of adapters are drawn
-    adapted(model, p.lora_rank)
+    adapted(model, rank_of(model, p.lora_rank))
     config = TrainConfig(p.steps, p.lr, min(p.warmup, p.steps // 4), "cosine", 0.01, save_every=100, seed=seed)
     batches = Batches(sizes, [str(place) for place in range(len(examples))], p.budget, seed)
     rows = partial(styled_batch, examples, same_speaker(speakers), p.style_share, p.style_tokens)
     data = key_of(*(part for example in examples for part in example), *speakers, p)
     trained = train(model, partial(loss, noise=p.token_noise), batches, rows, config, folder, data, what)
-    if p.lora_rank:
-        merge_lora(model)
+    settled(model)
     return trained

@@ -13,6 +13,7 @@ scaling (bf16 needs none), schedulers as objects, callbacks beyond `keep`, two o
 import dataclasses
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -172,19 +173,23 @@ def _add_up(params: list[torch.nn.Parameter], sums: torch.Tensor) -> None:
         p.grad.copy_(grad.view_as(p))
 
 
-def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Callable, indices, crew: _Crew):
-    """(loss, gradient norm, scalars) of all processes; the clipped gradient is left in `.grad`. Nothing moves yet."""
+def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Callable, indices, crew: _Crew, pieces=1):
+    """(loss, gradient norm, scalars) of all processes; the clipped gradient is left in `.grad`. Nothing moves yet.
+
+    pieces: how many parts of its share a process runs one after the other, for memory; sums are the same.
+    """
     for p in params:  # zeros, not None: a parameter that one process's share leaves out is still added up
         p.grad = torch.zeros_like(p)
-    mine = indices[crew.rank :: crew.world]
+    mine, sums = indices[crew.rank :: crew.world], 0
     idle = len(mine) == 0  # fewer examples than processes: one of them again, with weight 0
-    batch = move(collate(indices[:1] if idle else mine), crew.device)
-    with autocast(crew.device):
-        loss, weight, scalars = loss_fn(model, batch)
-    weight = torch.as_tensor(0 if idle else weight, dtype=torch.float32, device=crew.device)
-    (loss * weight).backward()
-    means = [torch.as_tensor(value, dtype=torch.float32, device=crew.device) for value in (loss, *scalars.values())]
-    sums = torch.stack([weight, *(mean.detach() * weight for mean in means)])
+    for part in np.array_split(indices[:1] if idle else mine, min(pieces, len(mine)) or 1):
+        batch = move(collate(part), crew.device)
+        with autocast(crew.device):
+            loss, weight, scalars = loss_fn(model, batch)
+        weight = torch.as_tensor(0 if idle else weight, dtype=torch.float32, device=crew.device)
+        (loss * weight).backward()
+        means = [torch.as_tensor(value, dtype=torch.float32, device=crew.device) for value in (loss, *scalars.values())]
+        sums = sums + torch.stack([weight, *(mean.detach() * weight for mean in means)])
     if crew.world > 1:
         _add_up(params, sums)
     for p in params:
@@ -193,6 +198,27 @@ def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Call
     # One copy to the CPU a step, since each makes a GPU wait.
     loss, *means, norm = torch.cat([sums[1:] / sums[0], norm.reshape(1)]).tolist()
     return loss, norm, dict(zip(scalars, means, strict=True))
+
+
+def _in_pieces(pieces: int, what: str, budget: int, step, *rest) -> tuple[int, tuple]:
+    """In how many pieces a batch fitted into the memory of the GPU, and what `_gradient` made of it."""
+    while True:
+        try:
+            return pieces, _gradient(*rest, pieces)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+        *_, indices, crew = rest
+        if pieces >= len(indices) // crew.world:
+            raise UserError(
+                f"{what}, step {step + 1}: out of GPU memory with one example at a time; shorten the longest, take adapters "
+                "or hub.checkpointing; the last checkpoint is kept, and the same command goes on from it"
+            )
+        pieces *= 2
+        few = f"a budget of {budget // pieces:,} (now {budget:,}) would fit at once"
+        print(
+            f"{what}, step {step + 1}: out of GPU memory; batches in {pieces} pieces from here on; {few}",
+            file=sys.stderr,
+        )
 
 
 def _not_finite(loss: float, norm: float, ids: list[str], step: int, saved: Path) -> UserError:
@@ -238,10 +264,12 @@ def train(
         tidy(folder, start["step"])
         bar = progress(bar, what, "step")
     model.train()
+    pieces = 1
     for step in bar:
         torch.manual_seed(seed_of(config.seed, step, crew.rank))
         place, indices = next(stream)
-        loss, norm, means = _gradient(model, params, config.clip, loss_fn, collate, indices, crew)
+        given = (model, params, config.clip, loss_fn, collate, indices, crew)
+        pieces, (loss, norm, means) = _in_pieces(pieces, what, batches.budget, step, *given)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise _not_finite(loss, norm, [str(batches.names[i]) for i in indices], step + 1, saved)
         for group in optimizer.param_groups:

@@ -22,7 +22,7 @@ from sebridge_lite.core.files import misfit, read_json, read_table
 from sebridge_lite.core.paths import replacing
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.codes import read_codes, write_codes
-from sebridge_lite.lm.lm import STOPS, TextSpeechLM, collate, valid
+from sebridge_lite.lm.lm import TextSpeechLM, collate, valid
 from sebridge_lite.lm.sampling import SamplerConfig, generate, length_bounds
 from sebridge_lite.measure.bootstrap import entropy_interval, mean_interval
 from sebridge_lite.measure.entropy import diversity, jackknife, prosodic_entropy, rarefied, token_counts
@@ -206,8 +206,8 @@ def surprisal(
         scored = valid(batch.speech_lengths + 1, batch.speech.shape[1] + 1)
         step = torch.arange(scored.shape[1], device=scored.device)
         early = (step < length_bounds(batch.text_lengths, sampler)[0])[scored]
-        logits[:, -STOPS:].masked_fill_(early[:, None], -torch.inf)
-        probs = (logits / max(sampler.temperature, 1e-6)).softmax(1)
+        logits[:, model.config.speech_vocab :].masked_fill_(early[:, None], -torch.inf)
+        probs = (logits.float() / max(sampler.temperature, 1e-6)).softmax(1)
         recent = F.pad(batch.speech, (sampler.window, 0), value=-1).unfold(1, sampler.window, 1)[scored]
         drawn = torch.cat(
             [

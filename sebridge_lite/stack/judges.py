@@ -5,13 +5,14 @@
     whisper:NAME             a Whisper of transformers, from the hub or from a folder
     ctc:NAME                 any recogniser of transformers' AutoModelForCTC, from the hub or from a folder
 
-What a judge hears is normalised and cut into words as the transcripts are. Left out: time stamps, beam search, prompts.
+What a judge hears is normalised and cut into words as the transcripts are; Lao in Thai letters becomes Lao. Left out:
+time stamps, beam search, prompts.
 """
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,11 +20,14 @@ import torch
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.languages import script_of
+from sebridge_lite.data.manifest import resample
 from sebridge_lite.stack.stack import Language
 
 RATE = 16_000  # what all of these recognisers take
 FASTEST = 8  # text tokens a second: nobody says more, but Whisper, when it loops, writes a hundred words
 AT_ONCE = 8  # sounds in a batch
+LAO_PAIRS = (("ຫນ", "ໜ"), ("ຫມ", "ໝ"), ("ຫລ", "ຫຼ"))  # written as one in Lao, as two in Thai
 Listen = Callable[[Sequence[torch.Tensor], str], list[str]]  # sounds and a language to texts
 
 
@@ -35,6 +39,7 @@ class NamedJudge:
     languages: Mapping[str, Language]
     device: torch.device
     hears: str = "sound"
+    rate: int = RATE  # of the sounds that it is given
 
     @cached_property
     def listen(self) -> Listen:
@@ -45,8 +50,31 @@ class NamedJudge:
         """The words of each sound."""
         known, heard = self.languages[lang], []
         for first in range(0, len(inputs), AT_ONCE):
-            heard += self.listen(inputs[first : first + AT_ONCE], lang)
+            sounds = [torch.from_numpy(resample(s.numpy(), self.rate)) for s in inputs[first : first + AT_ONCE]]
+            heard += self.listen(sounds, lang)
+        heard = map(in_lao, heard) if lang == "lo" else heard
         return [list(known.segment(known.normalise(text))) for text in heard]
+
+
+@cache
+def thai_for_lao() -> dict[int, str]:
+    """The Lao letter of each Thai one: `lao2thai_script` of laonlp, read backwards."""
+    from laonlp.transliterate import lao2thai_script
+
+    pairs = [(lao2thai_script(chr(code)), chr(code)) for code in range(0x0E81, 0x0EE0)]
+    single = [(thai, lao) for thai, lao in pairs if len(thai) == 1 and script_of(thai) == "THAI"]
+    return {ord(thai): lao for thai, lao in reversed(single)}  # the first of two Lao letters wins
+
+
+def in_lao(text: str) -> str:
+    """A text in Lao letters, where a recogniser has written Lao in Thai ones, as Whisper does.
+
+    Thai has no sign for the short o between consonants, so that it is lost: tests say how many words come through.
+    """
+    found = text.translate(thai_for_lao())
+    for two, one in LAO_PAIRS if found != text else ():
+        found = found.replace(two, one)
+    return found
 
 
 def packaged() -> str:

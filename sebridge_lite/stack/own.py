@@ -75,7 +75,7 @@ def own_about(lang: str) -> dict | None:
     if not path.exists():
         return None
     about = read_json(path, "`dvc repro -f own` makes it again", {"lang": str, "alphabet": str})
-    return about if about["lang"] == lang else None
+    return about if lang in about["lang"].split() else None
 
 
 def own_stack(parts: Parts, languages: Sequence[str], alphabet: str) -> Stack:

@@ -45,7 +45,9 @@ def small(params: dict) -> dict:
     params["own"] |= dict.fromkeys(("tokenizer", "flow", "score_judge", "select_judge", "lm"), TINY)
     params["own"] |= {"speaker": TINY | {"steps": 0}, "vocoder": TINY | {"steps": 2, "budget": 4}}
     params["own"]["score_judge"] = TINY | {"width": 48, "steps": 100, "lr": 5.0e-3}
-    params["own"] |= {"begun": False, "levels": [3, 3, 3], "decoder_minutes": 0.3, "spectrum": 1.0}
+    params["own"] |= {"begun": False, "levels": [3, 3, 3], "decoder_minutes": 0.3, "spectrum": 1.0, "real_share": 0.5}
+    params["confirm"] |= {"align": ["sft", "dgsa"], "tdsc": ["sft", "tdsc"]}
+    params["listening"] |= {"systems": ["additive-0.50", "dgsa"]}
     params["sft"] |= {"steps": 4, "budget": 800}
     params["align"] |= {"arm": "additive-0.50", "steps": [2], "temperatures": [1.0], "dev_texts": 4, "curve_texts": 4}
     params["align"] |= {"warmup": 1, "decoded": 2, "real_error": 1.0}

@@ -99,14 +99,14 @@ def test_level_and_tilt_of_the_recording_do_not_change_the_tokens():
     assert same.float().mean() > 0.99
 
 
-def test_the_mel_head_is_asked_for_the_shape_and_not_for_the_level():
+def test_the_envelope_is_asked_for_without_its_level():
     torch.manual_seed(0)
     model, shown = tokenizer(replace(CONFIG, spectrum=True)), batch()
     without = tokenizer_loss(model, shown, prosody=1.0)[0]
     loss, _, parts = tokenizer_loss(model, shown, prosody=1.0, spectrum=2.0)
-    torch.testing.assert_close(loss, without + 2 * parts["mel"])
-    louder = tokenizer_loss(model, replace(shown, mel=shown.mel + 3.0), prosody=1.0)[2]["mel"]
-    torch.testing.assert_close(louder, parts["mel"], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(loss, without + 2 * parts["envelope"])
+    louder = tokenizer_loss(model, replace(shown, mel=shown.mel + 3.0), prosody=1.0)[2]["envelope"]
+    torch.testing.assert_close(louder, parts["envelope"], rtol=1e-3, atol=1e-4)
 
 
 def test_the_loss_falls_on_two_utterances():

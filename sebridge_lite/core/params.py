@@ -92,6 +92,7 @@ class PretrainParams(PartsParams):
 class OwnParams(PartsParams):
     begun: bool = field()  # from the embedded weights, wherever shapes agree
     decoder_minutes: float = within(0, 60_000)
+    real_share: float = within(0, 0.9)
     spectrum: float = within(0, 1_000)
 
 

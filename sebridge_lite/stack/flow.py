@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sebridge_lite.core.fields import one_of, within
 from sebridge_lite.stack.layers import Block, check_codes, valid
+from sebridge_lite.stack.tokenizer import FSQ
 from sebridge_lite.stack.vocoder import MEL_MEAN, MEL_STD, band_centres, hertz
 
 Velocity = Callable[[Tensor, float], Tensor]
@@ -46,6 +47,19 @@ class FlowConfig:
     blocks: int = within(1, 65_536)
     noise: float = within(0, 1)  # deviation of x0 around the mean, in deviations of the mel
     drop: float = within(0, 1)  # share of training utterances whose flow does not see the mean
+    levels: tuple[int, ...] = ()  # of the FSQ whose values are read; without them each code has a vector of its own
+
+
+class GridEmbedding(nn.Module):
+    """Codes as the FSQ values that they stand for, so that near codes are near before anything is learnt."""
+
+    def __init__(self, levels: tuple[int, ...], width: int):
+        super().__init__()
+        self.fsq = FSQ(levels)
+        self.read = nn.Sequential(nn.Linear(len(levels), width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.read(self.fsq.to_values(codes))
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,7 @@ class Flow(nn.Module):
         super().__init__()
         width = config.width
         self.config = config
-        self.embed = nn.Embedding(config.codes, width)
+        self.embed = GridEmbedding(config.levels, width) if config.levels else nn.Embedding(config.codes, width)
         self.timbre = nn.Linear(config.timbre, width)
         self.slow = nn.ModuleList(Block(width) for _ in range(2))
         self.widen = nn.Linear(width, 2 * width)

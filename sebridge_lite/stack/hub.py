@@ -67,7 +67,7 @@ def heard(sounds: Sequence[torch.Tensor], rate: int) -> list[torch.Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class Likeness:
-    """Eq. 26 (C.3): WavLM's hidden layer 12, its mean over time, of length 1; behind it the decoder's x-vector, if it has one."""
+    """What Eq. 26 compares (C.3): WavLM's hidden layer 12, its mean over time, of length 1; behind it any x-vector."""
 
     name: str
     rate: int

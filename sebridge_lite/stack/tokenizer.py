@@ -1,11 +1,11 @@
 """The speech tokenizer, as S3 of CosyVoice2: mel -> encoder -> finite scalar quantisation (FSQ) at 25 Hz -> what to keep.
 
 What the tokens keep is set by heads behind the bottleneck: phones and tones (CTC), prosody relative to the speaker, and, for
-your own speech, the mel. The last two are *given* the speaker, so timbre buys them nothing, and what goes in is standardised
-per utterance. CTC is on phones, not on letters: spelling would make the tokens orthographic, and one table of phones serves
-Thai, Lao and the backbone's language, whose letters sound otherwise. Tones are units of their own, a set for each language.
-Only training and examination read the heads, so how is in `studio.teach`. Left out: attention, semantic pretraining, an
-adversary that reads the tokens for the speaker.
+your own speech, the envelope of the mel. The last two are *given* the speaker, so timbre buys them nothing, and what goes in
+is standardised per utterance. CTC is on phones, not on letters: spelling would make the tokens orthographic, and one table of
+phones serves Thai, Lao and the backbone's language, whose letters sound otherwise. Tones are units of their own, a set for each
+language. Only training and examination read the heads, so how is in `studio.teach`. Left out: attention, semantic
+pretraining, an adversary that reads the tokens for the speaker.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from sebridge_lite.core.fields import within
 from sebridge_lite.stack.features import MELS
 from sebridge_lite.stack.layers import STEPS, Block, Halve, check_codes, masked_mean, standardise, valid
 
+CEPSTRA = 20  # coefficients of the envelope: fewer lines than harmonics have, so that pitch is left to its own head
 PROSODY = 3  # log F0 relative to the speaker, voicing, energy
 
 
@@ -60,7 +61,9 @@ class TokenizerConfig:
     speaker_width: int = within(1, 65_536)
     speakers: int = within(0, 0)  # of an adversary, which is gone; the trained parts' settings still have the line
     units: int = 60  # what the first head tells apart, the blank included; the embedded parts' settings lack the line
-    spectrum: bool = False  # a third head reads the mel, which CTC leaves out where the voice has taught it little
+    spectrum: bool = (
+        False  # a third head reads the mel's envelope, which CTC neglects where a voice has taught it little
+    )
 
 
 class Tokenizer(nn.Module):
@@ -81,7 +84,7 @@ class Tokenizer(nn.Module):
         )
         if config.spectrum:
             self.spectrum = nn.Sequential(
-                nn.Linear(width + config.speaker_width, 2 * width), nn.SiLU(), nn.Linear(2 * width, STEPS * MELS)
+                nn.Linear(width + config.speaker_width, 2 * width), nn.SiLU(), nn.Linear(2 * width, STEPS * CEPSTRA)
             )
 
     def quantise(self, mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

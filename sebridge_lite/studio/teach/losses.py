@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchaudio.functional import create_dct
 
 from sebridge_lite.stack.features import MELS, log_mel
 from sebridge_lite.stack.flow import Flow
 from sebridge_lite.stack.layers import STEPS, masked_mean, valid
 from sebridge_lite.stack.recogniser import SoundJudge, TokenJudge
 from sebridge_lite.stack.speaker import SpeakerEncoder
-from sebridge_lite.stack.tokenizer import PROSODY, Tokenizer
+from sebridge_lite.stack.tokenizer import CEPSTRA, PROSODY, Tokenizer
 from sebridge_lite.stack.vocoder import F0_MEAN, F0_STD, MEL_MEAN, MEL_STD, Vocoder
 
 RESOLUTIONS = (256, 512, 1024)
@@ -50,7 +51,7 @@ def speaker_loss(model: SpeakerEncoder, batch: Batch) -> tuple[Tensor, int, dict
 
 def heads(model: Tokenizer, values: Tensor, lengths: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
     """Log-probabilities of phones and tones (B, 2 S, units); log F0, voicing (a logit) and energy (B, 2 S, 3) at 50 Hz; the
-    mel over its mean, in units of its deviation (B, 2 S, 80), where the model has that head.
+    envelope of the mel (B, 2 S, 20) where the model has that head.
 
     All are read in quantised values (B, S, channels) with a little context, all but the first given the timbre of the
     speaker (B, E).
@@ -60,17 +61,17 @@ def heads(model: Tokenizer, values: Tensor, lengths: Tensor, speaker: Tensor) ->
         x = block(x, mask)
     units = model.phones(x).view(len(x), -1, model.config.units).float().log_softmax(-1)
     given = torch.cat([x, speaker[:, None].expand(-1, x.shape[1], -1)], -1)
-    mel = model.spectrum(given).view(len(x), -1, MELS).float() if model.config.spectrum else None
-    return units, model.prosody(given).view(len(x), -1, PROSODY).float(), mel
+    shape = model.spectrum(given).view(len(x), -1, CEPSTRA).float() if model.config.spectrum else None
+    return units, model.prosody(given).view(len(x), -1, PROSODY).float(), shape
 
 
 def tokenizer_loss(model: Tokenizer, batch: Batch, prosody: float, spectrum: float = 0.0) -> tuple:
     """CTC, and by weight `prosody` mean absolute errors of pitch (voiced frames) and energy, cross entropy of voicing.
 
-    By weight `spectrum`, the mean squared error of the mel.
+    By weight `spectrum`, the mean squared error of the mel's envelope.
     """
     values, lengths = model.quantise(batch.mel, batch.lengths)
-    units, contours, mel = heads(model, values, lengths, batch.timbre)
+    units, contours, shape = heads(model, values, lengths, batch.timbre)
     heard = ctc(units, STEPS * lengths, batch.units, batch.unit_lengths).mean()
     size = batch.mel.shape[1]
     pitch, voicing, energy = contours[:, :size].unbind(-1)
@@ -81,11 +82,18 @@ def tokenizer_loss(model: Tokenizer, batch: Batch, prosody: float, spectrum: flo
     energy = (energy - batch.energy)[inside].abs().mean()
     loss = heard + prosody * (pitch + voicing + energy)
     parts = {"ctc": heard, "pitch": pitch, "voicing": voicing, "energy": energy}
-    if mel is not None:
-        shape = (batch.mel - masked_mean(batch.mel, inside)[:, None]) / MEL_STD  # the level is not in the tokens
-        parts["mel"] = _error(mel[:, :size], shape, inside)
-        loss = loss + spectrum * parts["mel"]
+    if shape is not None:
+        parts["envelope"] = _error(shape[:, :size], envelope(batch.mel, inside), inside) * CEPSTRA / MELS
+        loss = loss + spectrum * parts["envelope"]
     return loss, len(batch.mel), parts
+
+
+def envelope(mel: Tensor, inside: Tensor) -> Tensor:
+    """The first cepstral coefficients of a mel over its own mean: the level of a recording is not in its tokens.
+
+    (B, T, 80), (B, T) -> (B, T, 20)
+    """
+    return (mel - masked_mean(mel, inside)[:, None]) / MEL_STD @ create_dct(CEPSTRA, MELS, "ortho").to(mel)
 
 
 def spoilt(judge: TokenJudge | SoundJudge, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -72,6 +72,14 @@ def selected(m: Material, places: Sequence[int]) -> Material:
     return Material(*([rows[i] for i in places] for rows in (m.utterances, m.mels, m.f0, m.energy, m.units)), [])
 
 
+def repeated(m: Material, times: int) -> Material:
+    """Each utterance so many times, under ids of its own."""
+    again = [
+        replace(said, id=f"{said.id}~{time}" if time else said.id) for time in range(times) for said in m.utterances
+    ]
+    return Material(again, *(rows * times for rows in (m.mels, m.f0, m.energy, m.units, m.sounds)))
+
+
 def minutes_of(utterances: Iterable[Utterance], minutes: float) -> list[Utterance]:
     """The first utterances that fill so many minutes."""
     taken, seconds = [], 0.0
@@ -100,10 +108,18 @@ def train_own(params: Params, lang: str, work: Path) -> dict:
         )
     alphabet = alphabet_of(utterance for utterances in sets.values() for utterance in utterances)
     units = units_of(alphabet)
-    every, teachers = Material(), sets | {"backbone": minutes_of(sets["backbone"], p.decoder_minutes)}
-    for name, utterances in teachers.items():
-        if utterances:
-            every = every + material(utterances, set_folder(name, lang), units, f"{lang} {name}")
+    teachers = sets | {"backbone": minutes_of(sets["backbone"], p.decoder_minutes)}
+    heard = {
+        name: material(utterances, set_folder(name, lang), units, f"{lang} {name}")
+        for name, utterances in teachers.items()
+        if utterances
+    }
+    others = sum(sum(m.frames) for name, m in heard.items() if name != "real")
+    if "real" in heard:
+        times = others * p.real_share / (1 - p.real_share) / sum(heard["real"].frames)
+        heard["real"] = repeated(heard["real"], max(1, round(times)))
+    every = sum(heard.values(), Material())
+    del heard
     plan = replace(
         parts.plan_of(p, work),
         units=len(units) + 1,
@@ -111,6 +127,7 @@ def train_own(params: Params, lang: str, work: Path) -> dict:
         positions=POSITIONS,
         pace=pace_of(sets["backbone"]),
         spectrum=p.spectrum,
+        grid=p.levels,
         begun=p.begun,
     )
     plan.made["material"] += key_of(alphabet, *every.names, *every.mels)

@@ -61,7 +61,8 @@ class Plan:
     text: TextTokenizer = field(default_factory=CharVocab)  # what the backbone reads
     positions: int = 1_024  # of the backbone
     pace: float | None = None  # speech tokens a letter, where it is not a setting
-    spectrum: float = 0.0  # weight of the mel in what the tokenizer learns
+    spectrum: float = 0.0  # weight of the mel's envelope in what the tokenizer learns
+    grid: tuple[int, ...] = ()  # the levels that the decoder reads codes by
     begun: bool = False  # each part begins at the embedded weights that have its shapes
 
     @property
@@ -178,7 +179,7 @@ def train_vocoder(plan: Plan, m: Material) -> Vocoder:
 
 def train_flow(plan: Plan, m: Material, codes: list[Tensor], timbres: Tensor) -> Flow:
     part = plan.p.flow
-    config = FlowConfig(plan.codes, TIMBRE, part.width, part.blocks, noise=0.5, drop=0.1)
+    config = FlowConfig(plan.codes, TIMBRE, part.width, part.blocks, noise=0.5, drop=0.1, levels=plan.grid)
     rows = partial(mat.flow_batch, m, codes, timbres, same_speaker(m.speakers))
     return plan.fit("flow", Flow, config, flow_loss, m.frames, m.names, rows, part, *DECODER[:2])
 

@@ -20,13 +20,15 @@ from sebridge_lite.align.methods import method_of
 from sebridge_lite.align.pairs import triplets_of
 from sebridge_lite.align.runs import Run
 from sebridge_lite.align.tdsc import Loop, Speech, tdsc
+from sebridge_lite.cli.export import export
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.core.study_params import HubParams
 from sebridge_lite.experiments.own import examined, run_own
 from sebridge_lite.lm import lora
 from sebridge_lite.lm.lm import load_backbone
-from sebridge_lite.lm.lora import has_adapter, load_policy, save_policy
+from sebridge_lite.lm.lora import has_adapter, load_policy, merge_lora, save_policy
+from sebridge_lite.lm.released import load_causal, load_cosyvoice
 from sebridge_lite.lm.sampling import SamplerConfig
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.measure.evaluate import evaluate
@@ -128,6 +130,13 @@ def test_from_recordings_to_scores_on_adapters_alone(folders, told, tmp_path, mo
     kept = policy.state_dict()
     assert all(torch.equal(weights, kept[name.replace("proj.", "proj.base_layer.") if "proj." in name else name])
                for name, weights in released.items())  # fmt: skip
+
+    save_policy(model, tmp_path / "artifacts" / "tuned" / "model")
+    out = folders / family / "tuned.pt" if family == "cosyvoice2" else tmp_path / "tuned"
+    assert "as " + family in export(params, Path("tuned"), out)
+    again = load_cosyvoice(out) if family == "cosyvoice2" else load_causal(str(out))
+    merged = merge_lora(copy.deepcopy(policy)).state_dict()
+    assert all(torch.allclose(weights, merged[name], atol=1e-5) for name, weights in again.state_dict().items())
 
     hot = replace(SAMPLER, temperature=1.5, top_p=1.0)
     triplets, _ = triplets_of(

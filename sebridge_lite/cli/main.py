@@ -124,6 +124,10 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", metavar="FILE", type=Path, help="the profile (default params/own.yaml)")
     may(sub, force="replace what data/real, data/synthetic/ENGINE and the profile hold")
     command("real", "Prepare the study on recordings of a person; `make real` runs it.", "cli.real:real")
+    what = "A policy of the hub stack, in the released model's own format."
+    sub = command("export sft/s0/additive-0.80 --out llm.pt", what, "cli.export:export")
+    sub.add_argument("policy", metavar="POLICY", type=Path, help="its place in artifacts/")
+    needs(sub, Path, out="what is written: a file, or a folder of transformers")
     what = "Any folder of audio with a manifest.csv, by the same judge."
     sub = command("score-folder exports/azure --lang th", what, "experiments.systems:score_folder")
     sub.add_argument("folder", metavar="DIR", type=Path, help="with manifest.csv: file,text[,speaker]")

@@ -1,0 +1,28 @@
+"""`sebridge export`: a policy of the hub stack in the released model's own format, for whoever runs the official code."""
+
+from pathlib import Path
+
+import torch
+
+from sebridge_lite.core import paths
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import Params
+from sebridge_lite.experiments.bench import made
+from sebridge_lite.lm.lora import load_policy, merge_lora
+from sebridge_lite.lm.released import save_causal, save_cosyvoice
+
+
+def export(params: Params, policy: Path, out: Path) -> str:
+    """What was written where. policy: its place in artifacts/, such as sft/s0/additive-0.80"""
+    if params.stack != "hub":
+        raise UserError(f"params.yaml: stack: {params.stack}: only policies of the hub stack have a released format")
+    if out.exists():
+        raise UserError(f"{out}: is there already; name another place")
+    lang = next(lang for lang in (params.roles.dgsa, params.roles.tdsc) if lang != "none")
+    folder, hub = made(paths.artifacts() / policy, "sft"), params.hub
+    model = merge_lora(load_policy(folder / "model", lang, torch.device("cpu")))
+    if hub.family == "cosyvoice2":
+        save_cosyvoice(model, Path(hub.model) / hub.lm, out)
+    else:
+        save_causal(model, hub.model, out)
+    return f"{out}: {policy} as {hub.family} has it"

@@ -225,7 +225,7 @@ def test_an_engine_cannot_lead_out_of_its_folder(tmp_path, capsys):
     assert (tmp_path / "project" / "mine").is_dir()
 
 
-@pytest.mark.parametrize("part", ["..", "../x", "a/../b", "/etc", "a\0", "a\nb", ""])
+@pytest.mark.parametrize("part", ["..", "../x", "a/../b", "/etc", "a\0", "a\nb"])
 def test_no_path_of_ours_leaves_its_folder(part, monkeypatch, tmp_path):
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
     with pytest.raises(UserError, match="not a plain name"):

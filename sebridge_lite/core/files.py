@@ -80,7 +80,7 @@ def read_json(path: Path, mend: str, shape=dict):
 
 
 def read_table(path: Path, mend: str, columns: Collection[str] = (), texts: Collection[str] = ()):
-    """A CSV file as a DataFrame with these `columns` at least, of which only `texts` hold texts."""
+    """A CSV file as a DataFrame with these `columns` at least; only `texts` may hold texts."""
     import pandas as pd  # a second, which whoever reads no table need not wait
 
     how = {"dtype": dict.fromkeys(texts, str), "keep_default_na": False, "na_values": [""]}
@@ -88,7 +88,7 @@ def read_table(path: Path, mend: str, columns: Collection[str] = (), texts: Coll
         table = pd.read_csv(regular(path, mend), **how)
     except (ValueError, OSError, RecursionError) as error:  # pandas' own errors are ValueErrors
         raise UserError(f"{path}: damaged: {in_line(str(error))[:120]}; {mend}") from None
-    if missing := {*columns, *texts} - set(table):
+    if missing := set(columns) - set(table):
         raise UserError(f"{path}: damaged: no column {min(missing)}; {mend}")
     if wrong := [name for name in table if name not in texts and not pd.api.types.is_numeric_dtype(table[name])]:
         raise UserError(f"{path}: damaged: column {show(wrong[0])} does not hold numbers; {mend}")

@@ -109,7 +109,9 @@ def choice_of(name: str) -> dict:
 
 def search_of(name: str) -> pd.DataFrame:
     """The grid of a method on dev, a row a point and seed."""
-    table = read_table(paths.artifacts("choice", "search.csv"), "choose", columns=("seed", "wer"), texts=("variant",))
+    table = read_table(
+        paths.artifacts("choice", "search.csv"), "choose", columns=("variant", "seed", "wer"), texts=("variant",)
+    )
     return table[table["variant"] == name]
 
 

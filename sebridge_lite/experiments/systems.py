@@ -113,8 +113,10 @@ def score_folder(params: Params, folder: Path, lang: str, name: str | None) -> l
     name = folder.resolve().name if name is None else name
     taken = (*MADE_HERE, *RECORDED, *(system for pair in PAIRS.values() for system in pair))
     if name in taken or re.fullmatch("sft-[01][.][0-9]+", name):
-        raise UserError(f"name {show(name)}: another row of Table 5 has it; choose one with --name, such as azure")
-    paths.plain(name, "--name")
+        raise UserError(
+            f"name {show(name)}: another row of Table 5 has it; choose another one with --name, such as azure"
+        )
+    paths.plain(name, "choose another one with --name:")
     language(lang)
     if params.roles.dgsa != lang != params.roles.tdsc:
         raise UserError(f"--lang {lang}: this run has {' and '.join(languages(params))} alone")

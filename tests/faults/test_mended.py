@@ -225,7 +225,7 @@ def test_an_engine_cannot_lead_out_of_its_folder(tmp_path, capsys):
     assert (tmp_path / "project" / "mine").is_dir()
 
 
-@pytest.mark.parametrize("part", ["..", "../x", "a/../b", "/etc", "a\0", "a\nb", ""])
+@pytest.mark.parametrize("part", ["..", "../x", "a/../b", "/etc", "a\0", "a\nb"])
 def test_no_path_of_ours_leaves_its_folder(part, monkeypatch, tmp_path):
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
     with pytest.raises(UserError, match="not a plain name"):
@@ -294,3 +294,74 @@ def test_every_step_of_a_training_has_random_numbers_of_its_own_and_a_run_has_th
 
     first = drawn(tmp_path / "a", 0)
     assert len(set(first)) == 6 and drawn(tmp_path / "b", 0) == first and not set(drawn(tmp_path / "c", 1)) & set(first)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+    ],
+)
+def test_a_full_memory_is_one_line_whoever_tells_and_a_fault_of_ours_is_not_hidden(monkeypatch, capsys, error):
+    def fail(what: Exception) -> None:
+        raise what
+
+    monkeypatch.setattr("sebridge_lite.cli.doctor.doctor", lambda: fail(error))
+    assert "the memory is full" in refused("doctor", capsys=capsys)
+    monkeypatch.setattr("sebridge_lite.cli.doctor.doctor", lambda: fail(RuntimeError("a fault of ours")))
+    with pytest.raises(RuntimeError, match="of ours"):
+        main(["doctor"])
+
+
+def test_a_killed_helper_is_one_line():
+    from concurrent.futures.process import BrokenProcessPool
+
+    from sebridge_lite.core.workers import crew
+
+    with pytest.raises(UserError, match="a process was killed"), crew(2):
+        raise BrokenProcessPool
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # no right stops root, who runs many a container
+    with pytest.raises(UserError, match="cannot be written to"), paths.replacing(tmp_path / "out"):
+        pytest.fail("the work began")
+
+
+def test_edits_that_were_put_aside_are_never_overwritten(tmp_path):
+    home = project(tmp_path / "project")
+    lite = (home / "params" / "lite.yaml").read_text(encoding="utf-8")
+    for seed in (7, 8):
+        (home / "params.yaml").write_text(lite.replace("seed: 0 #", f"seed: {seed} #", 1), encoding="utf-8")
+        assert main(["profile", "smoke", "--force"]) == 0
+    kept = [(home / f"params.yaml.old{number}").read_text(encoding="utf-8") for number in ("", 1)]
+    assert ["seed: 7 #" in kept[0], "seed: 8 #" in kept[1]] == [True, True]
+
+
+def test_a_damaged_track_of_pitch_and_a_damaged_history_are_named_with_what_mends_them(tmp_path):
+    from sebridge_lite.core.checkpoint import tidy
+    from sebridge_lite.data.recordings import load_f0
+
+    said = Utterance("a", "x", (), "th", "p", "people", "", "a.wav", 0.1, 0, 1_600)
+    np.save(tmp_path / "a.f0.npy", np.full(10, 100.0))
+    assert len(load_f0(said, tmp_path)) == 10
+    np.save(tmp_path / "a.f0.npy", np.full(4, 100.0))
+    with pytest.raises(UserError, match="ends before 'a' does; `dvc repro -f import`"):
+        load_f0(said, tmp_path)
+    (tmp_path / "a.f0.npy").write_bytes(b"\x93NUMPY junk")
+    with pytest.raises(UserError, match="damaged"):
+        load_f0(said, tmp_path)
+    (tmp_path / "loss.csv").write_text("step,loss\n1,0.5\nxx,0.4\n2,0.3")
+    with pytest.raises(UserError, match="a row without its step"):
+        tidy(tmp_path, 1)
+
+
+@pytest.mark.parametrize("until", ["20990101", "2099-W01-1", "2099-1-1", "2099-01-01T00"])
+def test_a_day_is_written_in_one_way(tmp_path, until):
+    from sebridge_lite.extras.consent import write_consent
+
+    soundfile.write(tmp_path / "a.wav", tone(), 16_000)
+    with pytest.raises(UserError, match="not a day"):
+        write_consent(tmp_path / "a.json", "A", "b", until, tmp_path / "a.wav")

@@ -98,7 +98,7 @@ class OwnParams(PartsParams):
 
 class JudgeParams(Section):
     score: str = like("own|[a-z-]+:.+", "own")
-    select: str = "own"
+    select: str = field(default="own", metadata=like("own|[a-z-]+:.+", "own").metadata)
 
 
 class SFTParams(Section):

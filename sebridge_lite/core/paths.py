@@ -41,7 +41,7 @@ def plain(name: str, what: str) -> str:
 
 def _inside(base: Path, parts: tuple[str, ...]) -> Path:
     """The place of `parts` within a folder, which none of them leaves."""
-    for name in (name for part in parts for name in part.split("/") if part):
+    for name in (name for part in parts if part for name in part.split("/")):
         plain(name, "the part of a path")
     return base.joinpath(*parts)
 

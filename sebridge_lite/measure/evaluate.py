@@ -248,9 +248,10 @@ def load_scores(folder: Path, codes: int) -> tuple[Scores, dict]:
     """The scores, and all of `summary.json`."""
     again = "`dvc repro` makes the scores again"
     report = read_json(folder / "summary.json", again, {"texts": int})
-    known = {"columns": ("id", "heard"), "texts": ("id", "heard", "speaker")}  # "007" and "NA" are names and words here
+    known = {"columns": ("id",), "texts": ("id", "heard", "speaker")}  # "007" and "NA" are names and words here
     table = read_table(folder / "scores.csv", again, **known)
-    table["heard"] = table["heard"].fillna("")
+    if "heard" in table:
+        table["heard"] = table["heard"].fillna("")
     rows = list(read_codes(folder / "codes.safetensors").values())
     if len(rows) != len(table) or any(len(row) and int(row.max()) >= codes for row in rows):
         raise UserError(f"{folder}: scores.csv and codes.safetensors do not belong together; {again}")

@@ -50,7 +50,7 @@ def by_transformers(peer, texts: list[Tensor], lengths: Tensor, temperature: flo
     found: list[list[Tensor]] = []
     for some in torch.arange(len(texts)).split(max(1, rows // width)):
         prompts, ends = [prompt_rows(texts[i]) for i in some], lengths[some].flatten()
-        ids = pad_sequence(prompts, batch_first=True, padding_side="left", padding_value=PAD)
+        ids = pad_sequence(prompts, batch_first=True, padding_side="left", padding_value=PAD).to(peer.device)
         out = peer.generate(
             ids.clamp_min(0),
             attention_mask=(ids != PAD).long(),
@@ -58,7 +58,7 @@ def by_transformers(peer, texts: list[Tensor], lengths: Tensor, temperature: flo
             max_new_tokens=int(ends.max()),
             pad_token_id=speech - 1,
             logits_processor=[NoStops()],
-            stopping_criteria=[StopAt(ids.shape[1], ends)],
+            stopping_criteria=[StopAt(ids.shape[1], ends.to(peer.device))],
             **how,
         )
         new = [row[ids.shape[1] :][:end] for row, end in zip(out, ends.tolist(), strict=True)]

@@ -146,14 +146,14 @@ def against_transformers(device: torch.device, config: LMConfig, rows: Rows, can
     """Tokens a second of ours, and of `generate` with a static cache."""
     torch.manual_seed(0)
     model = TextSpeechLM(config).to(device).eval()
-    peer, texts = as_causal_lm(model).to(device), [row[0].to(device) for row in rows]
+    peer, texts = as_causal_lm(model).to(device), [row[0] for row in rows]
     peer.generation_config.cache_implementation = "static"  # transformers compiles it on a GPU
     lengths = (torch.tensor([len(text) for text in texts])[:, None] * PER_CHARACTER).long().expand(-1, candidates)
     spoken = int(lengths.sum())
     none = [text[:0] for text in texts]
-    ours = timed(lambda: generate(model, [t.cpu() for t in texts], [n.cpu() for n in none], sampler(1.0), candidates,
-                                  lengths=(lengths, lengths)), 1)  # fmt: skip
-    theirs = timed(lambda: by_transformers(peer, texts, lengths.to(device), 1.0, 192), 1)
+    how = {"candidates": candidates, "lengths": (lengths, lengths)}
+    ours = timed(lambda: generate(model, texts, none, sampler(1.0), **how), 1)
+    theirs = timed(lambda: by_transformers(peer, texts, lengths, 1.0, 192), 1)
     return {"ours": spoken / ours, "transformers": spoken / theirs, "ratio": theirs / ours}
 
 
@@ -175,7 +175,7 @@ def check(device: torch.device, repeats: int) -> dict:
     """All parts; at tiny sizes where there is no GPU."""
     real = device.type == "cuda"
     torch.set_float32_matmul_precision("highest")  # float32 must be float32, or parity says nothing
-    small, big = (CONFIG, PAPER) if real else (TINY, TINY)
+    small, big = CONFIG, PAPER if real else TINY
     longest, count, many = (LONGEST, 64, 12) if real else (9, 4, 2)
     rows, begun = made_up(small, count, longest), time.perf_counter()
     report = {"device": torch.cuda.get_device_name(device) if real else "cpu: tiny sizes, nothing measured"}

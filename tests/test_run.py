@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import load_params
+from sebridge_lite.core.params import active_params, load_params
 from sebridge_lite.experiments import notebook as run
 from sebridge_lite.experiments.notebook import STAGES, code_of, run_stage, stage_parameters, write_code_copies
 
@@ -20,7 +20,7 @@ def notebook(path, *cells: str, parameters: str = 'profile = "smoke"\nseed = 0')
 
 def test_a_stage_leaves_its_executed_notebook_with_the_injected_parameters(project):
     notebook(project / "notebooks" / "00_start_here.ipynb", "print(profile, seed)")
-    run_stage("start")
+    run_stage("start", active_params())
     executed = nbformat.read(project / "results" / "start" / "00_start_here.ipynb", as_version=4)
     assert executed.cells[-1].outputs[0].text == "lite 0\n"
 
@@ -28,10 +28,10 @@ def test_a_stage_leaves_its_executed_notebook_with_the_injected_parameters(proje
 def test_a_failing_notebook_names_its_cell_and_keeps_the_traceback_and_the_last_good_copy(project):
     path = project / "notebooks" / "00_start_here.ipynb"
     notebook(path, "print('good')")
-    run_stage("start")
+    run_stage("start", active_params())
     notebook(path, "1 / 0")
     with pytest.raises(UserError, match=r"00_start_here.ipynb: cell \d: ZeroDivisionError: division by zero"):
-        run_stage("start")
+        run_stage("start", active_params())
     folder = project / "results" / "start"
     failed = json.loads((folder / "00_start_here.failed.ipynb").read_text())
     assert "Traceback" in "".join(failed["cells"][-1]["outputs"][0]["traceback"])
@@ -43,13 +43,13 @@ def test_a_failing_notebook_names_its_cell_and_keeps_the_traceback_and_the_last_
 def test_a_kernel_that_dies_is_one_line(project):
     notebook(project / "notebooks" / "00_start_here.ipynb", "import os; os._exit(1)")
     with pytest.raises(UserError, match="its kernel died"):
-        run_stage("start")
+        run_stage("start", active_params())
 
 
 def test_an_unknown_parameter_is_an_error(project):
     notebook(project / "notebooks" / "00_start_here.ipynb", parameters='profile = "smoke"\nseed = 0\nextra = 1')
     with pytest.raises(UserError, match="extra is not in"):
-        run_stage("start")
+        run_stage("start", active_params())
 
 
 def test_a_notebook_is_given_those_values_alone_that_its_cell_names(project):
@@ -62,7 +62,7 @@ def test_a_notebook_is_given_those_values_alone_that_its_cell_names(project):
 def test_bad_params_stop_a_stage_before_it_starts(project):
     (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("seed: 0", "seed: -1"))
     with pytest.raises(UserError, match=r"params.yaml: seed: -1 is not a whole number in"):
-        run_stage("start")
+        run_stage("start", active_params())
     assert not (project / "results").exists()
 
 

@@ -43,6 +43,8 @@ TESTS = {
     "data/splits": "splits new",
     "data/summary": "corpus",
     "lm/lm": "lm sft",
+    "lm/lora": "hub released",
+    "lm/released": "released",
     "lm/sampling": "sampling",
     "lm/sft": "sft",
     "lm/train": "train",

@@ -233,6 +233,7 @@ def test_similarity_is_wavlms_twelfth_layer_and_the_x_vector_does_not_count(fold
 
 
 def test_onnx_files_are_run_as_published(tmp_path):
+    pytest.importorskip("onnxruntime")  # of the extra `hub`
     onnx_argmax(tmp_path / "speech_tokenizer_v2.onnx")
     onnx_mean(tmp_path / "campplus.onnx")
     torch.manual_seed(0)

@@ -23,9 +23,9 @@ def test_a_stage_that_uses_no_judge_opens_no_judge_s_file(project, tmp_path, mon
     assert stack.codes == CODES
     (codes,) = stack.tokens([sound])
     assert torch.equal(codes, tiny_stack(["th"]).tokens([sound])[0])
-    with pytest.raises(UserError, match=r"judges/select/select_judge\.json: no such file"):
+    with pytest.raises(UserError, match=r"judges/select/select_judge\.json: not there"):
         stack.read([codes], "th")
-    with pytest.raises(UserError, match=r"parts/speaker\.json: no such file"):
+    with pytest.raises(UserError, match=r"parts/speaker\.json: not there"):
         stack.timbres([sound])
     keep(tmp_path, "select_judge")
     assert len(stack.read([codes], "th")) == 1  # read when it is first used, so after it was made too

@@ -28,7 +28,7 @@ from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.stack.stack import Stack
 
 MODES = ("real", "expr", "stab")
-AGAIN = "`dvc repro -f pairs` makes it again"
+AGAIN = "`dvc repro pairs` makes it again"
 
 
 Pair = tuple[Example, Example]  # winner and loser, each (text, style prefix, speech tokens)

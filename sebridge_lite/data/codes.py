@@ -33,7 +33,7 @@ def read_codes(path: Path) -> dict[str, torch.Tensor]:
             raise ValueError
         return dict(zip(names, rows, strict=True))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path}: not a whole file of tokens ({type(error).__name__}); `dvc repro -f encode`") from None
+        raise UserError(f"{path}: not a whole file of tokens ({type(error).__name__}); `dvc repro encode`") from None
 
 
 def codes_for(utterances: Iterable[Utterance], codes: dict[str, torch.Tensor]) -> list[torch.Tensor]:

@@ -20,7 +20,7 @@ from sebridge_lite.data.manifest import RATE, Utterance, write_manifest
 SHARD_SECONDS = 600.0
 F0_HOP = RATE // 100  # samples between two values of the true pitch
 QUIET_DB = -40.0  # under the loudest 10 ms: silence
-AGAIN = "`dvc repro -f import` makes it again"
+AGAIN = "`dvc repro import` makes it again"
 EDGE = RATE // 10  # samples of silence that stay at either end
 
 

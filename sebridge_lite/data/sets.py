@@ -28,4 +28,4 @@ def load_set(name: str, lang: str) -> list[Utterance]:
     try:
         return read_manifest(path)
     except UserError as error:
-        raise UserError(f"{error}; `dvc repro -f import` makes it again") from None
+        raise UserError(f"{error}; `dvc repro import` makes it again") from None

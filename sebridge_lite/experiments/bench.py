@@ -35,7 +35,7 @@ def made(path: Path, stage: str) -> Path:
 
 def again(stage: str) -> str:
     """What mends a file that a stage has written."""
-    return f"`dvc repro -f {stage}` makes it again"
+    return f"`dvc repro {stage}` makes it again"
 
 
 def read_json(path: Path, stage: str, shape=dict):

@@ -113,7 +113,7 @@ def params_of(profile: str) -> Params:
 def read_metrics(stage: str) -> dict | None:
     """A stage's metrics of the last run, or None before it ran."""
     path = paths.results(stage, "metrics.json")
-    return read_json(path, f"`dvc repro -f {stage}` makes it again") if path.exists() else None
+    return read_json(path, f"`dvc repro {stage}` makes it again") if path.exists() else None
 
 
 def stage_parameters(stage: str, params: Params) -> dict:

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from sebridge_lite.align.dgsa import dgsa_loss, pair_set
 from sebridge_lite.align.pairs import Triplet
+from sebridge_lite.data.manifest import RATE
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, loss
 from sebridge_lite.lm.sampling import SamplerConfig, generate
 
 SYLLABLES, MARKS = (" ma", " na", " ka", " la"), "-/\\^v~!?"
 LENGTH, EOS, FLAT = 6, 12, 4
 SIZES = {"hidden": 32, "layers": 1, "heads": 2, "kv_heads": 1, "ffn": 64}
-RATE, SECONDS, VOICE = 16_000, 0.22, 140.0  # of a syllable's sound; its pitch in Hz
+SECONDS, VOICE = 0.22, 140.0  # of a syllable's sound; its pitch in Hz
 # Semitones over the voice at the beginning, in the middle and at the end of a syllable, by its mark.
 TUNES = {"-": (0, 0, 0), "/": (-2, 0, 4), "\\": (4, 0, -2), "^": (0, 4, 0), "v": (0, -4, 0), "~": (2, -2, 2)}
 TUNES |= {"!": (5, 5, 5), "?": (-3, -3, 3)}

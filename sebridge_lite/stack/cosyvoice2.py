@@ -61,7 +61,7 @@ def session(path: Path):
     try:
         import onnxruntime
     except ImportError:
-        raise UserError(f"{path.name}: needs onnxruntime; `pip install onnxruntime`") from None
+        raise UserError(f"{path.name}: needs onnxruntime; `pip install 'sebridge_lite[hub]'` brings it") from None
     try:
         return onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
     except Exception as error:  # onnxruntime has no common class for its errors

@@ -8,7 +8,7 @@ what a flow from noise made of it. Left out: causal chunks for streaming, attent
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +47,9 @@ class FlowConfig:
     blocks: int = within(1, 65_536)
     noise: float = within(0, 1)  # deviation of x0 around the mean, in deviations of the mel
     drop: float = within(0, 1)  # share of training utterances whose flow does not see the mean
-    levels: tuple[int, ...] = ()  # of the FSQ whose values are read; without them each code has a vector of its own
+    levels: tuple[int, ...] = field(
+        default=(), metadata={"may_be_empty": True}
+    )  # of the FSQ whose values are read; without them each code has a vector of its own
 
 
 class GridEmbedding(nn.Module):

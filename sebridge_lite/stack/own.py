@@ -57,7 +57,7 @@ class OwnLanguage(Language):
     def lexicon(self) -> dict[str, str]:
         """How each word of the corpus is written in the letters that a text is made of, the most frequent word first."""
         path = paths.artifacts("corpus", "lexicon", f"{self.code}.json")
-        return read_json(path, "`dvc repro -f import` makes it", {str: str})
+        return read_json(path, "`dvc repro import` makes it", {str: str})
 
     @cached_property
     def graph(self) -> WordGraph:
@@ -74,7 +74,7 @@ def own_about(lang: str) -> dict | None:
     path = paths.artifacts(OWN, ABOUT)
     if not path.exists():
         return None
-    about = read_json(path, "`dvc repro -f own` makes it again", {"lang": str, "alphabet": str})
+    about = read_json(path, "`dvc repro own` makes it again", {"lang": str, "alphabet": str})
     return about if lang in about["lang"].split() else None
 
 

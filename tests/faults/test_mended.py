@@ -348,7 +348,7 @@ def test_a_damaged_track_of_pitch_and_a_damaged_history_are_named_with_what_mend
     np.save(tmp_path / "a.f0.npy", np.full(10, 100.0))
     assert len(load_f0(said, tmp_path)) == 10
     np.save(tmp_path / "a.f0.npy", np.full(4, 100.0))
-    with pytest.raises(UserError, match="ends before 'a' does; `dvc repro -f import`"):
+    with pytest.raises(UserError, match="ends before 'a' does; `dvc repro import`"):
         load_f0(said, tmp_path)
     (tmp_path / "a.f0.npy").write_bytes(b"\x93NUMPY junk")
     with pytest.raises(UserError, match="damaged"):

@@ -113,6 +113,10 @@ def test_a_page_tells_what_came_out(project):
         assert main(command.split()) == 0, command
     page = (project / "results" / "report" / "report.html").read_text(encoding="utf-8")
     assert "recordings of people" in page and "never human" not in page
+    assert main(["claims", "--publish"]) == 0  # beside the studio's evidence, which stays as it is
+    kept = json.loads((project / "results" / "real" / "summary.json").read_text(encoding="utf-8"))
+    assert kept["stack"] == "own" and kept["tables"]["table1"]
+    assert not (project / "results" / "summary.json").exists()
     assert {claim["verdict"] for claim in json.loads((project / "results/claims/claims.json").read_text())} == {
         "not tested"
     }

@@ -7,7 +7,7 @@ import torch
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
-from sebridge_lite.experiments.bench import made
+from sebridge_lite.experiments.bench import languages, made
 from sebridge_lite.lm.lora import load_policy, merge_lora
 from sebridge_lite.lm.released import save_causal, save_cosyvoice
 
@@ -18,9 +18,8 @@ def export(params: Params, policy: Path, out: Path) -> str:
         raise UserError(f"params.yaml: stack: {params.stack}: only policies of the hub stack have a released format")
     if out.exists():
         raise UserError(f"{out}: is there already; name another place")
-    lang = next(lang for lang in (params.roles.dgsa, params.roles.tdsc) if lang != "none")
     folder, hub = made(paths.artifacts() / policy, "sft"), params.hub
-    model = merge_lora(load_policy(folder / "model", lang, torch.device("cpu")))
+    model = merge_lora(load_policy(folder / "model", languages(params)[0], torch.device("cpu")))
     if hub.family == "cosyvoice2":
         save_cosyvoice(model, Path(hub.model) / hub.lm, out)
     else:

@@ -53,9 +53,8 @@ def run_own(params: Params) -> dict[str, float]:
         return {}
     from sebridge_lite.studio.teach.own import train_own
 
-    lang = params.roles.dgsa if params.roles.dgsa != "none" else params.roles.tdsc
     with paths.working(place) as work:
-        costs = train_own(params, lang, work)
+        costs = train_own(params, languages(params)[0], work)
         with paths.replacing(place) as temporary:
             temporary.mkdir()
             for folder in sorted(set(FOLDERS.values())):

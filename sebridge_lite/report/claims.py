@@ -3,6 +3,7 @@
 results/claims/     claims.json, summary.json, summary.md of this run
 results/            with `--publish`, kept in git: the same three of full runs, and their main figures: the evidence, of which
                     the stages of this run are replaced and all others stay; of a lite run lite.md, to compare your own with
+results/real/       the same of a run on recordings of people, as a whole
 """
 
 import json

@@ -19,6 +19,7 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import rng_of
 from sebridge_lite.data.manifest import Utterance, load_audio
+from sebridge_lite.data.recordings import to_int16
 from sebridge_lite.data.sets import load_set, set_folder
 from sebridge_lite.stack.batches import cut, in_batches
 from sebridge_lite.stack.features import HOP, energy_db, f0, log_mel
@@ -57,7 +58,7 @@ def features(said: Sequence[Utterance], sounds: Sequence[Tensor], units: dict[st
     measured = in_batches(measure, sounds, 12_000 * HOP)
     mels, energies, tracks = zip(*(row if pitch else (*row, torch.zeros(0)) for row in measured), strict=True)
     wanted = [torch.tensor(spelt(utterance.text, units)) for utterance in said]
-    kept = [(sound * 32768).short() for sound in sounds] if pitch else []
+    kept = [torch.from_numpy(to_int16(sound.numpy())) for sound in sounds] if pitch else []
     return Material(list(said), list(mels), list(tracks), list(energies), wanted, kept)
 
 
@@ -148,7 +149,7 @@ def train_own(params: Params, lang: str, work: Path) -> dict:
     parts.train_backbone(plan, rest, parts.codes_of(tokenizer, rest.mels))
     (work / ABOUT).write_text(json.dumps({"lang": lang, "alphabet": alphabet}, ensure_ascii=False), encoding="utf-8")
     trained = [name for name in FOLDERS if (work / name / "cost.json").is_file()]
-    return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in trained}
+    return parts.costs(work, trained)
 
 
 def pace_of(utterances: Sequence[Utterance]) -> float:

@@ -9,6 +9,7 @@ of the backbone; nobody who reads dev or test is in any. Left out: distillation,
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -243,7 +244,12 @@ def train_all(p: PretrainParams, work: Path) -> dict[str, dict]:
     train_select_judge(plan, read, codes_of(tokenizer, read.mels))
     said = backbone_material(plan)
     train_backbone(plan, said, codes_of(tokenizer, said.mels))
-    return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in FOLDERS}
+    return costs(work, FOLDERS)
+
+
+def costs(work: Path, names: Iterable[str]) -> dict[str, dict]:
+    """What each of these parts cost, as `Plan.fit` has written it down."""
+    return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in names}
 
 
 def train_other_tokenizer(p: PretrainParams, work: Path, speaker: SpeakerEncoder) -> Tokenizer:

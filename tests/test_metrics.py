@@ -31,6 +31,7 @@ def test_calibration_by_hand_and_its_fixed_points():
     """(.4 - .2) / .8 = .25."""
     assert metrics.calibrated(0.4, 0.2) == pytest.approx(0.25)
     assert metrics.calibrated(np.array([0.2, 1.0]), 0.2) == pytest.approx([0, 1])
+    assert np.isnan(metrics.calibrated(np.array([0.2, 1.0]), 1.0)).all() and np.isnan(metrics.calibrated(0.5, 1.2))
     assert metrics.above_floor(np.array([0.1, 0.2, 0.5]), 0.2) == pytest.approx([0, 0, 0.3])
 
 
@@ -86,7 +87,7 @@ def test_pauses_are_loops_unless_silence_is_named():
     ("call", "says"),
     [
         (lambda: metrics.word_errors([["ไป"], []], [["ไป"], ["มา"]]), "reference 1 is empty"),
-        (lambda: metrics.calibrated(0.5, 1.0), "floor"),
+        (lambda: metrics.calibrated(0.5, -0.1), "floor"),
     ],
 )
 def test_bad_input_is_one_clear_line(call, says):

@@ -268,7 +268,7 @@ class Params(Section):
     confirm: study.ConfirmParams = field()  # which systems are asked once more on fresh texts, and on how many
     listening: study.ListeningParams = field()  # 12_listening_test (D.4, E.3), and what its simulated raters are like
     site: study.SiteParams = field()  # the listening page: sentences and people, by their place in the test set
-    hub: study.HubParams | None = None  # which released model, where the stack is hub
+    hub: study.HubParams | None = field()  # which released model, where the stack is hub; null: none
 
     def faults(self) -> Iterator[str]:
         cells, heard = self.cells, self.listening.systems

@@ -47,10 +47,13 @@ def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> tu
 
 
 def calibrated(error, floor: float):
-    """Share of the words that the judge could have got right and did not: 0 at its own floor, 1 when all is wrong."""
-    if not 0 <= floor < 1:
-        raise UserError(f"floor {floor}: a judge's own error must lie in [0, 1) to calibrate by it")
-    return (np.asarray(error) - floor) / (1 - floor)
+    """Share of the words that the judge could have got right and did not: 0 at its own floor, 1 when all is wrong.
+
+    NaN by a judge that hears no word of a recording right: what it says of a policy's words means nothing.
+    """
+    if not floor >= 0:
+        raise UserError(f"floor {floor}: a judge's own error must be at least 0 to calibrate by it")
+    return (np.asarray(error) - floor) / (1 - floor) if floor < 1 else np.full_like(error, np.nan, dtype=float)
 
 
 def above_floor(error, floor: float):

@@ -26,7 +26,9 @@ def made(lively: float, wrong: float, key, texts: int = TEXTS, rep: float = 0.05
     table = pd.DataFrame({"id": [f"t{i:03d}" for i in range(texts)], "words_wrong": rng.binomial(100, wrong, texts)})
     table["repeats"], noise = rng.binomial(46, rep, texts), rng.normal(size=(4, texts))
     table = table.assign(words=100, windows=46, tokens=50, bits=50 * (3 + lively + 0.1 * noise[0]))
-    table = table.assign(f0_std_st=1.8 + lively + 0.2 * noise[1], f0_range_st=6 + noise[2], sim=0.6 + 0.05 * noise[3])
+    table = table.assign(
+        f0_std_st=1.8 + 2 * lively + 0.2 * noise[1], f0_range_st=6 + noise[2], sim=0.6 + 0.05 * noise[3]
+    )
     return Scores(table, rng.multinomial(50, spread_over(lively), texts), [], {})
 
 

@@ -87,7 +87,8 @@ def test_systems_that_do_as_the_paper_says_reproduce_every_claim(printed):
 
 
 def test_systems_that_do_the_opposite_contradict_every_claim():
-    assert verdicts(conditions(OPPOSITE)) == dict.fromkeys(CLAIMS, "contradicted")
+    some_share = {"T7": "mixed"}  # cold and hot candidates add to G here, too
+    assert verdicts(conditions(OPPOSITE)) == dict.fromkeys(CLAIMS, "contradicted") | some_share
 
 
 def test_too_few_seeds_test_nothing_and_a_missing_system_leaves_its_claims_alone_untested(printed):
@@ -107,9 +108,9 @@ def test_nothing_but_the_start_leaves_every_claim_untested_without_numbers(tmp_p
 
 def test_a_gain_in_words_bought_with_expressivity_is_not_beyond_the_starts_curve(printed):
     flat = conditions((PRINTED[0], PRINTED[1], {0.7: (0.0, 0.2, 0.05), 1.2: (0.0, 0.38, 0.05)}))
-    assert verdicts(flat)["T13"] == "not reproduced"
-    assert printed["T13"][1].what == "tdsc at T = 1.2 - sft"
-    assert printed["T13"][1].effect.n == TEXTS
+    assert verdicts(flat)["T13"] == "mixed"
+    assert printed["T13"][0][1].what == "tdsc at T = 1.2 - sft"
+    assert printed["T13"][0][1].effect.n == TEXTS
 
 
 def test_the_best_of_many_alike_is_judged_on_texts_that_did_not_choose_it():

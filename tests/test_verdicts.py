@@ -43,19 +43,65 @@ def test_a_verdict_mirrors_when_effect_and_claim_are_both_turned():
         assert V.verdict(there, PARAMS) == V.verdict(back, PARAMS)
 
 
-def test_a_claim_of_several_conditions_needs_all_of_them():
-    good, bad, wrong, untried = V.REPRODUCED, V.NOT_REPRODUCED, V.CONTRADICTED, V.NOT_TESTED
-    assert V.combined([good, good]) == good
-    assert V.combined([good, bad]) == bad
-    assert V.combined([good, bad, wrong, untried]) == wrong
-    assert V.combined([good, untried, bad]) == untried
+GOOD, BAD, WRONG, UNTRIED = V.REPRODUCED, V.NOT_REPRODUCED, V.CONTRADICTED, V.NOT_TESTED
+
+
+@pytest.mark.parametrize(
+    ("words", "limits", "claim"),
+    [
+        ([GOOD, GOOD], [False, True], GOOD),
+        ([GOOD, BAD], [False, False], V.MIXED),
+        ([BAD, GOOD], [False, False], V.MIXED),
+        ([WRONG, GOOD], [False, False], V.MIXED),  # one gain is paid with another
+        ([GOOD, WRONG], [False, True], V.MIXED),
+        ([BAD, GOOD], [False, True], BAD),  # no loss is no gain
+        ([WRONG, GOOD], [False, True], WRONG),
+        ([BAD, WRONG], [False, False], BAD),  # the headline is not reversed
+        ([WRONG, BAD], [False, False], WRONG),
+        ([GOOD, WRONG], [True, True], V.MIXED),  # limits alone
+        ([GOOD, UNTRIED, WRONG], [False, False, False], UNTRIED),
+    ],
+)
+def test_a_claim_of_several_conditions_is_mixed_when_some_hold(words, limits, claim):
+    assert V.combined(words, limits) == claim
+
+
+def test_what_a_world_forbids_is_not_testable_there_unless_it_happens_all_the_same():
+    nothing, some, few = (
+        _condition(*effect, measure="rep") for effect in ((0, 0, 0), (0.02, 0.01, 0.03), (0, -0.02, 0.02))
+    )
+    assert V.judgement([nothing], PARAMS, "one clock") == V.NOT_TESTABLE
+    assert V.judgement([nothing], PARAMS) == V.NOT_REPRODUCED
+    assert V.judgement([some], PARAMS, "one clock") == V.REPRODUCED
+    assert V.judgement([few], PARAMS, "one clock") == V.NOT_REPRODUCED
+    alone = _condition(0, 0, 0, measure="rep", seeds=1)
+    assert V.judgement([alone], PARAMS, "one clock", V.verdict) == V.NOT_TESTED
+    assert "one clock" in V.why([nothing], PARAMS, "one clock")
+
+
+def test_the_reason_names_the_number_that_decided():
+    up, flat, loss = (
+        _condition(0.06, 0.04, 0.08),
+        _condition(0.22, 0.15, 0.29, measure="f0_std"),
+        V.Condition("x", "wer_cal", 1, Interval(0.021, -0.01, 0.05, 300, 3), limit=True),
+    )
+    rises = "x: F0 std rises by 0.22 semitones (0.15 to 0.29), less than the 0.37 semitones that count"
+    assert V.why([up, flat], PARAMS) == f"x: Hp rises by 0.06 bits (0.04 to 0.08), as claimed; but {rises}."
+    assert V.why([flat], PARAMS) == f"{rises}."
+    assert V.said(loss, PARAMS).endswith("rises by 2.1 points (-1.0 to 5.0), so a loss of 2.0 points is not excluded")
+    assert V.said(_condition(-0.06, -0.08, -0.04), PARAMS) == "x: Hp falls by 0.06 bits (0.04 to 0.08), the other way"
+    assert V.said(_condition(-0.02, -0.03, -0.01), PARAMS).endswith(
+        "the other way, by less than the 0.05 bits that count"
+    )
+    assert V.said(_condition(0.06, -0.01, 0.13), PARAMS).endswith("which its interval does not tell from 0")
+    assert "was not measured" in V.why([up, _condition(np.nan, np.nan, np.nan, n=0, seeds=0)], PARAMS)
 
 
 def _claims():
     worst = _condition(0.4, 0.3, 0.5, measure="f0_std", n=280)
     best = _condition(-0.05, -0.08, -0.02, direction=-1, measure="wer", seeds=5)
     unknown = _condition(np.nan, np.nan, np.nan, n=0, seeds=0)
-    return V.judged({"C5": [worst, best], "C7": [unknown]}, PARAMS)
+    return V.judged({"C5": ([worst, best], [best]), "C7": ([unknown], [unknown])}, PARAMS)
 
 
 def test_a_line_of_conditions_is_read_into_effects_signs_and_limits():
@@ -76,8 +122,8 @@ def test_a_line_of_conditions_is_read_into_effects_signs_and_limits():
 
 def test_every_claim_of_the_table_has_conditions_with_a_smallest_effect():
     for id in V.CLAIMS:
-        (conditions,) = V.by_claim([id], lambda *_: Interval(0, 0, 0, 0, 0)).values()
-        assert conditions and all(V.smallest(one.measure, PARAMS) > 0 for one in conditions), id
+        ((printed, strict),) = V.by_claim([id], lambda *_: Interval(0, 0, 0, 0, 0)).values()
+        assert printed and strict and all(V.smallest(one.measure, PARAMS) > 0 for one in (*printed, *strict)), id
     assert [len(V.by_claim(letter, lambda *_: UNKNOWN)) for letter in "CDTS"] == [8, 9, 13, 3]
 
 
@@ -88,7 +134,9 @@ def test_claims_are_written_to_the_contract_with_finite_numbers_only(tmp_path):
         raise AssertionError(constant)
 
     first, second = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    assert list(first) == ["id", "claim", "paper", "ours", "interval", "n", "seeds", "verdict", "source"]
+    verdicts = ["n", "seeds", "verdict", "strict", "indicative", "why", "why_strict", "source"]
+    effect = ["what", "measure", "wanted", "ours", "interval", "headline"]
+    assert list(first) == ["id", "claim", "paper", *effect, *verdicts]
     assert (first["ours"], first["interval"], first["n"], first["seeds"]) == (0.4, [0.3, 0.5], 280, 3)
-    assert first["verdict"] == V.REPRODUCED
+    assert first["verdict"] == first["strict"] == first["indicative"] == V.REPRODUCED and first["headline"] == 0.4
     assert (second["ours"], second["interval"], second["verdict"]) == (None, None, V.NOT_TESTED)

@@ -4,9 +4,12 @@ A point is a number of steps and a temperature. One rule chooses it, over one gr
 what one seed would choose is mostly noise of its texts.
 
 artifacts/choice/                     METHOD.json (steps, temperature, held, dev_wer_start), search.csv (the grid on dev)
-artifacts/scores/align/sSEED/METHOD/  scores.csv, codes.safetensors, summary.json (at the point); curve.csv (over temperatures,
+artifacts/scores/align/sSEED/METHOD/  scores.csv, codes.safetensors, summary.json (at the point); the same in T0.80/ ... at each
+                                      temperature, at the study's on all texts; curve.csv (over temperatures on the first texts,
                                       and of SFT on y_real over all doses)
 """
+
+from pathlib import Path
 
 import pandas as pd
 
@@ -18,7 +21,7 @@ from sebridge_lite.experiments.align import policy_at
 from sebridge_lite.experiments.bench import Bench, cell, load_bench, read_json, read_table, write_json
 from sebridge_lite.experiments.score import score_policy, scored
 from sebridge_lite.experiments.sft import arm_of, sft_policy
-from sebridge_lite.measure.evaluate import plain, save_scores
+from sebridge_lite.measure.evaluate import Scores, plain, save_scores, scores_of
 
 
 def points(bench: Bench, name: str, seed: int, grid: list, split: str, texts: int) -> pd.DataFrame:
@@ -84,17 +87,27 @@ def choose_all(params: Params) -> dict[str, dict]:
 
 def _score(job: tuple[Params, str, int]) -> None:
     params, name, seed = job
-    bench, method, choice = load_bench(params), method_of("align", name), choice_of(name)
+    p, bench, method, choice = params.align, load_bench(params), method_of("align", name), choice_of(name)
     steps, heat, arm = choice["steps"], choice["temperature"], arm_for(method, params.align)
     about = read_json(cell("align", seed, name) / "about.json", "align") if method.by else {}
     about |= {"variant": name, "arm": arm, "alpha": arm_of(arm).alpha, "seed": seed} | choice
-    scores = scored(bench, policy_at(bench, name, seed, steps), method, seed, heat)
-    doses = steps_of(name, params) if method.trains == "real" else ()
-    grid = [*((steps, t) for t in params.align.temperatures), *((dose, heat) for dose in doses)]
-    curve = points(bench, name, seed, list(dict.fromkeys(grid)), "test", params.align.curve_texts)
+    policy, rows, few = policy_at(bench, name, seed, steps), [], bench.references("test", p.curve_texts)
+    whole = {at: scored(bench, policy, method, seed, at) for at in {heat, params.score.temperature}}
     with paths.replacing(cell("scores/align", seed, name)) as temporary:
-        save_scores(temporary, scores, **about)
-        curve.to_csv(temporary / "curve.csv", index=False)
+        save_scores(temporary, whole[heat], **about)
+        for at in sorted({*p.temperatures, *whole}):
+            line = whole[at] if at in whole else scored(bench, policy, method, seed, at, texts=p.curve_texts)
+            save_scores(line_at(temporary, at), line, **about | {"temperature": at})
+            table, codes = (some[: p.curve_texts] for some in (line.table, line.codes))
+            summary = scores_of(table, codes, bench.stack, few, bench.floor, seed).summary
+            rows.append({"steps": steps, "temperature": at, "texts": summary["wer"].n, **plain(summary)})
+        doses = [(dose, heat) for dose in steps_of(name, params) if dose != steps] if method.trains == "real" else []
+        others = points(bench, name, seed, doses, "test", p.curve_texts)
+        pd.concat([pd.DataFrame(rows), others]).to_csv(temporary / "curve.csv", index=False)
+
+
+def line_at(folder: Path, heat: float) -> Path:
+    return folder / f"T{heat:.2f}"
 
 
 def score_align(params: Params, seed: int) -> None:
@@ -113,6 +126,12 @@ def search_of(name: str) -> pd.DataFrame:
         paths.artifacts("choice", "search.csv"), "choose", columns=("variant", "seed", "wer"), texts=("variant",)
     )
     return table[table["variant"] == name]
+
+
+def by_heat(bench: Bench, name: str, seed: int) -> dict[float, Scores]:
+    """Scores of a method on test by temperature; all texts at the study's, the first ones at the others."""
+    heats, folder = {*bench.params.align.temperatures, bench.params.score.temperature}, cell("scores/align", seed, name)
+    return {heat: bench.scores(line_at(folder, heat), "score_align")[0] for heat in sorted(heats)}
 
 
 def curve_of(name: str, seed: int) -> pd.DataFrame:

@@ -53,13 +53,11 @@ def grid(lang: str, params: Params) -> list[Clone]:
     return list(dict.fromkeys(conditions))
 
 
-def policy_of(bench: Bench, name: str, seed: int) -> tuple[TextSpeechLM, float]:
-    """A policy of Table 6, and the temperature that it speaks at."""
+def policy_of(bench: Bench, name: str, seed: int) -> TextSpeechLM:
+    """A policy of Table 6."""
     if name in PAIRS["tdsc"]:
-        folder = iterations("tdsc", seed)[0 if name == "start" else -1]
-        return bench.policy(folder, "critique"), bench.params.score.temperature
-    choice = choice_of(name)
-    return policy_at(bench, name, seed, choice["steps"]), choice["temperature"]
+        return bench.policy(iterations("tdsc", seed)[0 if name == "start" else -1], "critique")
+    return policy_at(bench, name, seed, choice_of(name)["steps"])
 
 
 def said(bench: Bench) -> list[Utterance]:
@@ -79,8 +77,8 @@ cached_bench = lru_cache(maxsize=1)(load_bench)  # one process scores many condi
 def _clone(job: tuple[Params, str, Clone, int, Path]) -> None:
     params, lang, clone, seed, out = job
     bench = cached_bench(params, lang)
-    model, heat = policy_of(bench, clone.policy, seed)
-    references, sampler = bench.references("test", params.systems.texts), bench.sampler(seed, heat)
+    model = policy_of(bench, clone.policy, seed)
+    references, sampler = bench.references("test", params.systems.texts), bench.sampler(seed)
     how = bench.judging(seed) | {"style": params.sft.style_tokens if clone.style else 0}
     scores = cloned(model, bench.stack, references, voices(bench, clone), sampler, **how)
     save_scores(out / lang / f"s{seed}" / clone.name, scores, seed=seed, **clone._asdict())

@@ -1,9 +1,9 @@
 """The stage `confirm`: the main systems once more, on texts that nobody has looked at.
 
-The test set was read many times while this was built. So the policies as they are, at the points that dev chose, speak
-`confirm.texts` sentences that come after the test set's, and are held to the claims' conditions. Nothing is chosen here:
-T13's temperature is the one that the test set chooses. Left out: claims that need other systems, or candidates; your
-recordings, which have no further texts.
+The test set was read many times while this was built. So the policies as they are, after the steps that dev chose, speak
+`confirm.texts` sentences that come after the test set's, and are held to the claims' conditions by the paper's protocol: all at
+the study's temperature. Nothing is chosen here: T13's temperature is the one that the test set chooses.
+Left out: claims that need other systems, or candidates; your recordings, which have no further texts.
 
 artifacts/confirm/LANG/    the recordings in speech/, and of each system and seed scores.csv, codes.safetensors, summary.json
 results/confirm/           confirm_systems.csv (a row a system) and confirm.csv (a row a condition, with its verdict)
@@ -59,14 +59,14 @@ def hottest(bench: Bench) -> float:
 
 
 def heats_of(study: str, params: Params) -> list[tuple[str, str, float]]:
-    """(label in the tables, name, temperature) of systems of Table 3, each at the point that dev chose for it; or of Table 4 at
-    the temperature of all scoring, and of TDSC at T13's too, where it and its start are asked."""
+    """(label in the tables, name, temperature) of systems of Table 3 or 4 at the temperature of all scoring, and of TDSC at T13's
+    too, where it and its start are asked."""
     p = params.confirm
     if study == "align":
         if styled := [name for name in p.align if method_of("align", name).decoded == "styled"]:
             what = "needs tokens of recordings, and fresh ones have none"
             raise UserError(f"params.yaml: confirm.align: {styled[0]} {what}")
-        return [(name, name, choice_of(name)["temperature"]) for name in p.align]
+        return [(name, name, params.score.temperature) for name in p.align]
     heats = [(name, name, params.score.temperature) for name in p.tdsc]
     if {START, "tdsc"} <= set(p.tdsc):
         hot = hottest(tdsc_bench(params))
@@ -98,8 +98,9 @@ def ask(params: Params, study: str, lang: str, out: Path) -> tuple[pd.DataFrame,
         conditions = alignment_conditions(found, rungs, params.align.alpha_star)
     else:
         conditions = tdsc_conditions(found, outside=(names[-1], found))
-    kept = {id: conditions[id] for id in ASKED[study]}
-    judged, effects = as_conditions(kept, params.claims), [one.effect for some in kept.values() for one in some]
+    printed = {id: conditions[id][0] for id in ASKED[study]}
+    judged = as_conditions({id: (some, []) for id, some in printed.items()}, params.claims).drop(columns="rule")
+    effects = [one.effect for some in printed.values() for one in some]
     judged["texts"], judged["seeds"] = [effect.n for effect in effects], [effect.seeds for effect in effects]
     return with_relative(as_table(found, names, START), found).assign(language=lang), judged
 

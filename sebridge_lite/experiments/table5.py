@@ -2,6 +2,7 @@
 
 from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.bench import Bench
+from sebridge_lite.experiments.choose import by_heat
 from sebridge_lite.experiments.critique_scores import history
 from sebridge_lite.experiments.floors import floor_scores
 from sebridge_lite.experiments.sft import arm_of
@@ -17,7 +18,7 @@ def wanted_arms(params: Params) -> list[str]:
 
 
 def policies(bench: Bench) -> dict[str, list[Scores]]:
-    """Our systems on the test set, a Scores a seed."""
+    """Our systems on the test set at the study's temperature, a Scores a seed."""
     rows, seeds = {}, bench.params.cells.seeds
     for start, aligned in pairs_of(bench.lang, bench.params):
         if aligned == "tdsc":
@@ -26,7 +27,8 @@ def policies(bench: Bench) -> dict[str, list[Scores]]:
         else:
             for arm in wanted_arms(bench.params):
                 rows[f"sft-{arm_of(arm).alpha:.2f}"] = [bench.scored("sft", arm, seed)[0] for seed in seeds]
-            rows |= {name: [bench.scored("align", name, seed)[0] for seed in seeds] for name in (start, aligned)}
+            heat = bench.params.score.temperature
+            rows |= {name: [by_heat(bench, name, seed)[heat] for seed in seeds] for name in (start, aligned)}
     return rows
 
 

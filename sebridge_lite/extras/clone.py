@@ -89,9 +89,9 @@ def read_reference(path: Path, stack: Stack, least_alike: float) -> torch.Tensor
 
 def spoken(bench: Bench, text: str, reference: torch.Tensor, name: str, style: bool, seed: int) -> torch.Tensor:
     """(N,): the text by a policy, in the voice of the reference."""
-    stack, (model, heat) = bench.stack, policy_of(bench, name, bench.params.cells.seeds[0])
+    stack, model = bench.stack, policy_of(bench, name, bench.params.cells.seeds[0])
     prefix = stack.tokens([reference])[0][: bench.params.sft.style_tokens if style else 0]
-    ((codes,),) = generate(model, [stack.text.encode(text)], [prefix], bench.sampler(seed, heat))
+    ((codes,),) = generate(model, [stack.text.encode(text)], [prefix], bench.sampler(seed))
     if not len(codes):
         raise UserError(f"text '{text[:20]}': the policy said nothing; try another --seed")
     return stack.speak([codes], stack.timbres([reference]), [seed_of(seed, "sound", text)])[0]

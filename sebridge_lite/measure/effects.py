@@ -1,7 +1,8 @@
 """The effects that the claims are judged by, and what they come to in a line.
 
-Systems of D1 to D9 are taken at the point that dev chose for each, those of T1 to T13 after their last iteration at the
-study's temperature. Left out: listening scores; the noise of the choice on dev.
+All systems speak at the study's temperature: those of D1 to D9 after the steps that dev chose for each, those of T1 to T13 after
+their last iteration. `at equal word error, ONE - OTHER` compares them along their curves over temperatures, `at its own
+temperature, ...` at the points that dev chose. Left out: listening scores; the noise of the choice on dev.
 """
 
 import re
@@ -16,50 +17,66 @@ from sebridge_lite.measure.cloning import gap
 from sebridge_lite.measure.entropy import jackknife, token_counts
 from sebridge_lite.measure.evaluate import RATES, Scores
 from sebridge_lite.measure.stats import UNKNOWN, Interval, columns, columns_of, row_range
-from sebridge_lite.measure.systems import Systems, systems
+from sebridge_lite.measure.systems import Lines, Systems, systems
 from sebridge_lite.measure.trends import association, interior_peak, rank, stands_out, tail
 from sebridge_lite.measure.verdicts import (
     CLAIMS,
     NOT_TESTED,
     REPRODUCED,
-    Condition,
+    Conditions,
     by_claim,
-    combined,
     conditions_of,
+    judgement,
     verdict,
 )
 
 ALPHA_STAR, SURGE = 0.5, 0.8  # Sec. 2: the peak near 50 %, the surge at 80 to 100 %
-BEFORE = 0.4  # ours: both are compared with the ratios from here on
+BEFORE, RISING = 0.4, 0.67  # ours: both are compared with the ratios from here on; where repetition has not surged
 UNJUDGED = "cannot yet be judged against"
 NOWHERE = "tdsc at some T", Systems({}, {})
-Conditions = dict[str, list[Condition]]
+EQUAL, OWN = "at equal word error, ", "at its own temperature, "  # how strict conditions begin
+NO_LINES = Lines(Systems({}, {}), {}, 1.0)
 Rungs = Mapping[float, tuple[str, str]]  # alpha: DGSA, and the SFT policy that it starts from
 
 
 def scaling_conditions(curves: Mapping[str, Curve]) -> Conditions:
     """The conditions of C1 to C7; curves without the pure synthetic policy cannot be asked C3 to C5."""
     alphas = curves["wer"].alphas
+    middle = (alphas >= BEFORE) & (alphas <= ALPHA_STAR + 1e-9)
+
+    def midway(measure: str, end: int) -> Interval:
+        curve = curves[measure]
+        if not middle.any():
+            return UNKNOWN
+        return curve.effect(*(x[..., middle].mean(-1) - x[..., end] for x in (curve.values, curve.spread)))
+
     of = {
         "last - first": lambda measure: curves[measure].difference(-1, 0),
         "order of wer over alpha": lambda _: rank(curves["wer"]),
         "best inside - better end": lambda measure: interior_peak(curves[measure]),
         "80 to 100 % - 40 to 67 %": lambda measure: tail(curves[measure], SURGE, BEFORE, SURGE),
         "100 % - 40 to 50 %": lambda measure: tail(curves[measure], 1.0, BEFORE, ALPHA_STAR + 1e-9),
+        "40 to 50 % - first": lambda measure: midway(measure, 0),
+        "40 to 50 % - last": lambda measure: midway(measure, -1),
         "next lowest - 100 %": lambda measure: stands_out(curves[measure], len(alphas) - 1, -1),
         "hp with f0_std": lambda _: association(curves["hp"], curves["f0_std"]),
+        "hp with f0_std up to 67 %": lambda _: association(curves["hp"], curves["f0_std"], RISING),
         "hp with h_cond": lambda _: association(curves["hp"], curves["h_cond"]),
     }
-    whole = alphas[-1] == 1.0 and any(BEFORE <= a <= ALPHA_STAR for a in alphas)
-    asked = ("C1", "C2", "C3", "C4", "C5", "C6", "C7") if whole else ("C1", "C2", "C6", "C7")
+    asked = (
+        ("C1", "C2", "C3", "C4", "C5", "C6", "C7") if alphas[-1] == 1.0 and middle.any() else ("C1", "C2", "C6", "C7")
+    )
     return by_claim(asked, lambda what, measure: of[what](measure))
 
 
-def proxy_conditions(table: pd.DataFrame) -> Conditions:
-    """The conditions of C8, from Table 2 with length matched (`proxy.proxy`)."""
-    rows = table.set_index("metric")
+def proxy_conditions(tables: Mapping[str, pd.DataFrame]) -> Conditions:
+    """The conditions of C8. tables: Table 2 (`proxy.proxy`) with word error matched, `wer`, and also length, `wer and length`."""
 
-    def effect(_: str, measure: str) -> Interval:
+    def effect(what: str, measure: str) -> Interval:
+        table = tables.get("wer and length" if what.endswith("at equal length") else "wer")
+        if table is None:
+            return UNKNOWN
+        rows = table.set_index("metric")
         row = rows.loc[measure if measure in rows.index else RATES[measure][0]]
         gap = (float(row[key]) for key in ("difference", "low", "high"))
         return Interval(*gap, int(row["texts"]), int(row["seeds"]))
@@ -83,8 +100,17 @@ def by_alpha(found: Systems, rungs: Rungs) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def alignment_conditions(found: Systems, rungs: Rungs, star: float) -> Conditions:
-    """The conditions of D1 to D9.
+def compared(alike: Systems, lines: Lines, own: Systems, what: str, measure: str) -> Interval:
+    """The effect of `ONE - OTHER`: all decoded alike, or along lines, or at points of their own."""
+    if what.startswith(EQUAL):
+        return lines.gain(measure, *what.removeprefix(EQUAL).split(" - "))
+    return own.effect(what.removeprefix(OWN), measure) if what.startswith(OWN) else alike.effect(what, measure)
+
+
+def alignment_conditions(
+    alike: Systems, rungs: Rungs, star: float, lines: Lines = NO_LINES, own: Systems = NOWHERE[1]
+) -> Conditions:
+    """The conditions of D1 to D9. alike: all at the study's temperature; own: at the points that dev chose.
 
     Growth: from alpha* on, the gain of Hp at the last alpha minus that at the first, and minus that at the one before it.
     """
@@ -92,17 +118,21 @@ def alignment_conditions(found: Systems, rungs: Rungs, star: float) -> Condition
     growth = {}
     for less, more in dict.fromkeys((steps[0], steps[-2])) if len(steps) > 1 else ():
         one, other = steps[-1]
-        effect = found.contrast("hp", {one: 1.0, other: -1.0, less: -1.0, more: 1.0})
+        effect = alike.contrast("hp", {one: 1.0, other: -1.0, less: -1.0, more: 1.0})
         growth[f"({one} - {other}) - ({less} - {more})"] = effect
     growth = growth or {"dgsa at two values of alpha from alpha* on": UNKNOWN}
-    return by_claim("D", lambda what, measure: growth if what.startswith("growth") else found.effect(what, measure))
+
+    def effects(what: str, measure: str):
+        return growth if what.startswith("growth") else compared(alike, lines, own, what, measure)
+
+    return by_claim("D", effects)
 
 
 def finding(found: Systems, params: ClaimsParams) -> dict:
     """Whether DGSA beats, ties with or loses to SFT on y_real: a row. To beat is D9, to lose is the reverse."""
     text = CLAIMS["D9"].conditions
     there, back = (
-        combined([verdict(one, params) for one in conditions_of(asked, found.effect)])
+        judgement(conditions_of(asked, found.effect), params, judge=verdict)
         for asked in (text, text.replace("dgsa - sft-real", "sft-real - dgsa"))
     )
     word = "beats" if there == REPRODUCED else "loses to" if back == REPRODUCED else "ties with"
@@ -213,6 +243,7 @@ def tdsc_conditions(
     heats: Systems | None = None,
     shares: Mapping[str, Interval] | None = None,
     outside: tuple[str, Systems] = NOWHERE,
+    lines: Lines = NO_LINES,
 ) -> Conditions:
     """The conditions of T1 to T13. rises: of T6; heats, shares: of T7, by temperature from cold to hot, of the candidates
     of one iteration; outside: `beyond`, or systems and a name there."""
@@ -230,7 +261,7 @@ def tdsc_conditions(
         if what.startswith("tdsc at its best T"):
             name, there = outside
             return {f"{name} - sft": there.gain(measure, name, "sft")}
-        return found.effect(what, measure)
+        return compared(found, lines, NOWHERE[1], what, measure)
 
     return by_claim("T", effects)
 

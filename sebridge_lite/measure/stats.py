@@ -1,8 +1,10 @@
-"""Intervals and how they are written; intervals by formula, and tests of differences. `bootstrap` has all others."""
+"""Intervals, and how they and measures are written; intervals by formula; tests of differences. `bootstrap` has all others."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,15 @@ class Interval:
 
 UNKNOWN = Interval(math.nan, math.nan, math.nan, 0, 0)
 ENDS = ("", "_low", "_high")
+# measure: [label with its unit, factor from a table's number to what is shown, digits]
+MEASURES = json.loads(Path(__file__).with_name("measures.json").read_text(encoding="utf-8"))
+
+
+def measure(name: str) -> tuple[str, float, int]:
+    """Label, factor and digits of a measure; an unknown one is called by its name. `wer_gain` is the change of `wer`."""
+    unknown = name if " " in name else name.replace("_", " ")
+    label, factor, digits = MEASURES.get(name.removesuffix("_gain"), (unknown, 1, 2))
+    return f"change of {label}" if name.endswith("_gain") else label, factor, digits
 
 
 def columns(name: str, interval: Interval) -> dict[str, float]:

@@ -22,6 +22,7 @@ SPOKEN = ("wer", "tone_error", "hp", "h_cond", "rep", "rep_speech")
 OVER_ALPHA = (*SPOKEN, "f0_std", "f0_range", "energy_std", "sim", "length_ratio")
 GAINS = ("wer_cal", "hp", "h_cond", "f0_std")
 AXES = ("wer_cal", "hp", "f0_std")  # of the frontier
+REACHED = 0.95  # share of the replicates in which a line reaches the word error that it is asked at
 BASELINES = (("sft", "temperature"), ("sft-real", "temperature"), ("sft-real", "dose"))
 Runs = Sequence[Scores]  # of one policy, a Scores a training seed
 
@@ -121,12 +122,57 @@ def systems(found: Mapping[str, Runs], floor: float, seed: int = 0) -> Systems:
     return Systems(names, curves)
 
 
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Systems over temperatures, on the same texts, to be compared at equal word error."""
+
+    found: Systems
+    heats: dict[str, dict[float, str]]  # by system: what it is called in `found` at each temperature
+    heat: float  # at which all systems are compared otherwise
+
+    def gain(self, measure: str, one: str, other: str) -> Interval:
+        """One system's line at the word error that the other has at the common temperature, minus the other there.
+
+        Where that line does not reach, the other way round: one there, minus the other's line at its word error. Unknown where
+        neither line reaches. Straight between the points of a line; each replicate has lines of its own.
+        """
+        for moved, still, sign in ((one, other, 1.0), (other, one, -1.0)):
+            names, point = list(self.heats.get(moved, {}).values()), self.heats.get(still, {}).get(self.heat)
+            if point is None or not {*names, point} <= set(self.found.names.get(measure, ())) or len(names) < 2:
+                return UNKNOWN
+            (errors, goal), (heights, level) = (self._at(name, names, point) for name in ("wer", measure))
+            height = np.array([_above(*row) for row in zip(goal, errors, heights, strict=True)])
+            gaps = sign * (height - level)
+            if np.isfinite(gaps[0]) and np.isfinite(gaps[1:]).mean() >= REACHED:
+                return self.found.curves[measure].effect(gaps[0], gaps[1:])
+        return UNKNOWN
+
+    def _at(self, measure: str, names: Sequence[str], point: str) -> tuple[np.ndarray, np.ndarray]:
+        """A measure of a line and of a point, the data and then its replicates. (R + 1, T), (R + 1,)"""
+        curve, places = self.found.curves[measure], self.found.names[measure]
+        both = np.vstack([curve.values, curve.spread])
+        return both[:, [places.index(name) for name in names]], both[:, places.index(point)]
+
+
+def _above(goal: float, errors: np.ndarray, heights: np.ndarray) -> float:
+    """The height of a line at a word error; NaN beyond its ends."""
+    order = np.argsort(errors)
+    return float(np.interp(goal, errors[order], heights[order], left=np.nan, right=np.nan))
+
+
 def first(found: Mapping[str, Runs], texts: int) -> dict[str, list[Scores]]:
     """The same on the first so many texts, of which each has one row."""
     return {
         name: [Scores(one.table[:texts], one.counts[:texts], one.codes[:texts], {}) for one in seeds]
         for name, seeds in found.items()
     }
+
+
+def over_heats(curves: Mapping[str, Sequence[Mapping[float, Scores]]], heat: float, texts: int, seed: int = 0) -> Lines:
+    """From the scores of each system by temperature, a mapping a training seed; on the first so many texts, which all have."""
+    heats = {name: {at: f"{name}, T = {at:g}" for at in sorted(seeds[0])} for name, seeds in curves.items()}
+    runs = {called: [one[at] for one in curves[name]] for name, names in heats.items() for at, called in names.items()}
+    return Lines(systems(first(runs, texts), 0.0, seed), heats, heat)
 
 
 def as_table(found: Systems, names: Sequence[str], base: str) -> pd.DataFrame:
@@ -173,8 +219,7 @@ def frontier(
 
 def above(line: pd.DataFrame, wer: float, axis: str) -> float:
     """The height of a line at a word error, straight between its points; NaN beyond its ends."""
-    line = line.sort_values("wer_cal")
-    return float(np.interp(wer, line["wer_cal"], line[axis], left=np.nan, right=np.nan))
+    return _above(wer, line["wer_cal"].to_numpy(), line[axis].to_numpy())
 
 
 def outside(table: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -82,9 +82,11 @@ def stands_out(curve: Curve, i: int, direction: int) -> Interval:
     return curve.effect(value, spread)
 
 
-def association(a: Curve, b: Curve) -> Interval:
-    """Pearson's correlation over the ratios of two curves from the same draws."""
-    return a.effect(correlation(a.values, b.values), correlation(a.spread, b.spread))
+def association(a: Curve, b: Curve, most: float = 1.0) -> Interval:
+    """Pearson's correlation over the ratios up to `most` of two curves from the same draws."""
+    kept = a.alphas <= most + 1e-9
+    pairs = (a.values, b.values), (a.spread, b.spread)
+    return a.effect(*(correlation(x[..., kept], y[..., kept]) for x, y in pairs))
 
 
 def over_alpha(found: Mapping[float, Runs], seed: int) -> tuple[pd.DataFrame, Curve]:

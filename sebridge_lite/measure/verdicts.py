@@ -3,8 +3,11 @@
 claims.json says of each claim what the paper prints for it, which table of ours shows it, and its conditions in a line of
 text, `WHAT: WISH WISH ...; WHAT: WISH ...`. WHAT names an effect, such as `dgsa - sft`; a wish is a measure with the sign
 that its effect should have (`+hp`), or after `!` the sign of a loss that must stay below the smallest effect (`!+wer_cal`).
-The first condition is the claim's headline. Left out: listening scores, for which nothing here stands in; shades between
-the verdicts.
+The first condition is the claim's headline.
+
+Each claim is judged twice: by the paper's protocol (`conditions`: all systems decoded alike, measures that the paper prints,
+or what stands for its listening scores) and strictly, by ours (`strict`; the same conditions where we know no harder ones).
+`forbidden` says which part of this world keeps a phenomenon from happening. Left out: listening scores themselves.
 """
 
 import json
@@ -18,18 +21,19 @@ from typing import NamedTuple
 import pandas as pd
 
 from sebridge_lite.core.params import ClaimsParams
-from sebridge_lite.measure.stats import Interval, columns
+from sebridge_lite.measure.stats import Interval, columns, measure, value_range
 
-Statement = namedtuple(
-    "Statement", "claim paper table conditions"
-)  # paper: what it prints; table: ours, below results/
+Statement = namedtuple("Statement", "claim paper table conditions strict forbidden", defaults=(None, ""))
 # C scaling, D DGSA, T TDSC, S systems and cloning
 CLAIMS = {
     id: Statement(**row)
     for id, row in json.loads(Path(__file__).with_name("claims.json").read_text(encoding="utf-8")).items()
 }
-REPRODUCED, NOT_REPRODUCED, CONTRADICTED, NOT_TESTED = "reproduced", "not reproduced", "contradicted", "not tested"
+REPRODUCED, MIXED, NOT_REPRODUCED, CONTRADICTED = "reproduced", "mixed", "not reproduced", "contradicted"
+NOT_TESTABLE, NOT_TESTED = "not testable here", "not tested"
+VERDICTS = (REPRODUCED, MIXED, NOT_REPRODUCED, CONTRADICTED, NOT_TESTABLE, NOT_TESTED)
 HELD = {"wer_cal": "wer", "pass_rate": "wer", "share": "wer"}  # whose smallest effect they are held to
+STANDS = ("rank", "correlation")  # effects that are a value, not a change
 
 
 class Condition(NamedTuple):
@@ -47,6 +51,7 @@ class Condition(NamedTuple):
         return f"not {way}" if self.limit else way
 
 
+Conditions = Mapping[str, Sequence[Sequence[Condition]]]  # by claim: the paper's, and the strict ones
 # The effect that a condition names, from WHAT and a measure; or several by their names, each then a condition of its own.
 Effects = Callable[[str, str], Interval | Mapping[str, Interval]]
 
@@ -57,32 +62,33 @@ def conditions_of(text: str, effects: Effects) -> list[Condition]:
     for part in text.split("; "):
         what, _, wishes = part.rpartition(": ")
         for wish in wishes.split():
-            sign, measure = re.fullmatch(r"(!?[+-])(\w+)", wish).groups()
-            effect = effects(what, measure)
+            sign, name = re.fullmatch(r"(!?[+-])(\w+)", wish).groups()
+            effect = effects(what, name)
             named = {what: effect} if isinstance(effect, Interval) else effect
             direction, limit = 1 if sign[-1] == "+" else -1, sign[0] == "!"
-            conditions += [Condition(name, measure, direction, one, limit) for name, one in named.items()]
+            conditions += [Condition(label, name, direction, one, limit) for label, one in named.items()]
     return conditions
 
 
-def by_claim(ids: str | Iterable[str], effects: Effects) -> dict[str, list[Condition]]:
-    """The conditions of these claims, or of all that begin with a letter."""
+def by_claim(ids: str | Iterable[str], effects: Effects) -> dict[str, tuple[list[Condition], list[Condition]]]:
+    """The paper's and the strict conditions of these claims, or of all that begin with a letter."""
     asked = [id for id in CLAIMS if id[0] == ids] if isinstance(ids, str) else ids
-    return {id: conditions_of(CLAIMS[id].conditions, effects) for id in asked}
+    texts = {id: (CLAIMS[id].conditions, CLAIMS[id].strict or CLAIMS[id].conditions) for id in asked}
+    return {id: tuple(conditions_of(text, effects) for text in both) for id, both in texts.items()}
 
 
-def smallest(measure: str, params: ClaimsParams) -> float:
+def smallest(name: str, params: ClaimsParams) -> float:
     """The smallest effect worth the name."""
-    return getattr(params, HELD.get(measure, measure))
+    return getattr(params, HELD.get(name, name))
 
 
-def verdict(condition: Condition, params: ClaimsParams) -> str:
-    """Reproduced: the interval lies on the claimed side of 0, the mean at least the smallest effect from it. Contradicted:
-    the same on the other side. A limit is contradicted where the loss is shown, and holds where none worth the name is
-    possible.
+def outcome(condition: Condition, params: ClaimsParams) -> str:
+    """What the effect says, however few texts and seeds it has. Reproduced: the interval lies on the claimed side of 0, the
+    mean at least the smallest effect from it. Contradicted: the same on the other side. A limit is contradicted where the loss
+    is shown, and holds where none worth the name is possible.
     """
     effect, least, way = condition.effect, smallest(condition.measure, params), condition.direction
-    if effect.n < params.min_texts or effect.seeds < params.min_seeds or not _known(effect):
+    if not _known(effect):
         return NOT_TESTED
     side = 1 if effect.low > 0 else -1 if effect.high < 0 else 0
     shown = side if abs(effect.mean) >= least else 0
@@ -98,37 +104,136 @@ def _known(effect: Interval) -> bool:
     return all(map(math.isfinite, (effect.mean, effect.low, effect.high)))
 
 
-def combined(verdicts: Sequence[str]) -> str:
-    """Of a claim with several conditions."""
-    return next((word for word in (CONTRADICTED, NOT_TESTED, NOT_REPRODUCED) if word in verdicts), REPRODUCED)
+def enough(effect: Interval, params: ClaimsParams) -> bool:
+    """Whether there are as many texts and training seeds as a verdict needs."""
+    return effect.n >= params.min_texts and effect.seeds >= params.min_seeds
 
 
-def judged(conditions: Mapping[str, Sequence[Condition]], params: ClaimsParams) -> list[dict]:
-    """Every claim with its verdict, as claims.json has it: the only place that decides. What was not run is not tested.
+def verdict(condition: Condition, params: ClaimsParams) -> str:
+    """Of one condition: its outcome, where there are enough texts and seeds."""
+    return outcome(condition, params) if enough(condition.effect, params) else NOT_TESTED
 
-    `ours`, `interval` are of the first condition, None where nothing was measured.
+
+def combined(words: Sequence[str], limits: Sequence[bool] = ()) -> str:
+    """Of a claim, from the words of its conditions, the headline's first; `limits` says which of them are limits.
+
+    A claim is reproduced when all hold, and mixed when some do: some hold and others do not, or one gain is paid with another.
+    A limit that holds is no gain, so it makes no claim mixed, unless there are limits alone. Where none holds the headline
+    decides.
+    """
+    if NOT_TESTED in words:
+        return NOT_TESTED
+    if set(words) == {REPRODUCED}:
+        return REPRODUCED
+    gains = [word for word, limit in zip(words, limits, strict=True) if not limit] if limits else words
+    return MIXED if REPRODUCED in (gains or words) else CONTRADICTED if words[0] == CONTRADICTED else NOT_REPRODUCED
+
+
+def judgement(conditions: Sequence[Condition], params: ClaimsParams, forbidden: str = "", judge=outcome) -> str:
+    """Of a claim. Not testable here: the world forbids it, and the headline's whole interval lies within the smallest effect."""
+    head = conditions[0]
+    word = combined([judge(one, params) for one in conditions], [one.limit for one in conditions])
+    small = max(abs(head.effect.low), abs(head.effect.high)) < smallest(head.measure, params)
+    return NOT_TESTABLE if forbidden and small and word != NOT_TESTED else word
+
+
+def deciding(conditions: Sequence[Condition], params: ClaimsParams) -> Condition:
+    """The condition that the verdict hangs on: the first that was not measured, or does not hold, or else the headline."""
+    words = [outcome(one, params) for one in conditions]
+    if NOT_TESTED not in words and REPRODUCED not in words:
+        return conditions[0]
+    for unwanted in (NOT_TESTED, CONTRADICTED, NOT_REPRODUCED):
+        if unwanted in words:
+            return conditions[words.index(unwanted)]
+    return conditions[0]
+
+
+def said(condition: Condition, params: ClaimsParams) -> str:
+    """A condition in words, with its number: `dgsa - sft: Hp rises by 0.06 bits (0.04 to 0.08), as claimed`."""
+    label, by, digits = measure(condition.measure)
+    name, _, unit = label.partition(", ")
+    unit, effect, turned = unit.replace("%", "points"), condition.effect, condition.effect.mean < 0
+    least = value_range(smallest(condition.measure, params), None, None, unit, f".{digits}f", by)
+    if condition.measure in STANDS:
+        moved, sign = "is", 1
+    else:
+        moved, sign = ("falls by", -1) if turned else ("rises by", 1)
+    ends = sorted((sign * effect.low, sign * effect.high))
+    amount = value_range(sign * effect.mean, *ends, unit, f".{digits}f", by)
+    word, certain = outcome(condition, params), effect.low > 0 or effect.high < 0
+    if condition.limit:
+        how = {REPRODUCED: f"a loss of {least} is excluded", CONTRADICTED: "which is a loss"}
+        tail = how.get(word, f"so a loss of {least} is not excluded")
+    elif word == NOT_REPRODUCED:
+        tail = f"less than the {least} that count" if certain else "which its interval does not tell from 0"
+        tail = f"the other way, by {tail}" if certain and turned == (condition.direction > 0) else tail
+    else:
+        tail = "as claimed" if word == REPRODUCED else "the other way"
+    return f"{condition.what}: {name} {moved} {amount}, {tail}"
+
+
+def why(conditions: Sequence[Condition], params: ClaimsParams, forbidden: str = "") -> str:
+    """One sentence: what decided, with its number, and beside it what else held."""
+    decided, word = deciding(conditions, params), judgement(conditions, params, forbidden)
+    if word == NOT_TESTED:
+        return f"{decided.what}: {measure(decided.measure)[0].partition(', ')[0]} was not measured in this run."
+    if word == NOT_TESTABLE:
+        return f"It cannot happen in this world: {forbidden} ({said(decided, params)})."
+    held = [one for one in conditions if one is not decided and outcome(one, params) == REPRODUCED and not one.limit]
+    first = f"{said(held[0], params)}; but " if word == MIXED and held else ""
+    return f"{first}{said(decided, params)}."
+
+
+def judged(conditions: Conditions, params: ClaimsParams) -> list[dict]:
+    """Every claim with both verdicts, as claims.json has it: the only place that decides. What was not run is not tested.
+
+    `ours`, `interval`, `what`, `measure`, `wanted` are of the condition that decided by the paper's protocol, None where nothing
+    was measured; `headline` is the first condition's mean; `indicative` is the verdict with however few texts and seeds.
     """
     claims = []
-    for id, some in conditions.items():
-        (claim, paper, table, _), effects = CLAIMS[id], [one.effect for one in some]
-        head = effects[0]
-        ours, interval = (head.mean, (head.low, head.high)) if _known(head) else (None, None)
-        row = {"id": id, "claim": claim, "paper": paper, "ours": ours, "interval": interval}
-        row |= {"n": min(effect.n for effect in effects), "seeds": min(effect.seeds for effect in effects)}
-        row |= {"verdict": combined([verdict(one, params) for one in some]), "source": f"results/{table}.csv"}
-        claims.append(row)
+    for id, (printed, strict) in conditions.items():
+        statement, decided = CLAIMS[id], deciding(printed, params)
+        effects, known = [one.effect for one in printed], _known(decided.effect)
+        effect, head = decided.effect, printed[0].effect
+        row = {"id": id, "claim": statement.claim, "paper": statement.paper}
+        row |= {"what": decided.what, "measure": decided.measure, "wanted": decided.wanted}
+        row |= {"ours": effect.mean if known else None, "interval": (effect.low, effect.high) if known else None}
+        row |= {"headline": head.mean if _known(head) else None}
+        row |= {"n": min(one.n for one in effects), "seeds": min(one.seeds for one in effects)}
+        row |= {"verdict": judgement(printed, params, statement.forbidden, verdict)}
+        row |= {"strict": judgement(strict, params, statement.forbidden, verdict)}
+        row |= {"indicative": judgement(printed, params, statement.forbidden)}
+        row |= {
+            "why": why(printed, params, statement.forbidden),
+            "why_strict": why(strict, params, statement.forbidden),
+        }
+        claims.append(row | {"source": f"results/{statement.table}.csv"})
     return claims
 
 
-def as_conditions(conditions: Mapping[str, Sequence[Condition]], params: ClaimsParams) -> pd.DataFrame:
-    """A row a condition, with a verdict for it alone."""
+def as_conditions(conditions: Conditions, params: ClaimsParams) -> pd.DataFrame:
+    """A row a condition, with a verdict for it alone; `rule` says whether the paper's protocol or ours asks it."""
     return pd.DataFrame(
-        {"id": id, "what": one.what, "measure": one.measure, "wanted": one.wanted}
+        {"id": id, "rule": rule, "what": one.what, "measure": one.measure, "wanted": one.wanted}
         | columns("effect", one.effect)
         | {"verdict": verdict(one, params)}
-        for id, some in conditions.items()
+        for id, both in conditions.items()
+        for rule, some in zip(("paper", "strict"), both, strict=True)
+        if rule == "paper" or CLAIMS[id].strict
         for one in some
     )
+
+
+def told(claims: Iterable[Mapping]) -> str:
+    """A line a claim: its verdict by the paper's protocol and strictly, or what it indicates, and why."""
+
+    def words(row: Mapping) -> str:
+        indicates = row.get("indicative", NOT_TESTED)
+        small = f", indicates: {indicates}" if row["verdict"] == NOT_TESTED != indicates else ""
+        strictly = f"; strictly {row['strict']}" if row.get("strict") else ""
+        return f"{row['id']} {row['verdict']}{small}{strictly}. {row.get('why', '')}".rstrip()
+
+    return "\n".join(map(words, claims))
 
 
 def write_claims(path: Path, claims: Sequence[Mapping]) -> None:

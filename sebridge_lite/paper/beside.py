@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from sebridge_lite.measure.stats import row_range
+from sebridge_lite.measure.stats import measure, row_range
 from sebridge_lite.paper.evidence import TABLES, read_json
-from sebridge_lite.paper.figures import measure
 from sebridge_lite.paper.published import NAMES, everything, published
 
 NOT_MADE = "This run has not made it: only the paper's numbers are shown."

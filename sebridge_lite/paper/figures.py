@@ -4,7 +4,6 @@ A table has a row for each point and the columns NAME, NAME_low and NAME_high of
 has no bar. Sounds and maps are in `pictures`.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
@@ -18,6 +17,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from sebridge_lite.measure.stats import measure
+
 # of Okabe and Ito, which colour-blind readers can tell apart
 PEOPLE, ENGINE, OURS, PAPER = "#0072B2", "#D55E00", "#009E73", "0.45"
 FIXED = {"sft": "0.3", "dgsa": OURS, "tdsc": OURS, "ours": OURS, "paper": PAPER, "people": PEOPLE, "engine": ENGINE}
@@ -25,17 +26,8 @@ OTHERS = (PEOPLE, ENGINE, "#CC79A7", "#56B4E9", "#E69F00", "black", "#8C6D31", "
 FONTS = ("NotoSansThai-Regular.ttf", "NotoSansLao-Regular.ttf")
 FONT_FOLDER = Path(__file__).with_name("fonts")
 
-# measure: [label with its unit, factor from a table's number to what is shown, digits]
-MEASURES = json.loads(Path(__file__).with_name("measures.json").read_text(encoding="utf-8"))
 MOST = 7  # names of points; more cannot be told apart
 MARKERS = "osXD^vP*"
-
-
-def measure(name: str) -> tuple[str, float, int]:
-    """Label, factor and digits of a measure; an unknown one is called by its name. `wer_gain` is the change of `wer`."""
-    unknown = name if " " in name else name.replace("_", " ")
-    label, factor, digits = MEASURES.get(name.removesuffix("_gain"), (unknown, 1, 2))
-    return f"change of {label}" if name.endswith("_gain") else label, factor, digits
 
 
 def colours(names: Iterable[str], other: str | None = None) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """`sebridge claims`: every claim with its verdict and the tables behind it, in three small files.
 
-results/claims/     claims.json, summary.json, summary.md of this run
+results/claims/     claims.json, summary.json, summary.md of this run, and ten lines on it, brief.txt
 results/            with `--publish`, kept in git: the same three of full runs, and their main figures: the evidence, of which
                     the stages of this run are replaced and all others stay; of a lite run lite.md, to compare your own with
 results/real/       the same of a run on recordings of people, as a whole
@@ -19,6 +19,7 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.account import NAME, accounted, accounts, here, parts_code
 from sebridge_lite.paper import evidence
 from sebridge_lite.paper.evidence import CONTENTS, FIELDS, FIGURES, TABLES, in_words, read_json
+from sebridge_lite.report.ledger import brief
 from sebridge_lite.report.render import render, write
 
 DIGITS = 5  # significant: more than is ever printed, and summary.json stays small
@@ -127,13 +128,14 @@ def check_publishable(summary: dict, text: str) -> None:
 
 
 def run_claims(params: Params, publish: bool = False) -> list[str]:
-    """A line for each claim of this run, after they are written down with their tables."""
+    """The claims of this run in ten lines, after they are written down with their tables."""
     if publish and params.profile == "smoke":
         raise UserError("profile smoke: too small to publish; run lite or full")
     with accounted("claims", paths.results("claims", NAME), params):
         summary, claims = of_this_run(params)
         files = files_of(summary, claims)
-        for name, text in files.items():
+        lines = brief(claims, evidence.evidence_claims())
+        for name, text in (files | {"brief.txt": "\n".join(lines) + "\n"}).items():
             write(paths.results("claims", name), text)
     if publish and params.profile == "lite":
         check_publishable(summary, files["summary.json"])
@@ -151,5 +153,4 @@ def run_claims(params: Params, publish: bool = False) -> list[str]:
                 write(kept, drawn.read_bytes())
             elif figure["stage"] in summary["sources"]:
                 kept.unlink(missing_ok=True)  # no longer drawn
-    said = [f"{row['id']}: {row['verdict']}: {row['claim']}" for row in claims]
-    return [*said, f"see {paths.results('claims', 'summary.md')}"]
+    return [*lines, f"see {paths.results('claims', 'summary.md')}"]

@@ -1,7 +1,7 @@
-"""The claims ledger: every claim of the paper (and ours), its headline effect in readable units, and its verdict.
+"""The claims ledger: every claim of the paper (and ours), the effect that decided, in readable units, and its verdicts.
 
-A claim that a run has not judged stands in it as not tested. Left out: conditions beyond the headline; the tables
-`conditions_...` hold them.
+A claim that a run has not judged stands in it as not tested. Left out: the other conditions (tables
+`conditions_...`).
 """
 
 from collections import Counter
@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure import verdicts
-from sebridge_lite.measure.stats import UNKNOWN, value_range
-from sebridge_lite.measure.verdicts import CLAIMS
-from sebridge_lite.paper import figures
+from sebridge_lite.measure.stats import UNKNOWN, measure, value_range
+from sebridge_lite.measure.verdicts import CLAIMS, NOT_TESTED, VERDICTS
 
-VERDICTS = (verdicts.REPRODUCED, verdicts.NOT_REPRODUCED, verdicts.CONTRADICTED, verdicts.NOT_TESTED)
+GROUPS = {"C": "more synthetic speech", "D": "DGSA", "T": "TDSC", "S": "systems and cloning"}
+FIRST = "judged by the first edition of the rule, under which the first condition that failed decided alone"
 
 
 def ledger_row(id: str, found: Mapping | None, params: ClaimsParams) -> dict:
@@ -22,20 +22,21 @@ def ledger_row(id: str, found: Mapping | None, params: ClaimsParams) -> dict:
     `scaled`: effect and interval in smallest effects, above 0 the claimed way, or None.
     """
     head = verdicts.conditions_of(CLAIMS[id].conditions, lambda what, measure: UNKNOWN)[0]
-    label, by, digits = figures.measure(head.measure)
+    about = {"id": id, "claim": CLAIMS[id].claim, "paper": CLAIMS[id].paper, "what": head.what, "measure": head.measure}
+    about |= {"wanted": head.wanted, "n": 0, "seeds": 0, "verdict": NOT_TESTED, "strict": "", "indicative": NOT_TESTED}
+    about |= {"why": FIRST if found else "", "why_strict": "", "source": ""}
+    row = about | {name: found[name] for name in about if name in found} if found else about
+    label, by, digits = measure(row["measure"])
     name, _, unit = label.partition(", ")
-    unit, least = unit.replace("%", "points"), verdicts.smallest(head.measure, params)
-    about = {"id": id, "claim": CLAIMS[id].claim, "paper": CLAIMS[id].paper, "wanted": head.wanted}
-    about["what"], about["smallest"] = f"{name}, {head.what}", value_range(least, None, None, unit, f".{digits}f", by)
-    found = found or {"ours": None, "n": 0, "seeds": 0, "verdict": verdicts.NOT_TESTED, "source": ""}
+    unit, least = unit.replace("%", "points"), verdicts.smallest(row["measure"], params)
     ours, scaled = "", None
-    if found["ours"] is not None:
+    if found and found["ours"] is not None:
         mean, (low, high) = found["ours"], found["interval"]
         ours = value_range(mean, low, high, unit, f"+.{digits}f", by)
-        turned = (mean, low, high) if head.wanted in ("up", "not down") else (-mean, -high, -low)
+        turned = (mean, low, high) if row["wanted"] in ("up", "not down") else (-mean, -high, -low)
         scaled = tuple(value / least for value in turned)
-    kept = {name: found[name] for name in ("claim", "paper", "n", "seeds", "verdict", "source") if name in found}
-    return about | kept | {"ours": ours, "scaled": scaled}
+    shown = {"what": f"{name}, {row['what']}", "smallest": value_range(least, None, None, unit, f".{digits}f", by)}
+    return row | shown | {"ours": ours, "scaled": scaled}
 
 
 def ledger(claims: Sequence[Mapping], params: ClaimsParams) -> list[dict]:
@@ -48,3 +49,40 @@ def counts(rows: Sequence[Mapping]) -> dict[str, int]:
     """How many claims have each verdict."""
     tally = Counter(row["verdict"] for row in rows)
     return {verdict: tally[verdict] for verdict in VERDICTS}
+
+
+def headline(row: Mapping) -> float | None:
+    """The effect of a claim's first condition; the first edition of the rule kept no other."""
+    return row.get("headline", row["ours"])
+
+
+def indication(row: Mapping | None, full: Mapping | None) -> str:
+    """Where a small run's headline points beside the committed one's: `same way`, `other way`, or not to be said."""
+    here, there = (None if one is None else headline(one) for one in (row, full))
+    if here is None:
+        return "not run"
+    if there is None or not here * there:
+        return "nothing to compare with"
+    return "same way" if here * there > 0 else "other way"
+
+
+def brief(claims: Sequence[Mapping], full: Sequence[Mapping]) -> list[str]:
+    """The ledger of a run in ten lines: its verdicts, or what it indicates beside the committed run's."""
+    here, there = ({row["id"]: row for row in rows} for rows in (claims, full))
+    texts, seeds = (max((row[name] for row in claims), default=0) for name in ("n", "seeds"))
+    firm = [row for row in claims if row["verdict"] != NOT_TESTED]
+    lines = [
+        f"The ledger of this run: {texts} texts, {seeds} training seed(s), {len(firm)} of {len(CLAIMS)} claims with a verdict.",
+        "Below, what the run indicates: the first effect of each claim points the same way as in the committed full run, or not.",
+    ]
+    for letter, title in GROUPS.items():
+        by_word: dict[str, list[str]] = {}
+        for id in CLAIMS:
+            if id[0] == letter:
+                by_word.setdefault(indication(here.get(id), there.get(id)), []).append(id)
+        words = ("same way", "other way", "nothing to compare with", "not run")
+        lines.append(f"{letter}, {title}: " + "; ".join(f"{w} {' '.join(by_word[w])}" for w in words if w in by_word))
+    tally, committed = Counter(row.get("indicative", NOT_TESTED) for row in claims), counts(full)
+    for whose, found in (("here, as if texts and seeds were enough", tally), ("committed", committed)):
+        lines.append(f"{whose}: " + ", ".join(f"{found[word]} {word}" for word in VERDICTS if found[word]))
+    return lines

@@ -12,8 +12,8 @@ from pathlib import Path
 import jinja2
 
 from sebridge_lite.core import paths
-from sebridge_lite.measure.stats import row_range, value_range
-from sebridge_lite.paper.figures import FONT_FOLDER, FONTS, measure
+from sebridge_lite.measure.stats import measure, row_range, value_range
+from sebridge_lite.paper.figures import FONT_FOLDER, FONTS
 
 TEMPLATES = Path(__file__).with_name("templates")
 

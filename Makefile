@@ -37,6 +37,7 @@ reproduce: data/text
 	$(if $(PROFILE),sebridge profile $(PROFILE);) \
 	sebridge plan; \
 	dvc repro; \
+	cat results/claims/brief.txt; \
 	seconds=$$(( $$(date +%s) - start )); \
 	echo "done in $$(( seconds / 60 )) min $$(( seconds % 60 )) s; start reading at results/start/00_start_here.ipynb"
 

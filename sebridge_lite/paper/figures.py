@@ -18,6 +18,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from sebridge_lite.measure.stats import measure
+from sebridge_lite.paper.published import NAMES, published
 
 # of Okabe and Ito, which colour-blind readers can tell apart
 PEOPLE, ENGINE, OURS, PAPER = "#0072B2", "#D55E00", "#009E73", "0.45"
@@ -244,4 +245,52 @@ def frontier(
                 outside.append(f"{who} at {x:.2f}, {y:.1f} %")
         axis.set_title("\n".join(["outside the panel:", *outside] if outside else []), fontsize=8, loc="left")
     legend(figure, axes.flat)
+    return figure
+
+
+def outcome(tables: Mapping[str, Sequence[Mapping]]) -> Figure:
+    """What came out, in one picture: erosion over alpha at the left, repair at the right, ours on the paper's grey.
+
+    Everything is a change in per cent, from alpha = 0.03 or from the policy that a method starts from, so that both fit on one
+    axis. Expressivity is F0 std here and NMOS in the paper. tables: of a run with Table 1, 3 and 4
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4), sharey="row", sharex="col", width_ratios=(5, 3))
+    ours, printed = pd.DataFrame(tables["table1"]), published("table1_scaling")
+    repairs = (("table3", "dgsa", "sft", "table3_alignment_thai_alpha80"), ("table4", "tdsc", "sft", "table4_tdsc_lao"))
+    for (left, right), name, theirs, title in zip(
+        axes, ("f0_std", "wer"), ("nmos", "wer"), ("expressivity, change in %", "word error, change in %"), strict=True
+    ):
+        ends = [100 * (ours[name + end] / ours[name].iloc[0] - 1) for end in ("", "_low", "_high")]
+        left.plot(
+            printed["alpha"],
+            100 * (printed[theirs] / printed[theirs].iloc[0] - 1),
+            "D-",
+            color=PAPER,
+            ms=4,
+            label="paper",
+        )
+        left.plot(100 * ours["alpha"], ends[0], "o-", color=OURS, label="ours")
+        left.fill_between(100 * ours["alpha"], *ends[1:], color=OURS, alpha=0.2, lw=0)
+        for place, (table, one, other, of_paper) in enumerate(repairs):
+            rows = {row["variant"]: row for row in tables.get(table, [])}
+            row, gain = rows.get(one, {}), "wer_cal" if name == "wer" else name
+            if row and other in rows:
+                mean, low, high = (100 * row[f"{gain}_gain{end}"] / rows[other][gain] for end in ("", "_low", "_high"))
+                right.errorbar(place + 0.08, mean, [[mean - low], [high - mean]], fmt="o", color=OURS, capsize=3)
+            both = published(of_paper).set_index("method")[theirs]
+            right.plot(
+                place - 0.08,
+                100 * (both[NAMES[of_paper][one]] / both[NAMES[of_paper][other]] - 1),
+                "D",
+                color=PAPER,
+                ms=5,
+            )
+        for axis in (left, right):
+            axis.axhline(0, color=PAPER, lw=1)
+        left.set_ylabel(title)
+    axes[0, 0].set_title("Erosion: more synthetic speech", loc="left")
+    axes[0, 1].set_title("Repair", loc="left")
+    axes[1, 0].set_xlabel("synthetic share of the speech, %")
+    axes[1, 1].set(xlim=(-0.5, 1.5), xticks=(0, 1), xticklabels=("DGSA\nover SFT", "TDSC\nover its start"))
+    axes[1, 0].legend(frameon=False)
     return figure

@@ -1,6 +1,6 @@
 """`sebridge claims`: every claim with its verdict and the tables behind it, in three small files.
 
-results/claims/     claims.json, summary.json, summary.md of this run, and ten lines on it, brief.txt
+results/claims/     claims.json, summary.json, summary.md of this run, ten lines on it, brief.txt, and one picture, outcome.png
 results/            with `--publish`, kept in git: the same three of full runs, and their main figures: the evidence, of which
                     the stages of this run are replaced and all others stay; of a lite run lite.md, to compare your own with
 results/real/       the same of a run on recordings of people, as a whole
@@ -19,9 +19,11 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.account import NAME, accounted, accounts, here, parts_code
 from sebridge_lite.paper import evidence
 from sebridge_lite.paper.evidence import CONTENTS, FIELDS, FIGURES, TABLES, in_words, read_json
+from sebridge_lite.paper.figures import outcome, use_style
 from sebridge_lite.report.ledger import brief
-from sebridge_lite.report.render import render, write
+from sebridge_lite.report.render import png, render, write
 
+OUTCOME = "outcome.png"
 DIGITS = 5  # significant: more than is ever printed, and summary.json stays small
 LARGEST = 200_000  # bytes of summary.json
 PART_OF = CONTENTS["part_of"]  # a stage without tables: the notebook stage whose tables it was run for
@@ -117,6 +119,14 @@ def files_of(summary: dict, claims: list[dict]) -> dict[str, str]:
     }
 
 
+def picture(tables: Mapping) -> dict[str, bytes]:
+    """outcome.png, where erosion and a repair were measured."""
+    if not tables.get("table1") or not tables.get("table3"):
+        return {}
+    use_style()
+    return {OUTCOME: png(outcome(tables), dpi=110)}
+
+
 def check_publishable(summary: dict, text: str) -> None:
     """Fails unless all is of one profile, and small. text: of summary.json"""
     for stage, source in summary["sources"].items():
@@ -135,8 +145,9 @@ def run_claims(params: Params, publish: bool = False) -> list[str]:
         summary, claims = of_this_run(params)
         files = files_of(summary, claims)
         lines = brief(claims, evidence.evidence_claims())
-        for name, text in (files | {"brief.txt": "\n".join(lines) + "\n"}).items():
-            write(paths.results("claims", name), text)
+        pages = files | {"brief.txt": "\n".join(lines) + "\n"} | picture(summary["tables"])
+        for name, page in pages.items():
+            write(paths.results("claims", name), page)
     if publish and params.profile == "lite":
         check_publishable(summary, files["summary.json"])
         write(paths.results("lite.md"), files["summary.md"])
@@ -145,8 +156,8 @@ def run_claims(params: Params, publish: bool = False) -> list[str]:
         whole, all_claims = (summary, claims) if whose else merged(summary, claims)
         files = files_of(whole, all_claims)
         check_publishable(whole, files["summary.json"])
-        for name, text in files.items():
-            write(paths.results(whose, name), text)
+        for name, page in (files | picture(whole["tables"])).items():
+            write(paths.results(whose, name), page)
         for name, figure in FIGURES.items():
             drawn, kept = paths.results(figure["stage"], f"{name}.png"), paths.results(whose, f"{name}.png")
             if drawn.is_file():

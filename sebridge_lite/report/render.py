@@ -4,12 +4,15 @@ In HTML whatever comes from data is escaped.
 """
 
 import base64
+import io
 import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import jinja2
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from sebridge_lite.core import paths
 from sebridge_lite.measure.stats import measure, row_range, value_range
@@ -53,6 +56,14 @@ def environment() -> jinja2.Environment:
 def render(template: str, **values) -> str:
     """What a template says of `values`; a name that it does not know is an error."""
     return environment().get_template(template).render(**values)
+
+
+def png(figure: Figure, **how) -> bytes:
+    """A figure as a picture, which is then closed."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None}, **how)
+    plt.close(figure)
+    return out.getvalue()
 
 
 def write(path: Path, content: str | bytes) -> Path:

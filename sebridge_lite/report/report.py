@@ -33,20 +33,29 @@ from sebridge_lite.paper.evidence import (
     in_words,
     inconsistencies,
 )
-from sebridge_lite.report.claims import as_text, check_publishable, elsewhere, files_of, judged_run, of_this_run
+from sebridge_lite.report.claims import (
+    OUTCOME,
+    as_text,
+    check_publishable,
+    elsewhere,
+    files_of,
+    judged_run,
+    of_this_run,
+)
 from sebridge_lite.report.ledger import VERDICTS, ledger
 from sebridge_lite.report.render import fonts, render, write
 
 LARGEST = 3_000_000  # bytes of the page
 README, CHECKLIST = "README.md", Path(__file__).with_name("checklist.json")
-BLOCKS = ("scaling", "aligned", "critique", "verdicts", "human")  # of the README, each between two comments
+BLOCKS = ("outcome", "scaling", "aligned", "critique", "verdicts", "human")  # of the README, each between two comments
 
 
 def of_run() -> dict:
     """What a page is made from: this run, after its claims. `root`: the way from the page to the project's folder."""
     summary, claims = judged_run()
     drawn = {name: figure["stage"] for name, figure in FIGURES.items() if figure["stage"] in summary["sources"]}
-    pictures = _read({name: paths.results(stage, f"{name}.png") for name, stage in drawn.items()})
+    files = {name: paths.results(stage, f"{name}.png") for name, stage in drawn.items()}
+    pictures = _read(files | {"outcome": paths.results("claims", OUTCOME)})
     versions = {package: version(package) or "not installed" for package in PACKAGES}
     found = {"summary": summary, "claims": claims, "rule": active_params().claims}
     return found | {"pictures": pictures, "versions": versions, "root": "../.."}
@@ -60,7 +69,7 @@ def of_evidence() -> dict:
     pins = dict(re.findall(r"(\S+)==(\S+)", (paths.root() / "constraints.txt").read_text().lower()))
     versions = {package: pins[package] for package in PACKAGES if package in pins}
     rule = load_params(paths.root() / "params" / f"{evidence()['profile']}.yaml").claims
-    pictures = _read({name: folder / f"{name}.png" for name in FIGURES})
+    pictures = _read({name: folder / f"{name}.png" for name in ("outcome", *FIGURES)})
     found = {"summary": evidence(), "claims": evidence_claims(), "rule": rule}
     return found | {"pictures": pictures, "versions": versions, "root": ".."}
 
@@ -80,10 +89,16 @@ def page_of(found: dict) -> str:
     checklist = json.loads(CHECKLIST.read_text(encoding="utf-8"))
     known = {"contents": CONTENTS, "stages": STAGES, "verdicts": VERDICTS, "in_words": in_words, "elsewhere": elsewhere}
     beside_ours = {"sections": sections, "points": inconsistencies(), "checklist": checklist}
+    beside_ours["sentences"] = sentences(found["summary"])
     text = render("report.html", **found, **known, **beside_ours, human=of_people(), rows=rows, fonts=fonts())
     if len(text.encode()) > LARGEST:
         raise UserError(f"the page would have {len(text.encode()):,} bytes, at most {LARGEST:,} are allowed")
     return text
+
+
+def sentences(summary: Mapping) -> list[str]:
+    """What came out, in five sentences."""
+    return render("outcome.txt", summary=summary, tables=summary["tables"]).splitlines()
 
 
 def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
@@ -99,7 +114,12 @@ def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
         if text.count(start) != 1 or text.count(end) != 1:
             raise UserError(f"{README}: not one pair of {start.strip()} and {end}; restore them with git")
         before, rest = text.split(start)
-        known = {"contents": CONTENTS["tables"], "methods": METHODS, "human": of_people()}
+        known = {
+            "contents": CONTENTS["tables"],
+            "methods": METHODS,
+            "human": of_people(),
+            "sentences": sentences(summary),
+        }
         block = render("readme.md", block=name, summary=summary, tables=tables, claims=claims, said=said, **known)
         text = before + start + block + end + rest.split(end)[1]
     return text

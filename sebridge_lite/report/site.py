@@ -8,7 +8,6 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import soundfile
@@ -39,7 +38,7 @@ from sebridge_lite.paper.figures import FIXED, curves, use_style
 from sebridge_lite.paper.published import NAMES, published
 from sebridge_lite.report.claims import judged_run, read_table
 from sebridge_lite.report.ledger import VERDICTS
-from sebridge_lite.report.render import fonts, render, write
+from sebridge_lite.report.render import fonts, png, render, write
 from sebridge_lite.stack.stack import Stack
 
 MOST = 8_000_000  # bytes
@@ -184,14 +183,6 @@ def collect(params: Params) -> tuple[dict, Stack]:
         people.sort(key=lambda group: names.index(group.person))
     heard = {"erosion": scale, "aligned": repair, "tdsc": loop, "cloned": people}
     return heard | {"absent": {"erosion": no_scale, "aligned": no_repair, "tdsc": no_loop}}, bench.stack
-
-
-def png(figure: Figure, **how) -> bytes:
-    """A figure as a picture, which is then closed."""
-    out = io.BytesIO()
-    figure.savefig(out, format="png", metadata={"Software": None}, **how)
-    plt.close(figure)
-    return out.getvalue()
 
 
 def mp3(sound: np.ndarray, rate: int) -> bytes:

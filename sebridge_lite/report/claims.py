@@ -121,7 +121,7 @@ def files_of(summary: dict, claims: list[dict]) -> dict[str, str]:
 
 def picture(tables: Mapping) -> dict[str, bytes]:
     """outcome.png, where erosion and a repair were measured."""
-    if not tables.get("table1") or not tables.get("table3"):
+    if not tables.get("table3") or "f0_std" not in (tables.get("table1") or [{}])[0]:
         return {}
     use_style()
     return {OUTCOME: png(outcome(tables), dpi=110)}

@@ -10,8 +10,9 @@ from made_up import RULE, made, verdicts
 from sebridge_lite.measure.bootstrap import paired_difference
 from sebridge_lite.measure.effects import UNJUDGED, alignment_conditions, dgsa_sentence, finding, rungs_of
 from sebridge_lite.measure.entropy import jackknife
+from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.stats import Interval
-from sebridge_lite.measure.systems import above, frontier, lines_of, outside, systems
+from sebridge_lite.measure.systems import above, frontier, lines_of, outside, over_heats, systems
 from sebridge_lite.measure.verdicts import Condition, verdict
 
 FLOOR, STAR = 0.1, 0.5
@@ -146,6 +147,59 @@ def test_gains_add_up_and_turn_round(compared):
         back = compared.gain(measure, "sft", "dgsa")
         assert (back.low, back.high) == pytest.approx((-gain["dgsa", "sft"].high, -gain["dgsa", "sft"].low))
         assert compared.gain(measure, "sft", "sft").high == 0
+
+
+# At equal word error
+
+
+def flat_scores(wrong, pitch):
+    """100 words a text of which so many are wrong, and one F0 std: no text differs, so an interval has no width."""
+    table = pd.DataFrame({"id": [f"t{i}" for i in range(6)], "words_wrong": wrong, "words": 100, "f0_std_st": pitch})
+    return Scores(table, np.ones((6, 3), dtype=int), [], {})
+
+
+SLOPE = {0.7: flat_scores(20, 2.0), 1.0: flat_scores(40, 3.0)}
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ({1.0: flat_scores(30, 2.2)}, 2.5 - 2.2),  # halfway along the line
+        ({1.0: flat_scores(40, 2.2)}, 3.0 - 2.2),
+        ({1.0: flat_scores(45, 2.2)}, None),  # no line reaches the other's point
+        ({0.7: flat_scores(35, 2.0), 1.0: flat_scores(45, 2.4)}, 3.0 - 2.2),  # the other's line at our point
+        ({0.7: flat_scores(30, 2.2)}, None),  # not heard at the common temperature
+    ],
+)
+def test_at_equal_word_error_a_point_is_held_against_a_line(other, expected):
+    found = over_heats({"a": [SLOPE], "b": [other]}, 1.0, texts=6)
+    gain, back = found.gain("f0_std", "a", "b"), found.gain("f0_std", "b", "a")
+    if expected is None:
+        assert np.isnan(gain.mean) and np.isnan(back.mean)
+    else:
+        assert (gain.mean, gain.low, gain.high) == pytest.approx((expected,) * 3) and gain.n == 6
+        assert back.mean == pytest.approx(-expected)
+    assert np.isnan(found.gain("f0_std", "a", "c").mean)
+
+
+def test_systems_that_differ_in_temperature_alone_are_equal_at_equal_word_error():
+    def heard(more, s):
+        warm = {heat: heat + more - 0.7 for heat in (0.7, 1.0, 1.3)}
+        return {heat: made(some, 0.1 + 0.3 * some, [round(100 * heat + 1e4 * more), s]) for heat, some in warm.items()}
+
+    runs = {"hot": [heard(0.15, s) for s in range(3)], "plain": [heard(0.0, s) for s in range(3)]}
+    found = over_heats(runs, 1.0, texts=240)
+    alike, equal = found.found.effect("hot, T = 1 - plain, T = 1", "f0_std"), found.gain("f0_std", "hot", "plain")
+    assert alike.low > 0.2 and equal.low < 0 < equal.high
+
+
+def test_strict_conditions_look_along_lines_and_at_points_of_their_own(printed):
+    lines = over_heats({name: [{0.7: one, 1.0: one} for one in printed[name]] for name in ("sft", "dgsa")}, 1.0, 240)
+    own = systems({"sft": printed["sft"], "dgsa": printed["dpo"]}, FLOOR)
+    parts = alignment_conditions(systems(printed, FLOOR), rungs_of(tuple(printed), 0.8), STAR, lines, own)
+    strict = {one.what: one.effect for one in parts["D1"][1] if one.measure == "f0_std"}
+    assert strict["at its own temperature, dgsa - sft"] == own.gain("f0_std", "dgsa", "sft")
+    assert np.isnan(strict["at equal word error, dgsa - sft"].mean)  # lines without length
 
 
 # Frontier

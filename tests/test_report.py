@@ -11,9 +11,9 @@ from made_up import account_row, claim_row
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.measure.verdicts import CLAIMS
+from sebridge_lite.measure.verdicts import CLAIMS, VERDICTS
 from sebridge_lite.report.claims import run_claims
-from sebridge_lite.report.ledger import VERDICTS, counts, ledger
+from sebridge_lite.report.ledger import brief, counts, indication, ledger
 from sebridge_lite.report.report import LARGEST, of_evidence, of_run, rewritten, run_check, run_report
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +62,26 @@ def texts_of(page: str) -> list[str]:
 
 
 # The ledger
+
+
+def test_a_small_run_says_in_ten_lines_whether_it_points_the_same_way():
+    kinds = {"C1": (-0.2, -0.1), "C2": (0.1, -0.1), "D1": (0.1, None), "T1": (None, 0.2)}
+    full, here = (
+        [
+            claim_row(id, "a", "b", one[place] or 0.0, [0, 1], "results/x/y.csv") | {"headline": one[place]}
+            for id, one in kinds.items()
+        ]
+        for place in (0, 1)
+    )
+    assert [indication(a, b) for a, b in zip(here, full, strict=True)] == [
+        "same way",
+        "other way",
+        "not run",
+        "nothing to compare with",
+    ]
+    lines = brief(here, full)
+    assert len(lines) <= 10 and lines[2].startswith("C, more synthetic speech: same way C1; other way C2; not run C3")
+    assert brief([], [])[0].startswith("The ledger of this run: 0 texts")
 
 
 def test_the_ledger_holds_every_claim_once_and_in_order():

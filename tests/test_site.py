@@ -148,7 +148,10 @@ def test_figures_come_from_the_tables_and_their_absence_is_said(whole):
     assert "word error goes from 49.2 % (48.2 to 50.2) to 25.0 % (24.0 to 26.0)" in whole
     assert "1.80 semitones (1.79 to 1.81)" in whole  # SFT on y_real
     assert "Not in this run (profile lite): DPO." in whole
-    assert "Of 2 claims: 1 reproduced, 0 mixed, 0 not reproduced, 0 contradicted, 0 not testable here, 1 not tested." in whole
+    assert (
+        "Of 2 claims: 1 reproduced, 0 mixed, 0 not reproduced, 0 contradicted, 0 not testable here, 1 not tested."
+        in whole
+    )
     assert "committed runs" not in whole and "committed runs" in page(committed=True)
     other = page(table1=[], table3=[], table5=[])
     assert other.count("no figures for it") > whole.count("no figures for it")

@@ -139,7 +139,7 @@ class Lines:
         for moved, still, sign in ((one, other, 1.0), (other, one, -1.0)):
             names, point = list(self.heats.get(moved, {}).values()), self.heats.get(still, {}).get(self.heat)
             if point is None or not {*names, point} <= set(self.found.names.get(measure, ())) or len(names) < 2:
-                return UNKNOWN
+                continue
             (errors, goal), (heights, level) = (self._at(name, names, point) for name in ("wer", measure))
             height = np.array([_above(*row) for row in zip(goal, errors, heights, strict=True)])
             gaps = sign * (height - level)

@@ -117,7 +117,7 @@ def test_hostile_text_of_the_data_stays_text(run):
 
 def test_a_run_agrees_with_itself(run):
     (said,) = run_check(SMOKE)
-    assert said.startswith("this run: 4 files")
+    assert said.startswith("this run: 5 files")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_the_committed_texts_and_page_are_what_the_committed_numbers_give(monkey
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
     (said,) = run_check(SMOKE)
-    assert said.startswith("the evidence: 3 files")
+    assert said.startswith("the evidence: 4 files")
     assert (ROOT / "results" / "report.html").stat().st_size < LARGEST
 
 

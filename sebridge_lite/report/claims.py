@@ -1,7 +1,7 @@
 """`sebridge claims`: every claim with its verdict and the tables behind it, in three small files.
 
-results/claims/     claims.json, summary.json, summary.md of this run, ten lines on it, brief.txt, and one picture, outcome.png
-results/            with `--publish`, kept in git: the same three of full runs, and their main figures: the evidence, of which
+results/claims/     claims.json, summary.json, summary.md, logbook.md of this run; ten lines on it, brief.txt; a picture, outcome.png
+results/            with `--publish`, kept in git: the same of full runs, and their main figures: the evidence, of which
                     the stages of this run are replaced and all others stay; of a lite run lite.md, to compare your own with
 results/real/       the same of a run on recordings of people, as a whole
 """
@@ -20,7 +20,7 @@ from sebridge_lite.experiments.account import NAME, accounted, accounts, here, p
 from sebridge_lite.paper import evidence
 from sebridge_lite.paper.evidence import CONTENTS, FIELDS, FIGURES, TABLES, in_words, read_json
 from sebridge_lite.paper.figures import outcome, use_style
-from sebridge_lite.report.ledger import brief
+from sebridge_lite.report.ledger import brief, entry
 from sebridge_lite.report.render import png, render, write
 
 OUTCOME = "outcome.png"
@@ -116,6 +116,7 @@ def files_of(summary: dict, claims: list[dict]) -> dict[str, str]:
         "claims.json": json.dumps(claims, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
         "summary.json": render("summary.json", summary=summary),
         "summary.md": as_text(summary, claims),
+        "logbook.md": render("logbook.md", summary=summary, claims=claims, entry=entry, in_words=in_words),
     }
 
 

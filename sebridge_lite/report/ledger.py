@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure import verdicts
 from sebridge_lite.measure.stats import UNKNOWN, measure, value_range
-from sebridge_lite.measure.verdicts import CLAIMS, NOT_TESTED, VERDICTS
+from sebridge_lite.measure.verdicts import CLAIMS, CONTRADICTED, NOT_TESTED, REPRODUCED, VERDICTS
 
 GROUPS = {"C": "more synthetic speech", "D": "DGSA", "T": "TDSC", "S": "systems and cloning"}
 FIRST = "judged by the first edition of the rule, under which the first condition that failed decided alone"
@@ -49,6 +49,13 @@ def counts(rows: Sequence[Mapping]) -> dict[str, int]:
     """How many claims have each verdict."""
     tally = Counter(row["verdict"] for row in rows)
     return {verdict: tally[verdict] for verdict in VERDICTS}
+
+
+def entry(row: Mapping, summary: Mapping) -> str:
+    """A verdict in the vocabulary of the ICML 2026 open reproductions; a small model verifies and falsifies nothing."""
+    if summary.get("stack") == "hub":
+        return {REPRODUCED: "verified", CONTRADICTED: "falsified"}.get(row["verdict"], "inconclusive")
+    return "toy" if row["verdict"] == REPRODUCED else "inconclusive"
 
 
 def headline(row: Mapping) -> float | None:

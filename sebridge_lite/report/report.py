@@ -35,7 +35,6 @@ from sebridge_lite.paper.evidence import (
 )
 from sebridge_lite.report.claims import (
     OUTCOME,
-    as_text,
     check_publishable,
     elsewhere,
     files_of,
@@ -163,7 +162,8 @@ def run_check(params: Params) -> list[str]:
         kept = of_evidence()
         summary_json = paths.root() / "results" / "summary.json"
         check_publishable(kept["summary"], summary_json.read_text(encoding="utf-8"))
-        files = {summary_json.with_name("summary.md"): as_text(kept["summary"], kept["claims"])} | published(kept)
+        files = {summary_json.with_name(name): text for name, text in files_of(kept["summary"], kept["claims"]).items()}
+        files = {path: text for path, text in files.items() if path.suffix == ".md"} | published(kept)
         check_same(files, "`sebridge report --publish --readme` or `sebridge claims --publish` writes it again")
         said.append(f"the evidence: {len(files)} files say what summary.json and claims.json say")
     if not said:

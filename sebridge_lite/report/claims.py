@@ -1,6 +1,6 @@
 """`sebridge claims`: every claim with its verdict and the tables behind it, in three small files.
 
-results/claims/     claims.json, summary.json, summary.md, logbook.md of this run; ten lines on it, brief.txt; a picture, outcome.png
+results/claims/     claims.json, summary.json, summary.md, logbook.md; ten lines, brief.txt; one picture, outcome.png: of this run
 results/            with `--publish`, kept in git: the same of full runs, and their main figures: the evidence, of which
                     the stages of this run are replaced and all others stay; of a lite run lite.md, to compare your own with
 results/real/       the same of a run on recordings of people, as a whole

@@ -4,6 +4,7 @@
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
 # make real                                  the study on recordings of a person, in a copy of this folder, real/
 # make notebooks                             execute the committed notebooks again, in place, on a small run
+# make book                                  one site of notebooks, docs and exercises, into results/book/
 # make bench                                 benchmarks, each against a named peer, into results/bench.json
 # make gpu-check                              what a GPU does here: parity, speed, memory; into results/gpu.json
 # make clean                                 remove what was made (.venv, outputs, caches); keep data/ and what git keeps
@@ -17,7 +18,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: reproduce test hard lab real notebooks bench gpu-check clean
+.PHONY: reproduce test hard lab real notebooks book bench gpu-check clean
 .DEFAULT_GOAL := reproduce
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -75,6 +76,14 @@ notebooks: data/text
 	OMP_NUM_THREADS=1 SEBRIDGE_HEADLESS=1 python -m tests.pipeline "$$outputs"; \
 	SEBRIDGE_OUTPUTS="$$outputs" sebridge notebooks
 
+# No stage: what is read is what stands in the folder. The site replaces the old one when it is whole.
+book: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book]'
+	@made=$$(mktemp -d -p results); trap 'rm -rf "$$made"' EXIT; set -e; \
+	sphinx-build --quiet --fail-on-warning -d "$$made/doctrees" -c docs . "$$made/book"; \
+	rm -rf results/book; mv "$$made/book" results/book; \
+	echo "$$(du -sh results/book | cut -f1), open results/book/index.html"
+
 bench: data/text
 	python benchmarks/bench.py
 
@@ -83,5 +92,5 @@ gpu-check:
 	@PYTHONPATH=. $(PYTHON) benchmarks/gpu_check.py
 
 clean:
-	find results -mindepth 1 -maxdepth 1 -type d ! -name notebooks -exec rm -rf {} +
+	find results -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
 	rm -rf $(VENV) artifacts .dvc/cache .dvc/tmp .pytest_cache .ruff_cache *.egg-info

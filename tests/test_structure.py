@@ -67,8 +67,9 @@ def test_each_implemented_equation_has_one_home():
 
 
 def test_every_function_class_and_constant_of_the_library_is_used():
-    """By the library itself, a template, a notebook or a benchmark: what tests alone use is not needed."""
-    files = (*PACKAGE.rglob("*"), *(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "benchmarks").glob("*.py"))
+    """By the library itself, a template, a notebook, a benchmark or the book: what tests alone use is not needed."""
+    beside = ("notebooks/*.ipynb", "benchmarks/*.py", "docs/*.py")
+    files = (*PACKAGE.rglob("*"), *(path for pattern in beside for path in ROOT.glob(pattern)))
     kinds = {".py", ".ipynb", ".html", ".md", ".json"}
     texts = (path.read_text(encoding="utf-8") for path in files if path.suffix in kinds)
     words = Counter(word for text in texts for word in re.findall(r"\w+", text))

@@ -90,7 +90,6 @@ def parser() -> argparse.ArgumentParser:
     may(sub, check="write nothing: make every printed figure again and compare")
     may(sub, publish="results/report.html of the evidence that git keeps")
     may(sub, readme="the README's tables, from the evidence that git keeps")
-    command("pages", "The executed notebooks as pages in results/notebooks/ (lite, full).", "report.pages:run_pages")
     command("notebooks", "Execute the committed notebooks again, in place (smoke).", "report.pages:execute_all")
     command("slides", "The notebooks that are taught live as slides in docs/slides/.", "report.slides:run_slides")
     command(

@@ -1,1 +1,1 @@
-"""What people read: report, README tables, listening page, notebook pages."""
+"""What people read: report, README tables, listening page, slides."""

@@ -1,7 +1,6 @@
-"""`sebridge pages`: a run's executed notebooks as static pages in results/notebooks/; `sebridge notebooks`: run them in place.
+"""Notebooks for people to read: equations and cells as HTML (docs/conf.py, slides), `sebridge notebooks` runs them in place.
 
-The pages are nbconvert's, in a template of ours; they need no script and no network. Left out: players, for which a line
-stands; HTML of outputs, for which their text stands.
+Cells are nbconvert's, in a template of ours, without script, player or network. The book (`make book`) is Sphinx's.
 """
 
 import os
@@ -20,9 +19,9 @@ from sebridge_lite.core.progress import progress
 from sebridge_lite.experiments.account import NAME
 from sebridge_lite.experiments.notebook import STAGES, failed_cell
 from sebridge_lite.paper.evidence import in_words, read_json
-from sebridge_lite.report.render import TEMPLATES, fonts, render
+from sebridge_lite.report.render import TEMPLATES
 
-MOST = 6_000_000  # bytes of all pages
+PLAIN = ("text/plain", "image/png")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -35,11 +34,11 @@ def mathml(latex: str, display: str) -> str:
 
 
 class Prose(IPythonRenderer):
-    """Markdown cells: links to notebooks lead to their pages, and equations are MathML."""
+    """Markdown cells: links lead from docs/slides/ to what they meant, and equations are MathML."""
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         outside = "://" in url or url.startswith("#")
-        page = url.replace(".ipynb", ".html") if "/" not in url else f"../../{url.removeprefix('../')}"
+        page = f"../../{url.removeprefix('../')}" if "/" in url else f"../../notebooks/{url}"
         return super().link(text, url if outside else page, title)
 
     def inline_math(self, body: str) -> str:
@@ -49,18 +48,33 @@ class Prose(IPythonRenderer):
         return mathml(body, "block")
 
 
-def executed(stage: str) -> tuple[nbformat.NotebookNode, dict] | None:
-    """The notebook of a stage and its account; None while the stage has not finished."""
+def executed(stage: str) -> nbformat.NotebookNode | None:
+    """The notebook of a stage as a `lite` or `full` run left it, with a line of where it is from; None without one."""
     path = paths.results(stage, f"{STAGES[stage][0]}.ipynb")
     account = read_json(path.with_name(NAME), None)
-    if not path.is_file() or account is None:
+    if not path.is_file() or account is None or account["profile"] == "smoke":
         return None
-    if account["profile"] == "smoke":
-        raise UserError(f"{path.parent}: profile smoke: too small to publish; run lite or full")
     nb = nbformat.read(path, as_version=4)
     if any(output.output_type == "error" for cell in nb.cells for output in cell.get("outputs", [])):
-        raise UserError(f"{path}: {failed_cell(path)}; mend it, then `dvc repro {stage}`; no page was written")
-    return nb, account
+        raise UserError(f"{path}: {failed_cell(path)}; mend it, then `dvc repro {stage}`")
+    nb.cells.insert(1, nbformat.v4.new_markdown_cell(f"Executed: {escape(in_words(account))}."))
+    return nb
+
+
+def notebook_of_book(name: str) -> str:
+    """A notebook as the book shows it: of the run where there is one, else the committed one.
+
+    Of its outputs: text, pictures and players; of other HTML its text.
+    """
+    stage = next((stage for stage, (notebook, *_) in STAGES.items() if notebook == name), None)
+    nb = executed(stage) if stage else None
+    nb = nb or nbformat.read(paths.root() / "notebooks" / f"{name}.ipynb", as_version=4)
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            shown = [kind for kind in data if kind in PLAIN or "<audio" in data[kind]]
+            output.update({"data": {kind: data[kind] for kind in shown}} if data else {})
+    return nbformat.writes(nb)
 
 
 @cache
@@ -72,37 +86,11 @@ def exporter() -> HTMLExporter:
     return HTMLExporter(extra_template_basedirs=[str(TEMPLATES)], filters=filters, **look)
 
 
-def page_of(nb: nbformat.NotebookNode, name: str, title: str, origin: str) -> str:
-    """A notebook as a page."""
+def page_of(nb: nbformat.NotebookNode) -> str:
+    """Cells as HTML."""
     for index, cell in enumerate(nb.cells):
         cell.id = str(index)  # the same run gives the same bytes
-    about = {"metadata": {"name": name}, "title": title, "origin": origin}
-    return exporter().from_notebook_node(nb, resources=about)[0]
-
-
-def run_pages() -> list[str]:
-    """What was made. The folder is replaced as a whole: no page outlives the run that made it."""
-    found = {stage: made for stage in STAGES if (made := executed(stage))}
-    if not found:
-        raise UserError(f"{paths.results()}: no notebook has run; `make reproduce` runs them all")
-    pages, listed = {"style.css": render("notebook/style.css", fonts=fonts())}, []
-    for stage, (nb, account) in sorted(found.items(), key=lambda item: STAGES[item[0]][0]):
-        name, first = STAGES[stage][0], nb.cells[0].source if nb.cells else ""
-        title = first.partition("\n")[0].lstrip("# ") or name
-        pages[f"{name}.html"] = page_of(nb, name, title, in_words(account))
-        listed.append({"name": name, "title": title, **account})
-    missing = [stage for stage in STAGES if stage not in found]
-    pages["index.html"] = render("notebooks.html", notebooks=listed, missing=missing)
-    size = sum(len(page.encode()) for page in pages.values())
-    said = f"{len(found)} pages, {size / 1e6:.1f} MB"
-    if size > MOST:
-        raise UserError(f"{said}, {MOST / 1e6:.0f} are allowed; make the figures smaller (DPI)")
-    with paths.replacing(paths.results("notebooks")) as temporary:
-        temporary.mkdir()
-        for name, page in pages.items():
-            (temporary / name).write_text(page, encoding="utf-8")
-    said = f"{said}, see {paths.results('notebooks', 'index.html')}"
-    return [f"not run: {', '.join(missing)}", said] if missing else [said]
+    return exporter().from_notebook_node(nb)[0]
 
 
 def execute(notebook: Path) -> None:

@@ -32,8 +32,7 @@ def slide_of(cells: list[nbformat.NotebookNode]) -> str:
     hidden = [cell for cell in hidden if DRAWS in cell.source or len(cell.source.splitlines()) > LONGEST]
     for cell in hidden:
         cell.source = ""
-    page = page_of(nbformat.v4.new_notebook(cells=cells), "", "", "")
-    return page.partition("<main>")[2].rpartition("</main>")[0]
+    return page_of(nbformat.v4.new_notebook(cells=cells))
 
 
 def deck(nb: nbformat.NotebookNode) -> str:

@@ -65,8 +65,11 @@ def provenance(found: dict, table: str | None = None) -> str:
     return "\n".join(f"the committed run of {', '.join(stages)}: {where}" for where, stages in runs.items())
 
 
-def shown(name: str, columns: list[str], ids: str = "", whose: str = "") -> str:
-    """A committed table as text under a line that says who made it. ids: the first letter of the claims whose rows are shown"""
+def shown(name: str, columns: list[str], ids: str = "", whose: str = "", **only: list) -> str:
+    """A committed table as text under a line that says who made it, and over one that says where the rows left out are.
+
+    ids: the first letter of the claims whose rows are shown; only: for a column, the values whose rows are shown
+    """
     found, table = evidence(whose), evidence_table(name, whose)
     if not found:
         return NONE
@@ -75,7 +78,13 @@ def shown(name: str, columns: list[str], ids: str = "", whose: str = "") -> str:
     if ids:
         table = table[table["id"].str.startswith(ids)]
     kept = [column for column in columns if column in table]
-    return f"{provenance(found, name)}\n{table[kept].to_string(index=False, float_format='%.3f')}"
+    rows = table
+    for column, values in only.items():
+        rows = rows[rows[column].isin(values)]
+    text = f"{provenance(found, name)}\n{rows[kept].to_string(index=False, float_format='%.3f')}"
+    left = len(table) - len(rows)
+    where = (Path("results") / whose / "summary.json").as_posix()
+    return f"{text}\n{left} more rows: {where}, table {name}" if left else text
 
 
 def inconsistencies() -> list[dict]:

@@ -49,6 +49,24 @@ def test_a_sentence_stands_before_each_code_cell(nb):
     assert not bare
 
 
+def test_no_table_has_more_than_twelve_rows(nb):
+    """But lists of claims: they are as long as the paper's list."""
+    texts = [str(output.get("text") or output.get("data", {}).get("text/plain", "")) for output in outputs(nb)]
+    for text in (text for text in texts if not re.search(r"not tested|reproduced", text)):
+        lines = [line for line in text.splitlines() if not re.match(r"the committed run|\d+ more rows", line)]
+        rows = itertools.groupby(lines, key=lambda line: bool(re.search(r"\s-?\d+(\.\d+)?( |$)", line)))
+        assert max((len(list(group)) for is_row, group in rows if is_row), default=0) <= 13, text
+
+
+def test_each_figure_has_a_caption_that_says_what_to_see_and_one_is_the_headline(nb):
+    """The captions of 13 are still descriptions."""
+    after = [after for cell, after in itertools.pairwise(nb.cells) if "image/png" in str(cell.get("outputs", []))]
+    begins = r"\*(Headline figure\. )?See: " if "13 · " not in nb.cells[0].source else r"\*Alt text: "
+    assert not [cell.source for cell in after if not re.match(begins, cell.source)]
+    heads = [cell for cell in nb.cells if cell.source.startswith("*Headline figure. See: ")]
+    assert len(heads) == ("13 · " not in nb.cells[0].source)
+
+
 def test_it_says_what_a_reader_can_do_afterwards_and_asks_for_a_guess_before_any_finding(nb):
     prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
     assert "**After this notebook you can**" in nb.cells[0].source

@@ -159,3 +159,15 @@ def test_a_stage_of_another_profile_is_not_published(results):
     with pytest.raises(UserError, match=r"tdsc: made by profile smoke, not full; nothing was published"):
         published_later(results, "tdsc", "T1", profile="smoke")
     assert (results / "summary.json").read_bytes() == before
+
+
+def test_a_committed_table_shows_the_rows_asked_for_and_says_where_the_others_are(project):
+    table = [{"variant": name, "line": line, "hp": 8.0} for name in ("sft", "tdsc") for line in ("point", "corner")]
+    summary = {"sources": {}, **MADE, "tables": {"frontier10": table}}
+    (project / "results").mkdir(exist_ok=True)
+    (project / "results" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    columns = ["variant", "line", "hp"]
+    said, heading, row, rest = evidence.shown("frontier10", columns, variant=["tdsc"], line=["point"]).splitlines()
+    assert said.startswith("the committed run: ") and heading.split() == columns
+    assert row.split() == ["tdsc", "point", "8.000"] and rest == "3 more rows: results/summary.json, table frontier10"
+    assert len(evidence.shown("frontier10", columns).splitlines()) == 6

@@ -39,8 +39,8 @@ def asked(monkeypatch, modules: dict) -> list[str]:
 def test_the_cell_for_colab_installs_there_and_does_nothing_elsewhere(monkeypatch):
     assert asked(monkeypatch, {}) == []
     said = asked(monkeypatch, {"google.colab": os})
-    assert [line.split()[0] for line in said] == ["git", "cd", "pip", "cd"]
-    assert (ROOT / "notebooks" / re.search(r"-c (\S+)", said[2])[1]).is_file()
+    assert [line.split()[0] for line in said] == ["git", "cd", "pip", "dvc", "cd"]
+    assert (ROOT / re.search(r"-c (\S+)", said[2])[1]).is_file()
 
 
 @pytest.mark.parametrize("text", [CELL, POST_BUILD.read_text(encoding="utf-8")], ids=["Colab", "Binder"])

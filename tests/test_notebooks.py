@@ -50,7 +50,7 @@ def test_a_sentence_stands_before_each_code_cell(nb):
 
 
 def test_no_table_has_more_than_twelve_rows(nb):
-    """But lists of claims: they are as long as the paper's list."""
+    """Lists of claims aside, which are as long as the paper makes them. A heading with a number in it is taken for a row."""
     texts = [str(output.get("text") or output.get("data", {}).get("text/plain", "")) for output in outputs(nb)]
     for text in (text for text in texts if not re.search(r"not tested|reproduced", text)):
         lines = [line for line in text.splitlines() if not re.match(r"the committed run|\d+ more rows", line)]

@@ -10,6 +10,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+from sebridge_lite.paper.figures import FONT_FOLDER, FONTS
 from sebridge_lite.report.pages import mathml, notebook_of_book
 
 MOST = 25_000_000  # bytes of the whole book
@@ -55,12 +56,18 @@ html_title = "SE-Bridge Lite: the paper you can run"
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_search_summary = False  # a page opened from disk may not fetch the texts for it
-html_static_path = ["book.css"]
+html_static_path = ["book.css", *(str(FONT_FOLDER / name) for name in FONTS)]  # Thai and Lao, which a system may lack
+html_theme_options = {
+    "light_css_variables": {
+        "font-stack": "Letters, system-ui, sans-serif",
+        "font-stack--monospace": "Letters, ui-monospace, monospace",
+    }
+}
 html_css_files = ["book.css"]
 
 
 def inline(writer, node: nodes.math) -> None:
-    writer.body.append(mathml(node.astext(), "inline"))
+    writer.body.append(f'<span class="formula">{mathml(node.astext(), "inline")}</span>')
     raise nodes.SkipNode
 
 

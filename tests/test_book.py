@@ -79,6 +79,8 @@ def loaded(book: Path) -> list[str]:
 
 def test_no_page_loads_anything_from_a_network_and_each_suits_a_phone(folder):
     book = built(folder)
+    fonts = [one for one in loaded(book) if "Noto" in one]
+    assert len(fonts) == 2 and all((book / "_static" / one.strip('"')).is_file() for one in fonts)
     assert not [one for one in loaded(book) if re.match(r"\W*(https?:)?//", one)]
     pages = list(book.rglob("*.html"))
     assert {"README.html", "index.html", "08_dpo_from_scratch.html", "glossary.html"} <= {page.name for page in pages}

@@ -231,7 +231,7 @@ def told(claims: Iterable[Mapping]) -> str:
         indicates = row.get("indicative", NOT_TESTED)
         small = f", indicates: {indicates}" if row["verdict"] == NOT_TESTED != indicates else ""
         strictly = f"; strictly {row['strict']}" if row.get("strict") else ""
-        return f"{row['id']} {row['verdict']}{small}{strictly}. {row.get('why', '')}".rstrip()
+        return f"{row['id']} {row['verdict']}{small}{strictly}. {row.get('why') or row['claim']}"
 
     return "\n".join(map(words, claims))
 

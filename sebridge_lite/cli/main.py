@@ -113,8 +113,8 @@ def parser() -> argparse.ArgumentParser:
     sub = command("new --real ~/recordings --lang ru --engine espeak-ng", what, "cli.new:new")
     sub.add_argument("--real", metavar="DIR", type=Path, required=True, help="recordings with transcripts; only read")
     sub.add_argument("--lang", metavar="CODE", required=True, help="of the recordings: ru, el, en ...")
-    about = "NAME=DIR, flite:VOICE, espeak-ng[:VOICE], mms or 'NAME=command {text} {out}'; may be given again"
-    sub.add_argument("--engine", metavar="SPEC", dest="engines", action="append", default=[], help=about)
+    spec = "NAME=DIR, flite:VOICE, espeak-ng[:VOICE], mms or 'NAME=command {text} {out}'; may be given again"
+    sub.add_argument("--engine", metavar="SPEC", dest="engines", action="append", default=[], help=spec)
     sub.add_argument("--texts", metavar="FILE", type=Path, help="what engines say, a sentence a line")
     sub.add_argument(
         "--transcripts", metavar="FILE", type=Path, help="a table that is not in DIR, such as core-sounds-en.txt.gz"
@@ -160,8 +160,9 @@ def in_a_line(error: BaseException) -> str:
         return (
             "the memory is full; close other programs, or take less at once (SEBRIDGE_WORKERS=1); nothing was replaced"
         )
-    what = "the disk is full; make room and run it again" if paths.disk_full(error) else f"{error.strerror or error}"
-    return f"{error.filename or 'the system'}: {what}; nothing was replaced"
+    why, file = getattr(error, "strerror", None) or error, getattr(error, "filename", None) or "the system"
+    what = "the disk is full; make room and run it again" if paths.disk_full(error) else why
+    return f"{file}: {what}; nothing was replaced"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -103,7 +103,7 @@ def load_mms(lang: str) -> tuple:
     """MMS-TTS (VITS) and its tokenizer from this machine's cache of weights; nothing is ever fetched."""
     from transformers import VitsModel, VitsTokenizer
 
-    name = MMS.get(lang)
+    name = MMS.get(lang, "")
     try:
         parts = [part.from_pretrained(name, local_files_only=True) for part in (VitsModel, VitsTokenizer)]
     except (OSError, ValueError):

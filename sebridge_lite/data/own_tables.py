@@ -121,8 +121,7 @@ def _recording(folder: Path, name: str, place: str, text: str, who: str) -> Utte
 
 def _ljspeech(folder: Path, path: Path) -> Iterator[Row]:
     for number, row in _rows(path, "|", (2, 3), "write id|text or id|text|normalised text"):
-        faulty = isinstance(row, Fault)
-        yield number, row if faulty else _recording(folder, row[0], "wavs/", row[-1] or row[1], "own")
+        yield number, row if isinstance(row, Fault) else _recording(folder, row[0], "wavs/", row[-1] or row[1], "own")
 
 
 def _common_voice(folder: Path, path: Path) -> Iterator[Row]:
@@ -136,8 +135,7 @@ def _common_voice(folder: Path, path: Path) -> Iterator[Row]:
     how = f"put one tab between columns: the header has {len(columns)}"
     # Quotes are letters here: no sentence holds a tab.
     for number, row in itertools.islice(_rows(path, "\t", [len(columns)], how), 1, None):
-        faulty = isinstance(row, Fault)
-        yield number, row if faulty else _recording(folder, row[name], "clips/", row[text], row[who])
+        yield number, row if isinstance(row, Fault) else _recording(folder, row[name], "clips/", row[text], row[who])
 
 
 def _exports(folder: Path, path: Path) -> Iterator[Row]:

@@ -35,18 +35,18 @@ def engines_say(test: Sequence[Utterance], lang: str, params: Params, folder: Pa
     """The test sentences as the study's engines say them, recorded into `folder`; none where they are a folder's."""
     if params.corpus.synthetic_source != "studio":
         specs = [spec for spec in params.corpus.engine_specs if not spec.startswith(FOLDER)]
-        texts = [(" ".join(said.words), said.words) for said in test]
+        asked = [(" ".join(said.words), said.words) for said in test]
         with TemporaryDirectory() as work:
             queues = [
-                spoken(spec, texts[place :: len(specs)], lang, Path(work), params.seed)
+                spoken(spec, asked[place :: len(specs)], lang, Path(work), params.seed)
                 for place, spec in enumerate(specs)
             ]
             rows = zip(in_turn(queues), test, strict=False)  # no rows where no engine of `specs` can be asked
             said = (row._replace(utterance=replace(row.utterance, text=read.text)) for row, read in rows)
             return write_set(folder, "engine-test", said)
     lexicon = load_language(lang).lexicon
-    said = ([lexicon[word] for word in utterance.words] for utterance in test)
-    lines = lines_of("engine-test", lang, said, engines("main", params.corpus.engines), params.seed)
+    texts = ([lexicon[word] for word in utterance.words] for utterance in test)
+    lines = lines_of("engine-test", lang, texts, engines("main", params.corpus.engines), params.seed)
     with crew(workers(seconds_of(test) / SPEED)) as pool:
         return write_set(folder, "engine-test", record_all(lines, params.seed, pool))
 

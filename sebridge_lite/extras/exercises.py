@@ -24,7 +24,7 @@ def plain(answer, digits: int) -> str:
         return "; ".join(f"{key}: {plain(answer[key], digits)}" for key in sorted(answer))
     if isinstance(answer, bool | np.bool_):
         return str(bool(answer))
-    if isinstance(answer, numbers.Number) and not isinstance(answer, complex):
+    if isinstance(answer, numbers.Real):
         return f"{round(float(answer), digits) + 0.0:.{digits}f}"  # + 0.0: no minus zero
     if hasattr(answer, "tolist"):  # an array or a tensor
         return plain(answer.tolist(), digits)

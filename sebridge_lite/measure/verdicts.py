@@ -62,7 +62,7 @@ def conditions_of(text: str, effects: Effects) -> list[Condition]:
     for part in text.split("; "):
         what, _, wishes = part.rpartition(": ")
         for wish in wishes.split():
-            sign, name = re.fullmatch(r"(!?[+-])(\w+)", wish).groups()
+            ((sign, name),) = re.findall(r"^(!?[+-])(\w+)$", wish)
             effect = effects(what, name)
             named = {what: effect} if isinstance(effect, Interval) else effect
             direction, limit = 1 if sign[-1] == "+" else -1, sign[0] == "!"

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -45,6 +46,7 @@ MEND = "`dvc pull` fetches trained parts, `dvc repro` rebuilds them"
 CHECKSUM = (
     "checksum"  # of the weights, in their file; that of an embedded part, whose file has none, stands in CHECKSUMS
 )
+Net = TypeVar("Net", bound=torch.nn.Module)
 CHECKSUMS = json.loads(Path(__file__).with_name("checksums.json").read_text(encoding="utf-8"))
 
 
@@ -123,7 +125,7 @@ def load_config(config_cls: type, path: Path):
     return build(config_cls, read_json(file, MEND), str(file))
 
 
-def load_model(cls: type, config_cls: type, path: Path) -> torch.nn.Module:
+def load_model(cls: type[Net], config_cls: type, path: Path) -> Net:
     """`cls(config)` on the CPU, float32, in eval mode."""
     file, config_file = _pair(path)
     config = load_config(config_cls, path)
@@ -157,7 +159,7 @@ def embedded(name: str) -> Path:
     return paths.root() / "artifacts" / FOLDERS[name] / f"{name}.safetensors"
 
 
-def load_part(name: str, path: Path | None = None) -> torch.nn.Module:
+def load_part(name: str, path: Path | None = None) -> Any:
     """A part of the studio stack, from `path` if from nowhere else, on the CPU and in eval mode."""
     return load_model(*NETWORKS[name], path or part_file(name))
 

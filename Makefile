@@ -1,5 +1,5 @@
 # make reproduce [PROFILE=smoke|lite|full]   set up, pull the embedded data, run the pipeline (plain `dvc repro`)
-# make test                                  set up, then ruff, pytest and nbval
+# make test                                  set up, then ruff, mypy, pytest and nbval
 # make hard                                  the long checks: bad input, kills, determinism, small faults in the code (hours)
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
 # make real                                  the study on recordings of a person, in a copy of this folder, real/
@@ -46,6 +46,7 @@ reproduce: data/text
 test: data/text
 	ruff check .
 	ruff format --check .
+	mypy
 	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; set -e; \
 	export SEBRIDGE_HEADLESS=1 OMP_NUM_THREADS=1; \
 	python -m tests.pipeline "$$outputs"; \
@@ -93,4 +94,4 @@ gpu-check:
 
 clean:
 	find results -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
-	rm -rf $(VENV) artifacts .dvc/cache .dvc/tmp .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) artifacts .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .mypy_cache *.egg-info

@@ -98,7 +98,7 @@ def read_yaml(path: Path) -> dict:
     return tree
 
 
-def allowed(rule: Mapping, kind: type) -> str:
+def allowed(rule: Mapping, kind) -> str:
     """The values that a field allows, in words."""
     if dataclasses.is_dataclass(kind):
         return f"a section with {', '.join(spec.name for spec in dataclasses.fields(kind))}"

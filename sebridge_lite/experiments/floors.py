@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sebridge_lite.core import paths
+from sebridge_lite.core.errors import given
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import crew, in_pool, workers
 from sebridge_lite.data.engines import FOLDER, in_turn, spoken
@@ -21,7 +22,7 @@ from sebridge_lite.data.mixing import seconds_of
 from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.corpus import SPEED
-from sebridge_lite.measure.evaluate import floors, save_scores
+from sebridge_lite.measure.evaluate import Scores, floors, save_scores
 from sebridge_lite.measure.scoring import load_references, silence_codes
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language
@@ -94,3 +95,8 @@ def floor_scores(bench: Bench, kind: str) -> tuple | None:
     """Scores of recordings, such as people-recorded, and what is known of them; None where nobody of that kind spoke."""
     folder = paths.artifacts("floors", bench.lang, kind)
     return bench.scores(folder, "floors") if folder.is_dir() else None
+
+
+def recorded_by(bench: Bench, kind: str) -> Scores:
+    """Scores of the recordings of people or engines."""
+    return given(floor_scores(bench, f"{kind}-recorded"), f"scores of {kind}", "`dvc repro` makes them")[0]

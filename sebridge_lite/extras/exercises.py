@@ -8,7 +8,7 @@ of a new answer. Left out: secrecy. Who wants to break a hash of two digits can;
 import hashlib
 import json
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,7 @@ def given(argument):
     return np.array(argument) if numeric else argument
 
 
-def function_problem(number: str, answer: Callable, exercise: Mapping) -> str:
+def function_problem(number: str, answer: object, exercise: Mapping) -> str:
     """The first property that a function lacks, "" if none."""
     if not callable(answer):
         return "hand in the function itself, without brackets"

@@ -148,9 +148,10 @@ def word_cost(stacks: Mapping[str, Stack], pairs: Sequence[Pair], seed: int) -> 
     for kind in ("recorded", "cloned"):
         clean, wrong = [getattr(pair, kind) for pair in pairs], {}
         row: dict[str, Any] = {"speech": kind, "texts": len(pairs)}
+        words = np.array([len(pair.words) for pair in pairs])
         for name, sounds in {"wer": clean, "wer_marked": [watermark.embed(sound) for sound in clean]}.items():
             heard = _heard(stacks, pairs, sounds)
-            wrong[name], words = word_errors([pair.words for pair in pairs], heard)
+            wrong[name], _ = word_errors([pair.words for pair in pairs], heard)
             row |= columns(name, mean_interval(wrong[name], speakers, words, seed))
         cost = paired_difference(wrong["wer_marked"], wrong["wer"], speakers, words, seed=seed)
         rows.append(row | columns("cost", cost))

@@ -181,7 +181,7 @@ def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Call
     """
     for p in params:  # zeros, not None: a parameter that one process's share leaves out is still added up
         p.grad = torch.zeros_like(p)
-    mine, sums = indices[crew.rank :: crew.world], torch.zeros(())
+    mine, sums, scalars = indices[crew.rank :: crew.world], torch.zeros(()), dict[str, Any]()
     idle = len(mine) == 0  # fewer examples than processes: one of them again, with weight 0
     for part in np.array_split(indices[:1] if idle else mine, min(pieces, len(mine)) or 1):
         batch = move(collate(part), crew.device)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from sebridge_lite.align.methods import METHODS
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError, given
+from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.data.languages import language
@@ -27,7 +27,7 @@ from sebridge_lite.experiments.bench import Bench, load_bench
 from sebridge_lite.experiments.cloning import Clone, clones, voices
 from sebridge_lite.experiments.corpus import glosses
 from sebridge_lite.experiments.critique import tdsc_bench
-from sebridge_lite.experiments.floors import floor_scores
+from sebridge_lite.experiments.floors import floor_scores, recorded_by
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening import LOUD, levelled
 from sebridge_lite.extras.listening_items import said_by
@@ -83,11 +83,6 @@ def group_of(title: str, bench: Bench, place: int, takes: Sequence[Take], person
 def row_of(scores: Scores, name: str) -> dict:
     """What the judge made of one text."""
     return scores.table[scores.table["id"] == name].iloc[0].to_dict()
-
-
-def recorded_by(bench: Bench, kind: str) -> Scores:
-    """Scores of the recordings of people or engines."""
-    return given(floor_scores(bench, f"{kind}-recorded"), f"scores of {kind}", "`dvc repro` makes them")[0]
 
 
 def recordings(bench: Bench, place: int) -> list[Take]:
@@ -179,8 +174,7 @@ def collect(params: Params) -> tuple[dict, Stack]:
     p, bench = params.site, load_bench(params)
     places = chosen(bench.utterances("test"), p.texts, p.least_words)
     (scale, no_scale), (repair, no_repair) = erosion(bench, places), aligned(bench, places)
-    people, no_loop = cloned(bench, "dgsa", bench.lang), ["a second language"]
-    loop: list[Group] = []
+    people, loop, no_loop = cloned(bench, "dgsa", bench.lang), list[Group](), ["a second language"]
     if params.roles.tdsc != "none":
         second = tdsc_bench(params)
         loop, no_loop = criticised(second, chosen(second.utterances("test"), p.texts, p.least_words))
@@ -208,8 +202,7 @@ def pitch_range(tracks: Sequence[np.ndarray]) -> tuple[float, float]:
 
 def drawing(sound: np.ndarray, f0: np.ndarray, rate: int, kind: str, span: float, pitch: tuple[float, float]) -> bytes:
     """Pitch over the waveform, `span` seconds wide."""
-    figure = Figure(figsize=(3.6, 1.0), dpi=100)
-    figure.set_layout_engine("none")
+    figure = Figure(figsize=(3.6, 1.0), dpi=100, layout="none")  # type: ignore[arg-type]  # the stubs lack it
     axis, seconds = figure.add_axes((0, 0, 1, 1)), len(sound) / rate
     middle, height = np.mean(pitch), np.ptp(pitch)
     parts = np.array_split(sound, max(1, round(150 * seconds / span)))
@@ -239,10 +232,7 @@ def shown(group: Group, stack: Stack) -> dict:
     """A group as the template wants it: takes at one level, drawn to one scale, each with its sound."""
     rate, takes = stack.sample_rate, []
     sounds = [levelled(take.sound, rate) for take in group.takes]
-    tracks = [
-        np.zeros(0) if found is None else found.f0
-        for found in stack.tracks([torch.from_numpy(sound.astype(np.float32)) for sound in sounds])
-    ]
+    tracks = [found.f0 for found in stack.tracks_of_each([torch.from_numpy(sound).float() for sound in sounds])]
     span, pitch = max(map(len, sounds)) / rate, pitch_range(tracks)
     for take, sound, f0 in zip(group.takes, sounds, tracks, strict=True):
         picture = drawing(sound / max(np.abs(sound).max(), 1e-9), f0, rate, take.kind, span, pitch)

@@ -97,7 +97,7 @@ def griffin_lim_sounds(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def vocoded(stack: Stack, sounds: Sequence[Tensor]) -> list[Tensor]:
+def vocoded(stack: Any, sounds: Sequence[Tensor]) -> list[Tensor]:
     """Sounds that the trained vocoder makes of true mels."""
 
     def invert(mel, lengths, _):

@@ -100,6 +100,8 @@ def read_yaml(path: Path) -> dict:
 
 def allowed(rule: Mapping, kind) -> str:
     """The values that a field allows, in words."""
+    if isinstance(kind, types.UnionType):
+        return f"{allowed(rule, typing.get_args(kind)[0])}, or null"
     if dataclasses.is_dataclass(kind):
         return f"a section with {', '.join(spec.name for spec in dataclasses.fields(kind))}"
     if isinstance(kind, types.GenericAlias):

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.checkpoint import key_of
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, no_memory
 from sebridge_lite.core.fields import build
 from sebridge_lite.core.files import read_json, regular
 from sebridge_lite.stack.flow import Flow, FlowConfig
@@ -100,7 +100,8 @@ def _no_larger_than(most: int, file: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, OverflowError, MemoryError) as error:  # torch's, of sizes that cannot be
-        raise UserError(f"{file}: no network can have these settings ({type(error).__name__}); {MEND}") from None
+        why = "there is no memory for a network of" if no_memory(error) else "no network can have"
+        raise UserError(f"{file}: {why} these settings ({type(error).__name__}); free some, or {MEND}") from None
     finally:
         hook.remove()
 

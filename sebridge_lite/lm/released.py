@@ -10,6 +10,7 @@ running code. Left out: optimizer states, and the epoch and step that the offici
 
 import json
 import pickle
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def load_causal(name: str) -> TextSpeechLM:
 
 
 def _causal(cls, name: str):
-    whole = pretrained("causal LM", lambda place: cls.from_pretrained(place, dtype=torch.float32), name)
+    whole = pretrained("causal LM", partial(cls.from_pretrained, dtype=torch.float32), name)
     if whole.config.model_type not in ("qwen2", "llama"):
         raise UserError(f"hub.model '{name}': a {whole.config.model_type}; Qwen2 and Llama are known here")
     if (head := whole.get_output_embeddings()).bias is not None or head.weight.shape[0] != whole.config.vocab_size:

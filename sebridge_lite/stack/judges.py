@@ -117,9 +117,10 @@ def _pretrained(what: str, name: str, model, device: torch.device) -> tuple:
     from transformers import AutoProcessor
 
     try:
-        return AutoProcessor.from_pretrained(name), model.from_pretrained(name).to(device).eval()
-    except (OSError, ValueError) as error:
-        why = str(error).splitlines()[0][:120]
+        loaded = [part.from_pretrained(name, trust_remote_code=False) for part in (AutoProcessor, model)]
+        return loaded[0], loaded[1].to(device).eval()
+    except Exception as error:  # a broken file raises almost anything
+        why = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise UserError(
             f"judge {what}:{name}: cannot be loaded ({why}); give its name on the hub, or a folder"
         ) from None

@@ -317,12 +317,10 @@ def test_a_full_memory_is_one_line_whoever_tells_and_a_fault_of_ours_is_not_hidd
 
 
 def test_a_killed_helper_is_one_line():
-    from concurrent.futures.process import BrokenProcessPool
-
     from sebridge_lite.core.workers import crew
 
-    with pytest.raises(UserError, match="a process was killed"), crew(2):
-        raise BrokenProcessPool
+    with pytest.raises(UserError, match="a process was killed, for memory"), crew(2) as pool:
+        list(pool.map(signal.raise_signal, [signal.SIGKILL] * 4))
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(tmp_path, monkeypatch):

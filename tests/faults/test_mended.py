@@ -368,7 +368,7 @@ def test_a_day_is_written_in_one_way(tmp_path, until):
         write_consent(tmp_path / "a.json", "A", "b", until, tmp_path / "a.wav")
 
 
-def test_what_is_missing_is_named_where_it_is_needed(tmp_path):
+def test_what_is_missing_is_named_where_it_is_needed(tmp_path, monkeypatch):
     from sebridge_lite.cli.export import export
     from sebridge_lite.data.summary import pitch_table
     from sebridge_lite.experiments.floors import recorded_by
@@ -384,6 +384,7 @@ def test_what_is_missing_is_named_where_it_is_needed(tmp_path):
     with pytest.raises(UserError, match=r"params\.yaml: hub: missing"):
         export(SimpleNamespace(stack="hub", hub=None), Path("sft"), tmp_path / "llm.pt")
     project(tmp_path / "project")
+    monkeypatch.delenv("SEBRIDGE_OUTPUTS", raising=False)
     with pytest.raises(UserError, match="scores of people: missing; `dvc repro`"):
         recorded_by(SimpleNamespace(lang="th"), "people")
 

@@ -1,5 +1,5 @@
 # make reproduce [PROFILE=smoke|lite|full]   set up, pull the embedded data, run the pipeline (plain `dvc repro`)
-# make test                                  set up, then ruff, pytest and nbval
+# make test                                  set up, then ruff, mypy, pytest and nbval
 # make hard                                  the long checks: bad input, kills, determinism, small faults in the code (hours)
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
 # make real                                  the study on recordings of a person, in a copy of this folder, real/
@@ -46,19 +46,24 @@ reproduce: data/text
 test: data/text
 	ruff check .
 	ruff format --check .
+	mypy
 	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; set -e; \
 	export SEBRIDGE_HEADLESS=1 OMP_NUM_THREADS=1; \
 	python -m tests.pipeline "$$outputs"; \
 	SEBRIDGE_OUTPUTS="$$outputs" python -m pytest tests notebooks --numprocesses=auto --dist=loadfile --durations=20 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300
 
-# What is too long for `make test`: 600 bad inputs, 20 kills, a second run of the small pipeline, 120 small faults in the code.
+# What is too long for `make test`: 600 bad inputs, 20 kills, load, full disks, a second run of the small pipeline, 120
+# small faults in the code.
 hard: data/text
 	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; set -e; \
 	export SEBRIDGE_HEADLESS=1 OMP_NUM_THREADS=1; \
 	python -m tests.pipeline "$$outputs/one"; \
 	SEBRIDGE_OUTPUTS="$$outputs/one" python tests/faults/fuzz.py 600; \
 	python tests/faults/kill.py 20; \
+	python tests/faults/load.py; \
+	SEBRIDGE_OUTPUTS="$$outputs/one" python tests/faults/disk.py; \
+	python tests/faults/two.py; \
 	python -m tests.faults.determinism "$$outputs/one" "$$outputs/two"; \
 	SEBRIDGE_OUTPUTS="$$outputs/one" python tests/faults/mutants.py 120
 
@@ -93,4 +98,4 @@ gpu-check:
 
 clean:
 	find results -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
-	rm -rf $(VENV) artifacts .dvc/cache .dvc/tmp .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) artifacts .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .mypy_cache *.egg-info

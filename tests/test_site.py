@@ -30,7 +30,7 @@ class Ears:
 
     sample_rate = RATE
 
-    def tracks(self, sounds):
+    def tracks_of_each(self, sounds):
         return [SimpleNamespace(f0=np.concatenate([np.zeros(5), np.linspace(100, 140, 40)])) for _ in sounds]
 
 

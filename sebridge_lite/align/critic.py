@@ -11,6 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.measure.entropy import jackknife, token_counts
 from sebridge_lite.measure.metrics import repetition_rate, word_errors
 from sebridge_lite.measure.scoring import K
@@ -45,7 +46,11 @@ def fit_length(texts: Sequence[str], codes: Sequence[Tensor]) -> Length:
 
 
 def judged(
-    groups: Sequence[Sequence[Tensor]], texts: Sequence[Text], heats: Sequence[float], length: Length, listen: Listen
+    groups: Sequence[Sequence[Tensor]],
+    texts: Sequence[Text | Utterance],
+    heats: Sequence[float],
+    length: Length,
+    listen: Listen,
 ) -> pd.DataFrame:
     """A row for each of the C candidates of T texts, which were sampled at the temperatures `heats` (C,)."""
     if not texts:

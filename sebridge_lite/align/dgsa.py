@@ -9,6 +9,7 @@ costs 15 to 40 % more time than the 11 % of padding in batches of like lengths),
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from sebridge_lite.align.dpo import dpo_loss
 from sebridge_lite.align.methods import lambda_e, lambda_s
-from sebridge_lite.align.pairs import Pair, Triplet, expressivity_pairs, stability_pairs
+from sebridge_lite.align.pairs import Triplet, expressivity_pairs, stability_pairs
 from sebridge_lite.align.runs import Run
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.device import autocast, move
@@ -44,7 +45,7 @@ class PairSet:
 
     names: Sequence[str]  # (N,)
     rows: Sequence[Sequence[Example]]  # (N, W)
-    pairs: Mapping[str, tuple[int, int]]  # set: the winner's and the loser's place among the W
+    pairs: Mapping[str, tuple[int, ...]]  # set: the winner's and the loser's place among the W
     weights: Mapping[str, float]
     reference: Tensor  # (N, W)
 
@@ -67,7 +68,10 @@ def _positions(row: Example) -> int:
 
 
 def paired(
-    names: Sequence[str], sets: Mapping[str, Sequence[Pair]], weights: Mapping[str, float], reference: TextSpeechLM
+    names: Sequence[str],
+    sets: Mapping[str, Sequence[Sequence[Example]]],
+    weights: Mapping[str, float],
+    reference: TextSpeechLM,
 ) -> PairSet:
     """Pairs as rows, with what the reference says of each. sets: each has one pair for each of `names`.
 
@@ -106,7 +110,8 @@ def reference_logprobs(model: TextSpeechLM, examples: Sequence[Example], first: 
 
     first: those that go in batches of their own, so that their numbers do not depend, in the last bit, on the others.
     """
-    device, found = next(model.parameters()).device, {}
+    device = next(model.parameters()).device
+    found: dict[str, float] = {}
     for some in (first, examples):
         new = {key: example for example in some if (key := _key(example)) not in found}
         names, sizes = list(new), [_positions(example) for example in new.values()]
@@ -132,7 +137,7 @@ def dgsa_loss(model: TextSpeechLM, batch: PairBatch, beta: float, **options) -> 
     lengths = batch.rows.speech_lengths + 1
     logps, reference = tokens.sum(1), batch.reference
     winners = torch.cat([pair[0] for pair in batch.pairs.values()])
-    total = 0.0
+    total = torch.zeros(())
     scalars = {  # displacement, watched live: nats a token, and what is said of stopping
         "winner_logp": (logps.detach()[winners] / lengths[winners]).mean(),
         "winner_change": ((logps.detach() - reference)[winners] / lengths[winners]).mean(),
@@ -157,8 +162,9 @@ def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[l
     """Trains `model` in place by DGSA or a variant of it; the policy that it is before the first step is the reference."""
     method, p = run.method, run.params.align
     weights = method.weights(lambda_s(run.alpha, p.alpha_star), lambda_e(run.alpha, p.alpha_star))
-    found = pair_set(triplets, model, *weights, method.conditioning)
-    beta, options = p.beta, {"normalised": method.normalised, "sft": p.sft_weight if method.sft_term else 0.0}
+    found = pair_set(triplets, model, weights[0], weights[1], method.conditioning)
+    options: dict[str, Any] = {"normalised": method.normalised, "sft": p.sft_weight if method.sft_term else 0.0}
+    beta = p.beta
     if method.normalised:  # a token's margin is smaller by the length: so that the sigmoid sees what it sees without
         beta *= sum(len(t.real) + 1 for t in triplets) / len(triplets)
     torch.manual_seed(run.seed)  # of the adapters' first weights

@@ -8,7 +8,7 @@ every other loss of this family (hinge, KTO, ...), f-divergences, weights by pai
 import math
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, ones_like
 from torch.nn import functional as F
 
 from sebridge_lite.core.errors import UserError
@@ -58,8 +58,10 @@ def dpo_loss(
     """
     if not beta > 0:
         raise UserError(f"beta: {beta} is not over 0; the paper takes 0.1")
-    if (normalised or sft) and lengths is None:
-        raise UserError("lengths: missing; `normalised` and `sft` are a token and need them")
+    if lengths is None:
+        if normalised or sft:
+            raise UserError("lengths: missing; `normalised` and `sft` are a token and need them")
+        lengths = ones_like(chosen), ones_like(rejected)
     by = lengths if normalised else (1, 1)
     won, lost = rewards(chosen / by[0], ref_chosen / by[0], beta), rewards(rejected / by[1], ref_rejected / by[1], beta)
     margin = won - lost  # (B,), what Eq. 11 takes the sigmoid of

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
+from typing import Any
 
 from sebridge_lite.core.errors import UserError, show
 from sebridge_lite.core.params import AlignParams, Params, TdscParams
@@ -63,7 +64,7 @@ class Method:
 
 _dgsa = partial(Method, by="dgsa")
 _tdsc = partial(Method, study="critique", trains="candidates", by="tdsc")
-NOTHING = {"trains": "nothing", "by": ""}
+NOTHING: dict[str, Any] = {"trains": "nothing", "by": ""}
 NO_LENGTH = {"shortest": 0.0, "longest": math.inf}
 
 ROWS = (
@@ -137,8 +138,8 @@ def method_of(study: str, name: str) -> Method:
         return known[name]
     alpha = name.removeprefix("dgsa-")
     if study == "align" and alpha in (f"{hundredth / 100:.2f}" for hundredth in range(101)) and alpha != name:
-        arm = {"arm": f"additive-{alpha}", "printed": {"Fig. 5": alpha}}
-        return replace(known["dgsa"], name=name, label=f"DGSA at alpha {alpha}", **arm)
+        arm, printed = f"additive-{alpha}", {"Fig. 5": alpha}
+        return replace(known["dgsa"], name=name, label=f"DGSA at alpha {alpha}", arm=arm, printed=printed)
     also = ", or dgsa-ALPHA as in dgsa-0.50" if study == "align" else ""
     raise UserError(f"method {show(name)}: not one of {', '.join(known)}{also}")
 

@@ -59,7 +59,7 @@ def mode_rows(
             {"id": [utterance.id for utterance in of], "mode": mode, "words_wrong": wrong, "words": words}
         )
         table = table.assign(repeats=repeats, windows=windows, tokens=[len(row) for row in codes])
-        tracks = stack.tracks(said_in(stack, triplets[:decoded], of[:decoded], folder, mode, seed))
+        tracks = stack.tracks_of_each(said_in(stack, triplets[:decoded], of[:decoded], folder, mode, seed))
         melody = pd.DataFrame([describe(track.f0, track.energy, 1) for track in tracks])
         tables.append(table.join(melody[["f0_std_st", "energy_std_db"]]))
     return pd.concat(tables, ignore_index=True)

@@ -105,6 +105,7 @@ def triplets_of(
     wrong, words = word_errors([utterance.words for utterance in utterances], stack.read(codes, utterances[0].lang))
     readable = wrong <= most * words
     kept = [i for i, source in enumerate(sources) if readable[i] and source is not None]
+    styles = [source for i, source in enumerate(sources) if readable[i] and source is not None]
     if not kept:
         alone = sum(source is None for source in sources)
         raise UserError(
@@ -112,7 +113,7 @@ def triplets_of(
             f"to take a style from, the rest are over a word error of {most}); give fewer speakers or raise real_error"
         )
     texts = [stack.text.encode(utterances[i].text) for i in kept]
-    prefixes = [codes[sources[i]][:style_tokens] for i in kept]
+    prefixes = [codes[i][:style_tokens] for i in styles]
     how = {mode: {"sampler": sampler, "candidates": samples} for mode, sampler in samplers.items()}
     for mode, settings in how.items():
         settings["row_seeds"] = [seed_of(seed, mode, utterances[i].id) for i in kept]
@@ -123,7 +124,7 @@ def triplets_of(
         for sample in range(samples)
     ]
     teach = [t for t in made if all(len(y) and not torch.equal(y, t.real) for y in (t.expr, t.stab))]
-    return teach, {utterances[i].id: utterances[sources[i]].id for i in kept}
+    return teach, {utterances[i].id: utterances[j].id for i, j in zip(kept, styles, strict=True)}
 
 
 def spoken_by(triplets: Sequence[Triplet], utterances: Sequence[Utterance]) -> list[Utterance]:

@@ -191,7 +191,7 @@ def dpo_pairs(loop: Loop, spoken: Candidates, reference: TextSpeechLM) -> PairSe
     pairs = []
     for both in spoken.pairs:
         text = loop.encode(spoken.text(both[0]))
-        pairs.append(tuple((text, text[:0], spoken.codes[row]) for row in both))
+        pairs.append([(text, text[:0], spoken.codes[row]) for row in both])
     names = [str(winner) for winner, _ in spoken.pairs]
     return paired(names, {"critique": pairs}, {"critique": 1.0}, reference)
 

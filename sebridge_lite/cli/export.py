@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, given
 from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.bench import languages, made
 from sebridge_lite.lm.lora import load_policy, merge_lora
@@ -18,7 +18,8 @@ def export(params: Params, policy: Path, out: Path) -> str:
         raise UserError(f"params.yaml: stack: {params.stack}: only policies of the hub stack have a released format")
     if out.exists():
         raise UserError(f"{out}: is there already; name another place")
-    folder, hub = made(paths.artifacts() / policy, "sft"), params.hub
+    hub = given(params.hub, "params.yaml: hub", "params/paper.yaml has one to start from")
+    folder = made(paths.artifacts() / policy, "sft")
     model = merge_lora(load_policy(folder / "model", languages(params)[0], torch.device("cpu")))
     if hub.family == "cosyvoice2":
         save_cosyvoice(model, Path(hub.model) / hub.lm, out)

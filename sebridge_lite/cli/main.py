@@ -4,6 +4,7 @@ What a command does is imported when it is called, so that `--help` answers at o
 """
 
 import argparse
+import contextlib
 import inspect
 import os
 import sys
@@ -16,6 +17,8 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError, in_line, no_memory, printable, show
 from sebridge_lite.core.params import OWN, PROFILES, active_params
 
+LEAST = 1e9  # bytes of addresses: torch and the libraries beside it take .9 GB before any work
+
 
 def seed(text: str) -> int:
     """A seed of the command line, 0 to 2**31."""
@@ -24,8 +27,20 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def check_memory() -> None:
+    """Raises where this shell allows too few addresses: the libraries of linear algebra would hang, or end without a word."""
+    with contextlib.suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if allowed != resource.RLIM_INFINITY and allowed < LEAST:
+            what = f"this shell allows {allowed / 1e9:.1f} GB, and {LEAST / 1e9:.0f} GB are needed"
+            raise UserError(f"memory: {what}; raise the limit (ulimit -v)")
+
+
 def call(options) -> None:
     """Runs a stage, or the function of a command with those options that it takes, and prints the lines that it gives back."""
+    check_memory()
     if not options.does:
         run_command(options.command, getattr(options, "name", None), getattr(options, "seed", None))
         return
@@ -113,8 +128,8 @@ def parser() -> argparse.ArgumentParser:
     sub = command("new --real ~/recordings --lang ru --engine espeak-ng", what, "cli.new:new")
     sub.add_argument("--real", metavar="DIR", type=Path, required=True, help="recordings with transcripts; only read")
     sub.add_argument("--lang", metavar="CODE", required=True, help="of the recordings: ru, el, en ...")
-    about = "NAME=DIR, flite:VOICE, espeak-ng[:VOICE], mms or 'NAME=command {text} {out}'; may be given again"
-    sub.add_argument("--engine", metavar="SPEC", dest="engines", action="append", default=[], help=about)
+    spec = "NAME=DIR, flite:VOICE, espeak-ng[:VOICE], mms or 'NAME=command {text} {out}'; may be given again"
+    sub.add_argument("--engine", metavar="SPEC", dest="engines", action="append", default=[], help=spec)
     sub.add_argument("--texts", metavar="FILE", type=Path, help="what engines say, a sentence a line")
     sub.add_argument(
         "--transcripts", metavar="FILE", type=Path, help="a table that is not in DIR, such as core-sounds-en.txt.gz"
@@ -160,8 +175,9 @@ def in_a_line(error: BaseException) -> str:
         return (
             "the memory is full; close other programs, or take less at once (SEBRIDGE_WORKERS=1); nothing was replaced"
         )
-    what = "the disk is full; make room and run it again" if paths.disk_full(error) else f"{error.strerror or error}"
-    return f"{error.filename or 'the system'}: {what}; nothing was replaced"
+    why, file = getattr(error, "strerror", None) or error, getattr(error, "filename", None) or "the system"
+    what = "the disk is full; make room and run it again" if paths.disk_full(error) else why
+    return f"{file}: {what}; nothing was replaced"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
@@ -70,7 +71,7 @@ def real() -> Iterator[str]:
         yield f"{folder}: prepared already; remove it to begin anew"
         return
     shutil.rmtree(folder, ignore_errors=True)
-    here = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(folder)}}
+    here: dict[str, Any] = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(folder)}}
     subprocess.run(["git", "clone", "--quiet", str(root), str(folder)], check=True)
     subprocess.run(["dvc", "pull", "--quiet", "data.dvc", "parts", "codebook"], check=True, **here)
     command = ["new", "--real", VOICE, "--transcripts", PROMPTS, "--lang", "en", "--engine", "flite:slt"]

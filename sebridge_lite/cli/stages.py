@@ -64,7 +64,7 @@ def run_command(command: str, name: str | None, seed: int | None) -> None:
     if stage.takes == METHOD:
         from sebridge_lite.align.methods import checked, method_of
 
-        method_of(command, name)  # a wrong name is an error before any work, and so is one among the cells
+        method_of(command, name or "")  # a wrong name is an error before any work, and so is one among the cells
         checked(params)
     module, function = stage.does.split(":")
     given = [value for value in (None if whole else name, seed) if value is not None]

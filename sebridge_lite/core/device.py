@@ -34,7 +34,7 @@ def move(batch, device: torch.device):
     """A batch with its tensors on the device; dataclasses, dicts, lists and tuples are walked, the rest is left alone."""
     if isinstance(batch, torch.Tensor):
         return batch.to(device)
-    if dataclasses.is_dataclass(batch):
+    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
         return dataclasses.replace(batch, **move(vars(batch), device))
     if isinstance(batch, dict):
         return {name: move(value, device) for name, value in batch.items()}

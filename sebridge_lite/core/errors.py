@@ -1,6 +1,9 @@
 """One exception for everything that the user can mend, and how a value from outside is shown in its line."""
 
 import reprlib
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 LONGEST = 60  # characters of a value
 LINE = 1_500  # characters of a whole message
@@ -10,6 +13,13 @@ _SHORT.maxother = _SHORT.maxlong = LONGEST
 
 class UserError(Exception):
     """What is wrong, where, and how to mend it, in one line. The command line prints it and exits 1."""
+
+
+def given(value: Value | None, what: str, mend: str) -> Value:
+    """The value itself, where there is one."""
+    if value is None:
+        raise UserError(f"{what}: missing; {mend}")
+    return value
 
 
 def no_memory(error: BaseException) -> bool:

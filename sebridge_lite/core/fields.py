@@ -40,6 +40,7 @@ def like(pattern: str, example: str, may_be_empty: bool = False):
     return field(metadata={"pattern": pattern, "example": example, "may_be_empty": may_be_empty})
 
 
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(field, within, one_of, like))
 class Section:
     """A base of frozen dataclasses."""
 
@@ -97,8 +98,10 @@ def read_yaml(path: Path) -> dict:
     return tree
 
 
-def allowed(rule: Mapping, kind: type) -> str:
+def allowed(rule: Mapping, kind) -> str:
     """The values that a field allows, in words."""
+    if isinstance(kind, types.UnionType):
+        return f"{allowed(rule, typing.get_args(kind)[0])}, or null"
     if dataclasses.is_dataclass(kind):
         return f"a section with {', '.join(spec.name for spec in dataclasses.fields(kind))}"
     if isinstance(kind, types.GenericAlias):
@@ -154,7 +157,7 @@ def build(section: type, tree: object, file: str, prefix: str = ""):
     optional = {spec.name for spec in specs if spec.default is not dataclasses.MISSING}
     if unknown := [key for key in tree if key not in rules]:
         raise UserError(f"{file}: {prefix}{str(unknown[0])[:LONGEST]}: unknown key; known here: {', '.join(rules)}")
-    values = {}
+    values: dict[str, object] = {}
     for name, rule in rules.items():
         kind, where = kinds[name], f"{file}: {prefix}{name}"
         if name not in tree and name in optional:
@@ -165,7 +168,7 @@ def build(section: type, tree: object, file: str, prefix: str = ""):
             kind = typing.get_args(kind)[0] if tree[name] is not None else None
         if kind is None:
             values[name] = None
-        elif dataclasses.is_dataclass(kind):
+        elif isinstance(kind, type) and dataclasses.is_dataclass(kind):
             values[name] = build(kind, tree[name], file, f"{prefix}{name}.")
         else:
             check = _several if isinstance(kind, types.GenericAlias) else _single

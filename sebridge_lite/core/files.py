@@ -45,16 +45,17 @@ def once(pairs: list[tuple[str, object]]) -> dict:
     return found
 
 
-def misfit(value: object, shape, where: str = "it") -> str:
+def misfit(value, shape, where: str = "it") -> str:
     """What keeps a value from having a shape, or "". A shape is a type, [shape of each], {"key": shape} or {str: shape}."""
     kind = shape if isinstance(shape, type) else type(shape)
     if kind is object:
         return ""
-    if type(value) is not kind and not (kind is float and type(value) is int):
+    found = type(value)
+    if found is not kind and not (kind is float and found is int):
         return f"{where} is not {KINDS[kind]}"
     if isinstance(shape, list):
-        shape = shape or [object]
-        parts = [(part, shape[0], f"{where}[{place}]") for place, part in enumerate(value)]
+        each = shape[0] if shape else object
+        parts = [(part, each, f"{where}[{place}]") for place, part in enumerate(value)]
     elif not isinstance(shape, dict):
         return ""
     elif str in shape:

@@ -9,6 +9,7 @@ import functools
 import importlib.abc
 import importlib.machinery
 import sys
+from typing import Any
 
 EXTENSION = "torchaudio._extension"
 
@@ -24,8 +25,9 @@ def _tolerant(execute, module) -> None:
 class _Guard(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         spec = importlib.machinery.PathFinder.find_spec(name, path, target) if name == EXTENSION else None
-        if spec is not None:
-            spec.loader.exec_module = functools.partial(_tolerant, spec.loader.exec_module)
+        loader: Any = spec and spec.loader
+        if loader:
+            loader.exec_module = functools.partial(_tolerant, loader.exec_module)
         return spec
 
 

@@ -8,6 +8,7 @@ import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def adopt(
         if seconds < SECONDS[0]:
             raise Fault(f"{seconds:.2f} s long without the silence at its ends", "join it to its neighbour")
         write_sound(folder / path, sound)
-        whole = {"start": 0, "frames": None, "truth": None, "words": ()}
+        whole: dict[str, Any] = {"start": 0, "frames": None, "truth": None, "words": ()}
         return replace(said, lang=lang, path=path, seconds=seconds, kind="recording", engine="", **whole)
 
     good, problems, card = check_folder(source, lang, transcripts, keep)

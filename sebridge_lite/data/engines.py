@@ -12,6 +12,7 @@ import functools
 import hashlib
 import itertools
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -81,7 +82,8 @@ def say(engine: Engine, text: str, wav: Path) -> np.ndarray:
         wav.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=wav.parent) as folder:  # of its own: another thread may say the same
             out, done = Path(folder, "said.wav"), None
-            command = [word.replace("{text}", text).replace("{out}", str(out)) for word in engine.command]
+            holes = {"{text}": text, "{out}": str(out)}  # at once: a text may hold the other
+            command = [re.sub(r"\{(text|out)\}", lambda hole: holes[hole[0]], word) for word in engine.command]
             try:
                 done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
                 samples, rate = soundfile.read(out, dtype="float32", always_2d=True)
@@ -103,7 +105,7 @@ def load_mms(lang: str) -> tuple:
     """MMS-TTS (VITS) and its tokenizer from this machine's cache of weights; nothing is ever fetched."""
     from transformers import VitsModel, VitsTokenizer
 
-    name = MMS.get(lang)
+    name = MMS.get(lang, "")
     try:
         parts = [part.from_pretrained(name, local_files_only=True) for part in (VitsModel, VitsTokenizer)]
     except (OSError, ValueError):

@@ -32,7 +32,7 @@ class Filter:
     """F.3: what synthetic speech must be like; `seconds_per_letter` comes from people reading the same language."""
 
     seconds_per_letter: float
-    duration_ratio: tuple[float, float]
+    duration_ratio: tuple[float, ...]
     max_stuck: float
     pause: float = 0.0  # seconds that every utterance takes beside its letters
 
@@ -49,7 +49,7 @@ def letter_seconds(utterances: list[Utterance]) -> float:
     return float(np.median([utterance.seconds / len(utterance.text) for utterance in utterances]))
 
 
-def fitted(utterances: list[Utterance], duration_ratio: tuple[float, float], max_stuck: float) -> Filter:
+def fitted(utterances: list[Utterance], duration_ratio: tuple[float, ...], max_stuck: float) -> Filter:
     """The filter by a line through letters and seconds: recordings of your own may be single words and long sentences."""
     letters, seconds = [len(said.text) for said in utterances], [said.seconds for said in utterances]
     slope, pause = np.polyfit(letters, seconds, 1) if len(set(letters)) > 1 else (0.0, 0.0)

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -174,7 +174,7 @@ def converter(path: Path) -> list[str]:
 def missing_bytes(file: BinaryIO) -> int:
     """How many bytes a WAV or AIFF promises in its header and does not hold; libsndfile passes over it in silence."""
     head = file.read(12)
-    order = {b"RIFF": "little", b"RF64": "little", b"RIFX": "big", b"FORM": "big"}.get(head[:4])
+    order: Any = {b"RIFF": "little", b"RF64": "little", b"RIFX": "big", b"FORM": "big"}.get(head[:4])
     if order is None or head[8:] not in (b"WAVE", b"AIFF", b"AIFC"):
         return 0
     end = file.seek(0, os.SEEK_END)

@@ -16,7 +16,7 @@ def seconds_of(utterances: Sequence[Utterance]) -> float:
 
 def balanced_order(synthetic: Sequence[Utterance], seed: int) -> list[Utterance]:
     """Shuffled, and so merged that every beginning of the list holds each engine's speech in equal seconds."""
-    places = []
+    places: list[tuple] = []
     for engine in sorted({utterance.engine for utterance in synthetic}):
         own = [utterance for utterance in synthetic if utterance.engine == engine]
         own = [own[i] for i in rng_of(seed, "mix", engine).permutation(len(own))]

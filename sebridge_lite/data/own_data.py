@@ -123,17 +123,18 @@ def check_folder(
     table = find_table(folder, transcripts)
     rows = read_table(folder, table)
     utterances = [(number, found) for number, found in rows if isinstance(found, Utterance)]
-    known, first = language(lang, [found.text for _, found in utterances]), {}
-    for number, found in utterances:
-        first.setdefault(found.id, number)
-        if found.path.lower().endswith(FOREIGN):
-            converter(folder / found.path)
+    known = language(lang, [found.text for _, found in utterances])
+    first: dict[str, int] = {}
+    for number, row in utterances:
+        first.setdefault(row.id, number)
+        if row.path.lower().endswith(FOREIGN):
+            converter(folder / row.path)
 
-    def inspect(row: tuple[int, Utterance | Fault]) -> tuple[Utterance, Sound | None, list[Fault]]:
+    def inspect(row: tuple[int, Utterance | Fault]) -> tuple[Utterance | None, Sound | None, list[Fault]]:
         """Text and audio are both looked at, so that one run finds both."""
         number, found = row
         if isinstance(found, Fault):
-            return found, None, [found]
+            return None, None, [found]
         if lang and found.lang not in ("und", lang):
             name = show(found.lang)
             return found, None, [Fault(f"language {name}", f"check with --lang {name}, or mend the row")]
@@ -159,7 +160,7 @@ def check_folder(
         checked = tqdm(pool.map(inspect, rows), total=len(rows), desc="checking", unit="row", disable=None)
         for (number, found), (said, sound, faults) in zip(rows, checked, strict=True):
             problems += [Fault(fault.what, fault.how, table.path.name, number) for fault in faults]
-            if not faults:
+            if said and sound and isinstance(found, Utterance) and not faults:
                 good.append(said)
                 raw.append(found.text)
                 sounds.append(sound)

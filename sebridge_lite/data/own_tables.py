@@ -22,7 +22,7 @@ from sebridge_lite.data.manifest import AUDIO, FOREIGN, Utterance, path_fault, r
 COMMON_VOICE = ("validated.tsv", "train.tsv", "dev.tsv", "test.tsv", "other.tsv")
 ENDINGS = ("", *AUDIO, *FOREIGN)
 COLUMNS = {"file": "file file_name", "text": "text transcription sentence transcript", "speaker": "speaker speaker_id"}
-PROMPTS = "core-sounds-*.txt*"
+PROMPTS, MOST_PROMPTS = "core-sounds-*.txt*", 50_000_000  # characters: the published tables hold 100,000
 is_file = os.path.isfile  # pathlib raises on a name longer than the file system takes
 BOM = b"\xef\xbb\xbf"
 
@@ -121,8 +121,7 @@ def _recording(folder: Path, name: str, place: str, text: str, who: str) -> Utte
 
 def _ljspeech(folder: Path, path: Path) -> Iterator[Row]:
     for number, row in _rows(path, "|", (2, 3), "write id|text or id|text|normalised text"):
-        faulty = isinstance(row, Fault)
-        yield number, row if faulty else _recording(folder, row[0], "wavs/", row[-1] or row[1], "own")
+        yield number, row if isinstance(row, Fault) else _recording(folder, row[0], "wavs/", row[-1] or row[1], "own")
 
 
 def _common_voice(folder: Path, path: Path) -> Iterator[Row]:
@@ -136,8 +135,7 @@ def _common_voice(folder: Path, path: Path) -> Iterator[Row]:
     how = f"put one tab between columns: the header has {len(columns)}"
     # Quotes are letters here: no sentence holds a tab.
     for number, row in itertools.islice(_rows(path, "\t", [len(columns)], how), 1, None):
-        faulty = isinstance(row, Fault)
-        yield number, row if faulty else _recording(folder, row[name], "clips/", row[text], row[who])
+        yield number, row if isinstance(row, Fault) else _recording(folder, row[name], "clips/", row[text], row[who])
 
 
 def _exports(folder: Path, path: Path) -> Iterator[Row]:
@@ -194,15 +192,18 @@ def _festvox(folder: Path, path: Path) -> Iterator[Row]:
 def _asterisk(folder: Path, path: Path) -> Iterator[Row]:
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", errors="replace") as handle:
-        for number, line in enumerate(handle, start=1):
-            name, _, said = line.partition(": ")
-            text = re.sub(r"\[.*?\]|<.*?>|\(.*?\)", "", said).strip()
-            if line.startswith(";") or not line.strip():
-                continue
-            if text:
-                yield number, _recording(folder, name.strip(), "", text, "own")
-            else:
-                yield number, Fault(f"{show(line.strip())} has no words", "nothing to mend: a beep, a silence")
+        lines = handle.read(MOST_PROMPTS + 1)
+    if len(lines) > MOST_PROMPTS:  # a small archive may hold gigabytes
+        raise UserError(f"{path}: over {MOST_PROMPTS:,} characters; give a table of prompts, which is shorter")
+    for number, line in enumerate(lines.split("\n"), start=1):
+        name, _, said = line.partition(": ")
+        text = re.sub(r"\[.*?\]|<.*?>|\(.*?\)", "", said).strip()
+        if line.startswith(";") or not line.strip():
+            continue
+        if text:
+            yield number, _recording(folder, name.strip(), "", text, "own")
+        else:
+            yield number, Fault(f"{show(line.strip())} has no words", "nothing to mend: a beep, a silence")
 
 
 def _beside(folder: Path, path: Path) -> Iterator[Row]:

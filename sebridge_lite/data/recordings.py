@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.errors import UserError, given, show
 from sebridge_lite.core.files import regular
 from sebridge_lite.core.progress import progress
 from sebridge_lite.data.manifest import RATE, Utterance, write_manifest
@@ -98,11 +98,12 @@ def write_set(folder: Path, name: str, recordings: Iterable[Recording]) -> list[
 def load_f0(utterance: Utterance, folder: Path) -> np.ndarray:
     """The true F0 of a studio utterance in Hz every 10 ms, 0 where unvoiced. (T,)"""
     path, first = folder / utterance.path.replace(".wav", ".f0.npy"), utterance.start // F0_HOP
+    size = given(utterance.frames, f"{path}: frames of {show(utterance.id)}", AGAIN) // F0_HOP
     try:
         track = np.load(regular(path, AGAIN), mmap_mode="r")
-        found = np.asarray(track[first : first + utterance.frames // F0_HOP], dtype=np.float32)
+        found = np.asarray(track[first : first + size], dtype=np.float32)
     except (ValueError, EOFError, OSError) as error:
         raise UserError(f"{path}: damaged ({type(error).__name__}); {AGAIN}") from None
-    if found.shape != (utterance.frames // F0_HOP,):
+    if found.shape != (size,):
         raise UserError(f"{path}: ends before {show(utterance.id)} does; {AGAIN}")
     return found

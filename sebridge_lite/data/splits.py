@@ -78,7 +78,8 @@ def split(texts: Sequence[Words], most: Mapping[str, int]) -> dict[Words, str]:
 def by_set(said: Iterable[Utterance], tongue: Language, dev: int, test: int) -> dict[str, list[Utterance]]:
     """Recordings, with their words, by set; `dev` and `test` are how many these have at most."""
     cut = [replace(one, words=one.words or tongue.segment(one.text)) for one in said]
-    places, sets = split([one.words for one in cut], {"dev": dev, "test": test}), {"real": [], "dev": [], "test": []}
+    places = split([one.words for one in cut], {"dev": dev, "test": test})
+    sets: dict[str, list[Utterance]] = {"real": [], "dev": [], "test": []}
     for one in sorted(cut, key=lambda one: (_place(one.words), one.id)):  # so that a part of the minutes is a fair part
         sets[places[one.words]].append(one)
     return sets

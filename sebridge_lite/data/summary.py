@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sebridge_lite.core.errors import given, show
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of
-from sebridge_lite.data.recordings import load_f0
+from sebridge_lite.data.recordings import AGAIN, load_f0
 
 
 def data_card(sets: Mapping[str, Sequence[Utterance]], lexicon_size: int) -> pd.DataFrame:
@@ -33,7 +34,8 @@ def pitch_table(utterances: Sequence[Utterance], folder: Path) -> pd.DataFrame:
     for said in utterances:
         f0 = load_f0(said, folder)
         semitones = 12 * np.log2(f0[f0 > 0])
-        spread, pace = np.subtract(*np.percentile(semitones, [95, 5])), len(said.truth["tones"]) / said.seconds
+        syllables = len(given(said.truth, f"{show(said.id)}: truth", AGAIN)["tones"])
+        spread, pace = np.subtract(*np.percentile(semitones, [95, 5])), syllables / said.seconds
         rows.append((said.id, said.kind, said.speaker, semitones.std(), spread, pace))
     return pd.DataFrame(rows, columns=["id", "kind", "speaker", "f0_std_st", "f0_range_st", "syllables_per_second"])
 

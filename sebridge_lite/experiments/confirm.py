@@ -118,7 +118,7 @@ def run_confirm(params: Params) -> pd.DataFrame:
         for lang in set(asked.values()):
             record_fresh(params, lang, out / lang / "speech")
         found = [ask(params, study, lang, out) for study, lang in asked.items()]
-    empty = pd.DataFrame(columns=["variant", "language"]), pd.DataFrame(columns=["id", "effect"])
+    table, *_ = empty = pd.DataFrame(columns=["variant", "language"]), pd.DataFrame(columns=["id", "effect"])
     for name, tables in zip(("confirm_systems", "confirm"), zip(*found or [empty], strict=True), strict=True):
         table = pd.concat(tables, ignore_index=True)
         if found:

@@ -81,8 +81,8 @@ def loop_texts(bench: Bench, seed: int, count: int, k: int) -> list[Text]:
         said = {row.text: Text(row.text, row.words) for row in bench.utterances("synthetic")}
         return list(said.values())[:count]
     grammar = load_language(bench.lang, bench.params.corpus.zipf)
-    said = itertools.islice(sentences(grammar, "loop", seed), (k - 1) * count, k * count)
-    words = [tuple(word.text for word in sentence) for sentence in said]
+    spoken = itertools.islice(sentences(grammar, "loop", seed), (k - 1) * count, k * count)
+    words = [tuple(word.text for word in sentence) for sentence in spoken]
     return [Text("".join(some), some) for some in words]
 
 

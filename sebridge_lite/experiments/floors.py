@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sebridge_lite.core import paths
+from sebridge_lite.core.errors import given
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import crew, in_pool, workers
 from sebridge_lite.data.engines import FOLDER, in_turn, spoken
@@ -21,7 +22,7 @@ from sebridge_lite.data.mixing import seconds_of
 from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench
 from sebridge_lite.experiments.corpus import SPEED
-from sebridge_lite.measure.evaluate import floors, save_scores
+from sebridge_lite.measure.evaluate import Scores, floors, save_scores
 from sebridge_lite.measure.scoring import load_references, silence_codes
 from sebridge_lite.studio.studio import lines_of, record_all
 from sebridge_lite.studio.texts import load_language
@@ -35,18 +36,18 @@ def engines_say(test: Sequence[Utterance], lang: str, params: Params, folder: Pa
     """The test sentences as the study's engines say them, recorded into `folder`; none where they are a folder's."""
     if params.corpus.synthetic_source != "studio":
         specs = [spec for spec in params.corpus.engine_specs if not spec.startswith(FOLDER)]
-        texts = [(" ".join(said.words), said.words) for said in test]
+        asked = [(" ".join(said.words), said.words) for said in test]
         with TemporaryDirectory() as work:
             queues = [
-                spoken(spec, texts[place :: len(specs)], lang, Path(work), params.seed)
+                spoken(spec, asked[place :: len(specs)], lang, Path(work), params.seed)
                 for place, spec in enumerate(specs)
             ]
             rows = zip(in_turn(queues), test, strict=False)  # no rows where no engine of `specs` can be asked
             said = (row._replace(utterance=replace(row.utterance, text=read.text)) for row, read in rows)
             return write_set(folder, "engine-test", said)
     lexicon = load_language(lang).lexicon
-    said = ([lexicon[word] for word in utterance.words] for utterance in test)
-    lines = lines_of("engine-test", lang, said, engines("main", params.corpus.engines), params.seed)
+    texts = ([lexicon[word] for word in utterance.words] for utterance in test)
+    lines = lines_of("engine-test", lang, texts, engines("main", params.corpus.engines), params.seed)
     with crew(workers(seconds_of(test) / SPEED)) as pool:
         return write_set(folder, "engine-test", record_all(lines, params.seed, pool))
 
@@ -94,3 +95,8 @@ def floor_scores(bench: Bench, kind: str) -> tuple | None:
     """Scores of recordings, such as people-recorded, and what is known of them; None where nobody of that kind spoke."""
     folder = paths.artifacts("floors", bench.lang, kind)
     return bench.scores(folder, "floors") if folder.is_dir() else None
+
+
+def recorded_by(bench: Bench, kind: str) -> Scores:
+    """Scores of the recordings of people or engines."""
+    return given(floor_scores(bench, f"{kind}-recorded"), f"scores of {kind}", "`dvc repro` makes them")[0]

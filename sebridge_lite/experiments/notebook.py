@@ -162,7 +162,7 @@ def run_stage(stage: str, params: Params) -> str:
 
 def load_papermill():
     """Without the grammar of international addresses, in which jsonschema would check none here: it takes a second to build."""
-    sys.modules.setdefault("rfc3987_syntax", None)
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # so that its import fails at once
     import papermill
 
     return papermill

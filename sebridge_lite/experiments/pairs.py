@@ -5,6 +5,7 @@ y_expr and y_stab are). KIND: own (the speaker's own style), random-speaker, cod
 """
 
 from dataclasses import replace
+from typing import Any
 
 from sebridge_lite.align.methods import arm_for, method_of
 from sebridge_lite.align.modes import mode_rows, modes, premise, through_codec
@@ -25,7 +26,12 @@ def _make(job: tuple[Params, str, str, int]) -> int:
         "stab": replace(sampler, temperature=p.stab_temperature, top_p=p.stab_top_p),
     }
     policy, codes, same = sft_policy(bench, arm, seed), bench.tokens("real"), kind != "random-speaker"
-    how = {"samples": p.samples, "most": p.real_error, "style_tokens": params.sft.style_tokens, "same": same}
+    how: dict[str, Any] = {
+        "samples": p.samples,
+        "most": p.real_error,
+        "style_tokens": params.sft.style_tokens,
+        "same": same,
+    }
     triplets, sources = triplets_of(policy, stack, real, codes, samplers, seed=seed, **how)
     said = spoken_by(triplets, real)
     if kind == "codec":

@@ -9,6 +9,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash
@@ -56,7 +57,7 @@ def cards(folder: Path, report: dict) -> str:
 
 def write_results(stage: str, numbers: dict, seed: int) -> dict:
     """The numbers as a stage's metrics.json now holds them, with seed, date and the hash of the code; of parts also cards."""
-    report = {name: round(float(value), 5) for name, value in numbers.items()}
+    report: dict[str, Any] = {name: round(float(value), 5) for name, value in numbers.items()}
     report |= {"seed": seed, "date": today(), "code": code_hash(*PARTS_CODE)}
     with paths.replacing(paths.results(stage)) as temporary:
         temporary.mkdir()

@@ -4,6 +4,8 @@ artifacts/scores/sft/sSEED/ARM/ gets scores.csv, codes.safetensors and summary.j
 another test set or another temperature scores again and trains nothing.
 """
 
+from typing import Any
+
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import in_pool
@@ -35,7 +37,8 @@ def scored(
     from sebridge_lite.align.methods import arm_for
     from sebridge_lite.align.pairs import style_sources
 
-    p, how, align = bench.params, {}, method.study == "align"
+    p, align = bench.params, method.study == "align"
+    how: dict[str, Any] = {}
     if method.decoded == "best":
         references = bench.references(split, texts)
         groups = bench.sampled(model, references.utterances, seed, heat, (p.align if align else p.tdsc).candidates)

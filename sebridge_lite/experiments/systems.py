@@ -14,8 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError, show
 from sebridge_lite.core.params import Params
@@ -72,7 +70,7 @@ MADE_HERE = {"espeak-ng": _made_by("espeak-ng"), "mms-tts": _made_by("mms")}
 def score_recordings(bench: Bench, recordings: Sequence[Utterance], folder: Path, ids: Sequence[str]) -> Scores:
     """Scores of any recordings, `named`, by what the judge hears and the tokenizer sees in them."""
     stack, references = bench.stack, load_references(bench.stack, recordings, folder, bench.lang)
-    rows, codes = np.arange(len(recordings)), bench.stack.tokens(references.sounds)
+    rows, codes = range(len(recordings)), bench.stack.tokens(references.sounds)
     table = score(stack, references, rows, codes, references.sounds, references.timbres, bench.silence)
     kept = table.drop(columns=AGAINST_ITSELF, errors="ignore")
     return named(scores_of(kept, codes, stack, references, bench.floor, bench.params.seed), ids)
@@ -99,7 +97,9 @@ def run_systems(params: Params) -> dict[str, dict[str, str]]:
 
 def outside(bench: Bench) -> tuple[dict[str, Scores], dict[str, Scores], dict[str, str]]:
     """(other systems on the test texts, your folders of other texts, why the rest is not here)."""
-    paired, apart, ids = {}, {}, sorted(text.id for text in bench.utterances("test"))
+    paired: dict[str, Scores] = {}
+    apart: dict[str, Scores] = {}
+    ids = sorted(text.id for text in bench.utterances("test"))
     why = read_json(paths.artifacts("systems", bench.lang, "why.json"), "score_systems", {str: str})
     for place in ("systems", "outside"):
         for summary in sorted(paths.artifacts(place, bench.lang).glob("*/summary.json")):

@@ -19,7 +19,8 @@ def wanted_arms(params: Params) -> list[str]:
 
 def policies(bench: Bench) -> dict[str, list[Scores]]:
     """Our systems on the test set at the study's temperature, a Scores a seed."""
-    rows, seeds = {}, bench.params.cells.seeds
+    rows: dict[str, list[Scores]] = {}
+    seeds = bench.params.cells.seeds
     for start, aligned in pairs_of(bench.lang, bench.params):
         if aligned == "tdsc":
             loops = [history(bench, aligned, seed) for seed in seeds]

@@ -84,7 +84,7 @@ def phase_diagram(
     natural, cells = natural_range(speakers), list(product(ranges, counts))
     with crew(workers((len(cells) + 1) * recordings * SECONDS / SPEED)) as pool:
 
-        def said_by(voices: Sequence[Voice]) -> np.ndarray:
+        def said_by(voices: list[Voice]) -> np.ndarray:
             made = render_material("phase", lang, "real", recordings, voices, seed, pool=pool)
             return token_counts(stack.tokens(heard(list(made)).sounds), stack.codes)
 
@@ -101,9 +101,9 @@ def nearest_concave(x: Sequence[float], y: Sequence[float], falling: bool = Fals
 
     How much noise must be in a curve for it to be a mixture's (Eq. 4); and for it to have no peak.
     """
-    x, n = np.asarray(x, dtype=float), len(y)
+    at, n = np.asarray(x, dtype=float), len(y)
     near = np.block([[sign * np.eye(n), -np.ones((n, 1))] for sign in ([[1], [-1]])])
-    steps = np.diff(np.eye(n), axis=0) / np.diff(x)[:, None]  # slopes of the curve
+    steps = np.diff(np.eye(n), axis=0) / np.diff(at)[:, None]  # slopes of the curve
     shape = np.diff(steps, axis=0) if not falling else np.vstack([np.diff(steps, axis=0), steps[:1]])
     above = np.vstack([near, np.pad(shape, ((0, 0), (0, 1)))])
     limits = np.concatenate([y, -np.asarray(y, dtype=float), np.zeros(len(shape))])
@@ -137,8 +137,8 @@ def recordings(kind: str, bench: Bench, pool) -> dict[str, Iterable[Recording]]:
         return {"synthetic": record_all(progress(again, f"{kind} synthetic", "utterance", len(said)), seed, pool)}
     # Without the crew, which would ask for sentences ahead: these are found by trying, one in several hundred.
     real = studio_real(lang, replace(corpus, real_vocabulary=p.narrow), seed)
-    voices, part = people("unseen", corpus.unseen_people), (0, corpus.test_texts)
-    lines = read_aloud("narrow", "test", voices, lang, corpus, seed, p.narrow, part=part)
+    unseen, part = people("unseen", corpus.unseen_people), (0, corpus.test_texts)
+    lines = read_aloud("narrow", "test", unseen, lang, corpus, seed, p.narrow, part=part)
     test = record_all(progress(lines, "narrow test", "utterance", corpus.test_texts), seed)
     return {"real": take_seconds(real, corpus.real_minutes * 60, "narrow real"), "narrow": test}
 
@@ -223,8 +223,8 @@ def worlds(bench: Bench) -> tuple[pd.DataFrame, pd.DataFrame]:
     for kind in kinds_of(params):
         folder = made(paths.artifacts("worlds", kind), "worlds")
         speech = speech_of(kind, bench, folder / "speech")
-        corpora = [token_counts(speech[name][1], bench.stack.codes) for name in ("real", "synthetic")]
-        predicted = mixture_of(*corpora, params.seed)
+        real, synthetic = (token_counts(speech[name][1], bench.stack.codes) for name in ("real", "synthetic"))
+        predicted = mixture_of(real, synthetic, params.seed)
         for domain, texts in tests_of(bench, speech).items():
             scores: dict[float, list[Scores]] = {alpha: [] for alpha in p.alphas}
             for alpha, seed in product(p.alphas, p.seeds):

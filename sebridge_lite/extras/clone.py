@@ -73,13 +73,13 @@ def read_reference(path: Path, stack: Stack, least_alike: float) -> torch.Tensor
     if checked.clipped > CLIP_LIMIT:
         raise UserError(f"reference {path.name}: clipped ({checked.clipped:.1%} at full scale); record it more quietly")
     (sound,) = stack.load([file], place.parent)
-    (track,) = stack.tracks([sound])
+    (track,) = stack.tracks_of_each([sound])
     energy = track.energy
     seconds = float((energy > np.percentile(energy, 95) - SPEECH_DB).sum()) / Tracks.rate
     if seconds < LEAST:
         raise UserError(f"reference {path.name}: {seconds:.1f} s of speech; give at least {LEAST:.0f} s, better 3")
-    if fault := speech_fault(track):
-        raise UserError(f"reference {path.name}: {fault}, as no speech has; give a recording of a voice")
+    if unlike := speech_fault(track):
+        raise UserError(f"reference {path.name}: {unlike}, as no speech has; give a recording of a voice")
     where, hop = speech_frames(energy), stack.sample_rate // Tracks.rate
     sound = sound[where.start * hop : where.stop * hop]
     if len(sound) >= TOLD_APART * stack.sample_rate and two_voices(stack, [sound])[0] < least_alike:

@@ -8,7 +8,7 @@ of a new answer. Left out: secrecy. Who wants to break a hash of two digits can;
 import hashlib
 import json
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ def plain(answer, digits: int) -> str:
         return "; ".join(f"{key}: {plain(answer[key], digits)}" for key in sorted(answer))
     if isinstance(answer, bool | np.bool_):
         return str(bool(answer))
-    if isinstance(answer, numbers.Number) and not isinstance(answer, complex):
+    if isinstance(answer, numbers.Real):
         return f"{round(float(answer), digits) + 0.0:.{digits}f}"  # + 0.0: no minus zero
     if hasattr(answer, "tolist"):  # an array or a tensor
         return plain(answer.tolist(), digits)
@@ -65,7 +65,7 @@ def given(argument):
     return np.array(argument) if numeric else argument
 
 
-def function_problem(number: str, answer: Callable, exercise: Mapping) -> str:
+def function_problem(number: str, answer: object, exercise: Mapping) -> str:
     """The first property that a function lacks, "" if none."""
     if not callable(answer):
         return "hand in the function itself, without brackets"

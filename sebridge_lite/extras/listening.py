@@ -148,17 +148,16 @@ def make_test(folder: Path, items: Sequence[Item], gold: int, lang: str, title: 
     for place, item in enumerate(items):
         draft.add(item, place < gold)
     trials = sorted(draft.trials, key=lambda trial: trial["id"])  # ids are random, so this order says nothing
-    name = key_of(trials, [draft.sounds[clip].hex() for clip in sorted(draft.sounds)])
-    test = {"test": name, "title": title, "lang": lang, "tasks": TASKS, "trials": trials}
-    key = {"test": name, "seed": seed, "clips": draft.systems, "items": draft.items, "gold": draft.gold}
-    old = load(folder, "test.json")["test"] if (folder / "test.json").is_file() else name
-    if old != name and any((folder / "ratings").glob("*.jsonl")):  # ratings without their key are lost
+    known = key_of(trials, [draft.sounds[clip].hex() for clip in sorted(draft.sounds)])
+    test = {"test": known, "title": title, "lang": lang, "tasks": TASKS, "trials": trials}
+    key = {"test": known, "seed": seed, "clips": draft.systems, "items": draft.items, "gold": draft.gold}
+    old = load(folder, "test.json")["test"] if (folder / "test.json").is_file() else known
+    if old != known and any((folder / "ratings").glob("*.jsonl")):  # ratings without their key are lost
         raise UserError(f"{folder}: holds ratings of test {old}; make the new test in another folder")
     files = {"test.json": test, "key.json": key}
-    files = {place: json.dumps(kept, ensure_ascii=False, indent=1) + "\n" for place, kept in files.items()}
-    files |= {"page.html": page_of(test, draft.sounds)}
-    for place, text in files.items():
-        with paths.replacing(folder / place) as temporary:
+    texts = {name: json.dumps(kept, ensure_ascii=False, indent=1) + "\n" for name, kept in files.items()}
+    for name, text in (texts | {"page.html": page_of(test, draft.sounds)}).items():
+        with paths.replacing(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
     with paths.replacing(folder / "clips") as temporary:
         temporary.mkdir()

@@ -15,7 +15,8 @@ from sebridge_lite.extras.listening import RECORDED, Item, make_test, said_by
 
 def places_of(bench: Bench, texts: int, seconds: float) -> dict[int, list[int]]:
     """Test texts whose reader has `seconds` of other speech in the test set: place of each, and places of that speech."""
-    utterances, places = bench.utterances("test"), {}
+    utterances = bench.utterances("test")
+    places: dict[int, list[int]] = {}
     for place, utterance in enumerate(utterances):
         other = [i for i, u in enumerate(utterances) if u.speaker == utterance.speaker and i != place]
         if sum(utterances[i].seconds for i in other) >= seconds and len(places) < texts:

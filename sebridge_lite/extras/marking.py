@@ -12,7 +12,7 @@ codec or a room in between, and its error rate says nothing any more. Left out: 
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -128,7 +128,7 @@ def survival(pairs: Sequence[Pair], seconds: float, seed: int, attacks: Mapping[
     }
     rows, names = [], (("n", "found", "rate"), ("unmarked", "alarms", "alarm_rate"))
     for name, attack in attacks.items():
-        row = {"attack": name}
+        row: dict[str, Any] = {"attack": name}
         for side, (total, hits, rate) in zip(sides, names, strict=True):
             # by place alone, so that all attacks get the same pieces
             rngs = [rng_of(seed, "attack", side, place) for place in range(len(sides[side]))]
@@ -146,10 +146,12 @@ def word_cost(stacks: Mapping[str, Stack], pairs: Sequence[Pair], seed: int) -> 
     """
     rows, speakers = [], [pair.speaker for pair in pairs]
     for kind in ("recorded", "cloned"):
-        clean, row, wrong = [getattr(pair, kind) for pair in pairs], {"speech": kind, "texts": len(pairs)}, {}
+        clean, wrong = [getattr(pair, kind) for pair in pairs], {}
+        row: dict[str, Any] = {"speech": kind, "texts": len(pairs)}
+        words = np.array([len(pair.words) for pair in pairs])
         for name, sounds in {"wer": clean, "wer_marked": [watermark.embed(sound) for sound in clean]}.items():
             heard = _heard(stacks, pairs, sounds)
-            wrong[name], words = word_errors([pair.words for pair in pairs], heard)
+            wrong[name], _ = word_errors([pair.words for pair in pairs], heard)
             row |= columns(name, mean_interval(wrong[name], speakers, words, seed))
         cost = paired_difference(wrong["wer_marked"], wrong["wer"], speakers, words, seed=seed)
         rows.append(row | columns("cost", cost))
@@ -226,7 +228,8 @@ def detector_error(pairs: Sequence[Pair], seed: int, attack: Attack = untouched)
     by_name = [odds[[pair.speaker == name for pair in pairs]] for name in names]
     rng, count = np.random.default_rng(seed), len(names)
     drawn = [_rate(np.concatenate([by_name[i] for i in rng.integers(count, size=count)])) for _ in range(REPLICATES)]
-    return Interval(_rate(odds), *(float(value) for value in np.quantile(drawn, LEVELS)), count, 1)
+    low, high = map(float, np.quantile(drawn, LEVELS))
+    return Interval(_rate(odds), low, high, count, 1)
 
 
 def _rate(odds: np.ndarray) -> float:

@@ -6,6 +6,7 @@ trained by the library's own loss. Left out: any claim; what is seen here is a t
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from sebridge_lite.lm.sampling import SamplerConfig, generate
 
 SYLLABLES, MARKS = (" ma", " na", " ka", " la"), "-/\\^v~!?"
 LENGTH, EOS, FLAT = 6, 12, 4
-SIZES = {"hidden": 32, "layers": 1, "heads": 2, "kv_heads": 1, "ffn": 64}
+SIZES: dict[str, Any] = {"hidden": 32, "layers": 1, "heads": 2, "kv_heads": 1, "ffn": 64}
 SECONDS, VOICE = 0.22, 140.0  # of a syllable's sound; its pitch in Hz
 # Semitones over the voice at the beginning, in the middle and at the end of a syllable, by its mark.
 TUNES = {"-": (0, 0, 0), "/": (-2, 0, 4), "\\": (4, 0, -2), "^": (0, 4, 0), "v": (0, -4, 0), "~": (2, -2, 2)}

@@ -38,7 +38,7 @@ def fault(row: object, test: dict) -> str:
         return f"rated in test {show(row['test'])}, and this is {show(test['test'])}; read it with its own key"
     if not NAME.fullmatch(row["rater"]):
         return f"rater {show(row['rater'])} has no plain name; write letters, digits, '-', '_' and '.'"
-    trial = next((trial for trial in test["trials"] if trial["id"] == row["trial"]), {"clips": []})
+    trial: dict = next((trial for trial in test["trials"] if trial["id"] == row["trial"]), {"clips": []})
     if not trial["clips"] or sorted(map(str, row["clips"])) != sorted(trial["clips"]):
         return f"trial {show(row['trial'])} with these clips is not in this test; delete this line"
     scores = len(test["tasks"][trial["task"]]["scale"])
@@ -125,7 +125,7 @@ def simulate(folder: Path, quality: Mapping[str, float], raters: int, seed: int,
                 felt[clip] += known[system] + taste[system] * (system in quality)
             score = round(felt[trial["clips"][-1]] + strict + easy[key["items"][trial["id"]]])
             if trial["task"] == "ab":
-                score = 1 + trial["clips"].index(max(felt, key=felt.get))
+                score = 1 + trial["clips"].index(max(felt, key=felt.__getitem__))
             if number >= raters - careless:
                 score = int(rng.integers(choices)) + 1
             answer = {"test": test["test"], "rater": name, "trial": trial["id"], "clips": trial["clips"]}

@@ -177,7 +177,8 @@ def honesty(parts: Parts, raters: int, texts: int, runs: int, seed: int = 0) -> 
     rng, held = np.random.default_rng(seed), np.zeros((runs, 3))
     for run in held:
         shapes = ((raters, 1), (1, texts), (raters, texts))
-        scores = sum(math.sqrt(part) * rng.normal(size=shape) for part, shape in zip(parts, shapes, strict=True))
+        drawn = (math.sqrt(part) * rng.normal(size=shape) for part, shape in zip(parts, shapes, strict=True))
+        scores = sum(drawn, np.zeros(()))
         paper, ours = normal_interval(scores.ravel()), mean_interval(scores, replicates=400)
         run[:] = [*(one.low <= 0 <= one.high for one in (paper, ours)), crossed_t(scores, 0 * scores) < LEVEL]
     return dict(zip(("normal", "crossed", "false_alarms"), held.mean(0).tolist(), strict=True))

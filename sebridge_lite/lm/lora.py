@@ -9,6 +9,7 @@ them for Qwen2ForCausalLM or LlamaForCausalLM of the same weights.
 import copy
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -46,14 +47,15 @@ def adapted(model: TextSpeechLM, rank: int, config=None) -> TextSpeechLM:
 
     if model.released and next(model.parameters()).is_cuda:
         model.to(torch.bfloat16)
-    return inject_adapter_in_model(config or lora_config(model, rank), model)
+    inject_adapter_in_model(config or lora_config(model, rank), model)
+    return model
 
 
 def lora_config(model: TextSpeechLM, rank: int):
     from peft import LoraConfig
 
-    about = {"base_model_name_or_path": model.released, "task_type": "CAUSAL_LM"}
-    return LoraConfig(r=rank, lora_alpha=2.0 * rank, target_modules=TARGETS, **about)
+    about: dict[str, Any] = {"base_model_name_or_path": model.released, "task_type": "CAUSAL_LM"}
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=TARGETS, **about)
 
 
 def merge_lora(model: TextSpeechLM) -> TextSpeechLM:

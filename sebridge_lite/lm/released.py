@@ -10,7 +10,9 @@ running code. Left out: optimizer states, and the epoch and step that the offici
 
 import json
 import pickle
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -36,7 +38,7 @@ QWEN_05B = {  # where no config.json lies beside: Qwen2.5-0.5B, Table 10
     "rope_theta": 1e6,
 }
 NOT_OF_THE_BODY = ("_name_or_path", "architectures", "dtype", "transformers_version")
-KINDS = {2: {"extra": 3}, 3: {"extra": 200, "end": 1, "marks": "speech", "bias": False}}
+KINDS: dict[int, dict[str, Any]] = {2: {"extra": 3}, 3: {"extra": 200, "end": 1, "marks": "speech", "bias": False}}
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -83,7 +85,7 @@ def cosyvoice_config(shapes: dict, path: Path) -> LMConfig:
     codes, b = speech[0] - kind["extra"], body_of(path.parent)
     if codes < 1:
         raise UserError(f"{path}: {speech[0]} rows of speech; a CosyVoice has more than {kind['extra']}")
-    marks = {} if "marks" not in kind else {"before": (codes,), "after": (codes + 2,)}
+    marks: dict[str, Any] = {} if "marks" not in kind else {"before": (codes,), "after": (codes + 2,)}
     return LMConfig(
         text[0], codes, b["hidden_size"], b["num_hidden_layers"], b["num_attention_heads"], b["num_key_value_heads"],
         b["intermediate_size"], b["max_position_embeddings"], float(b["rope_theta"]), 0.0, **kind, **marks,
@@ -141,11 +143,19 @@ def load_causal(name: str) -> TextSpeechLM:
             f"hub.model '{name}': its tokenizer has words that its {len(table):,} rows do not; another model's?"
         )
     body = {name: value for name, value in settings.to_diff_dict().items() if name not in NOT_OF_THE_BODY}
-    numbers = (settings.hidden_size, settings.num_hidden_layers, settings.num_attention_heads)
-    numbers += (settings.num_key_value_heads, settings.intermediate_size, settings.max_position_embeddings)
+    sizes = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size")
+    numbers: list[Any] = [getattr(settings, name) for name in (*sizes, "max_position_embeddings")]
     tied = table.data_ptr() == head.data_ptr()
-    how = {"extra": 1, "marks": "text", "before": places.before, "after": places.after, "bias": False, "tied": tied}
-    model = TextSpeechLM(LMConfig(len(table), places.codes, *numbers, 1e4, 0.0, **how, body=json.dumps(body)))
+    how: dict[str, Any] = {
+        "extra": 1,
+        "marks": "text",
+        "before": places.before,
+        "after": places.after,
+        "bias": False,
+        "tied": tied,
+    }
+    how["body"] = json.dumps(body)
+    model = TextSpeechLM(LMConfig(len(table), places.codes, *[*numbers, 1e4, 0.0], **how))
     model.llm.load_state_dict(whole.base_model.state_dict())
     with torch.no_grad():
         model.speech_embedding.weight.copy_(table[ids])
@@ -154,7 +164,7 @@ def load_causal(name: str) -> TextSpeechLM:
 
 
 def _causal(cls, name: str):
-    whole = pretrained("causal LM", lambda place: cls.from_pretrained(place, dtype=torch.float32), name)
+    whole = pretrained("causal LM", partial(cls.from_pretrained, dtype=torch.float32), name)
     if whole.config.model_type not in ("qwen2", "llama"):
         raise UserError(f"hub.model '{name}': a {whole.config.model_type}; Qwen2 and Llama are known here")
     if (head := whole.get_output_embeddings()).bias is not None or head.weight.shape[0] != whole.config.vocab_size:

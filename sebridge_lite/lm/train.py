@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -166,11 +166,12 @@ def _depends_on(model, batches: Batches, config: TrainConfig, inputs: str) -> di
 
 def _add_up(params: list[torch.nn.Parameter], sums: torch.Tensor) -> None:
     """Adds gradients and `sums` up over the processes, in place."""
-    flat = torch.cat([p.grad.reshape(-1) for p in params])
+    grads = [p.grad for p in params if p.grad is not None]  # all of them: `_gradient` has made them
+    flat = torch.cat([grad.reshape(-1) for grad in grads])
     dist.all_reduce(flat)
     dist.all_reduce(sums)
-    for p, grad in zip(params, flat.split([p.numel() for p in params]), strict=True):
-        p.grad.copy_(grad.view_as(p))
+    for grad, whole in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
+        grad.copy_(whole.view_as(grad))
 
 
 def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Callable, indices, crew: _Crew, pieces=1):
@@ -180,7 +181,7 @@ def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Call
     """
     for p in params:  # zeros, not None: a parameter that one process's share leaves out is still added up
         p.grad = torch.zeros_like(p)
-    mine, sums = indices[crew.rank :: crew.world], 0
+    mine, sums, scalars = indices[crew.rank :: crew.world], torch.zeros(()), dict[str, Any]()
     idle = len(mine) == 0  # fewer examples than processes: one of them again, with weight 0
     for part in np.array_split(indices[:1] if idle else mine, min(pieces, len(mine)) or 1):
         batch = move(collate(part), crew.device)
@@ -200,11 +201,11 @@ def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Call
     return loss, norm, dict(zip(scalars, means, strict=True))
 
 
-def _in_pieces(pieces: int, what: str, budget: int, step, *rest) -> tuple[int, tuple]:
+def _in_pieces(pieces: int, what: str, budget: int, step, rest: tuple) -> tuple[int, tuple]:
     """In how many pieces a batch fitted into the memory of the GPU, and what `_gradient` made of it."""
     while True:
         try:
-            return pieces, _gradient(*rest, pieces)
+            return pieces, _gradient(*[*rest, pieces])
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
         *_, indices, crew = rest
@@ -259,7 +260,7 @@ def train(
     params = [p for group in optimizer.param_groups for p in group["params"]]
     state = start = resume(saved, key, model, optimizer, crew.device)
     sizes, stream, begun = np.asarray(batches.sizes), batches.stream(start["place"]), time.perf_counter()
-    bar = range(start["step"], config.steps)
+    bar: Any = range(start["step"], config.steps)
     if crew.rank == 0:
         tidy(folder, start["step"])
         bar = progress(bar, what, "step")
@@ -269,7 +270,7 @@ def train(
         torch.manual_seed(seed_of(config.seed, step, crew.rank))
         place, indices = next(stream)
         given = (model, params, config.clip, loss_fn, collate, indices, crew)
-        pieces, (loss, norm, means) = _in_pieces(pieces, what, batches.budget, step, *given)
+        pieces, (loss, norm, means) = _in_pieces(pieces, what, batches.budget, step, given)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise _not_finite(loss, norm, [str(batches.names[i]) for i in indices], step + 1, saved)
         for group in optimizer.param_groups:

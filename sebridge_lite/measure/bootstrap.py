@@ -28,7 +28,7 @@ def draws(seed: int, replicates: int, *sizes: int) -> tuple[np.ndarray, ...]:
     return tuple(rng.multinomial(size, np.full(size, 1 / size), replicates) for size in sizes)
 
 
-def interval_of(value: float, spread: np.ndarray, n: int, seeds: int = 1) -> Interval:
+def interval_of(value: float | np.ndarray, spread: np.ndarray, n: int, seeds: int = 1) -> Interval:
     """A value and the 95 % interval of its replicates, which holds the value. spread: (replicates,), NaN where unknown"""
     low, high = np.nanquantile(spread, LEVELS)
     return Interval(float(value), float(min(low, value)), float(max(high, value)), n, seeds)
@@ -100,7 +100,7 @@ class Curve:
     def seeds(self) -> int:
         return len(self.folds)
 
-    def effect(self, value: float, spread: np.ndarray) -> Interval:
+    def effect(self, value: float | np.ndarray, spread: np.ndarray) -> Interval:
         """A number of this curve, and the same number of its replicates."""
         return interval_of(value, spread, self.n, self.seeds)
 
@@ -175,7 +175,9 @@ def entropy_curve(
     for a, s in np.ndindex(bits.shape[2:]):
         rows = np.add.reduceat(np.asarray(counts[a][s])[order], starts)  # exact: the jackknife multiplies its errors
         pools = [by_text[:, h::2] @ rows[h::2].astype(np.float32) for h in (0, 1)]
-        for part, (pool, counted) in enumerate([(pools[0], rows[::2]), (pools[1], rows[1::2]), (sum(pools), rows)]):
+        for part, (pool, counted) in enumerate(
+            [(pools[0], rows[::2]), (pools[1], rows[1::2]), (pools[0] + pools[1], rows)]
+        ):
             plain = _entropies(pool)
             value = jackknife(counted).mean
             bits[part, :, a, s] = np.append(value, value + plain[1:] - np.nanmean(plain[1:]))
@@ -185,5 +187,5 @@ def entropy_curve(
 
 def _entropies(pool: np.ndarray) -> np.ndarray:
     """NaN where a replicate drew no tokens."""
-    some = pool.any(-1)
+    some = np.asarray(pool.any(-1))
     return prosodic_entropy(pool) if some.all() else np.where(some, prosodic_entropy(pool + ~some[:, None]), np.nan)

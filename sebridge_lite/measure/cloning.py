@@ -81,7 +81,7 @@ def cloned(
     floor: float,
 ) -> Scores:
     """Scores of one sample a text; `style`: how many tokens of the reference stand in front of it, 0 for none."""
-    test, rows = references.utterances, np.arange(len(references.utterances))
+    test, rows = references.utterances, range(len(references.utterances))
     texts, prefixes = [stack.text.encode(u.text) for u in test], [row[:style] for row in voices.codes]
     row_seeds = [seed_of(seed, "tokens", u.id) for u in test]
     codes = [row for (row,) in generate(model, texts, prefixes, sampler, row_seeds=row_seeds)]

@@ -78,8 +78,8 @@ def proxy_conditions(tables: Mapping[str, pd.DataFrame]) -> Conditions:
             return UNKNOWN
         rows = table.set_index("metric")
         row = rows.loc[measure if measure in rows.index else RATES[measure][0]]
-        gap = (float(row[key]) for key in ("difference", "low", "high"))
-        return Interval(*gap, int(row["texts"]), int(row["seeds"]))
+        gap, low, high = (float(row[key]) for key in ("difference", "low", "high"))
+        return Interval(gap, low, high, int(row["texts"]), int(row["seeds"]))
 
     return by_claim(["C8"], effect)
 
@@ -252,7 +252,7 @@ def tdsc_conditions(
         if what == "rise":
             return rises or UNKNOWN
         if measure == "share" or what == "hotter - colder":
-            if heats is None or len(shares or ()) < 3:
+            if heats is None or shares is None or len(shares) < 3:
                 return {"hot - cold": UNKNOWN}
             cold, plain, hot = shares
             if measure == "share":

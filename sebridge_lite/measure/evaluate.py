@@ -80,7 +80,9 @@ def entropies(counts: np.ndarray, equal: int, seed: int) -> dict[str, Interval]:
     if counts.any(1).sum() > 1:
         found["hp"] = jackknife(counts)
     if 1 <= equal <= counts.sum():
-        found["hp_equal"] = entropy_interval(counts, lambda pool: rarefied(pool, equal), prosodic_entropy, seed)
+        found["hp_equal"] = entropy_interval(
+            counts, lambda pool: np.array(rarefied(pool, equal)), prosodic_entropy, seed
+        )
     return found
 
 
@@ -91,8 +93,8 @@ def scores_of(
     summary = {name: rate([table], name, seed) for name, (column, _) in RATES.items() if column in table}
     if floor is not None:
         wer = summary["wer"]
-        ends = (float(calibrated(value, floor)) for value in (wer.mean, wer.low, wer.high))
-        summary["wer_cal"] = Interval(*ends, texts, 1)
+        mean, low, high = (float(calibrated(value, floor)) for value in (wer.mean, wer.low, wer.high))
+        summary["wer_cal"] = Interval(mean, low, high, texts, 1)
     # Samples of one text share its words, so texts are the clusters. Half of what the recordings hold is a number of tokens
     # that depends on the test set alone, and that any system that speaks has.
     by_text = counts.reshape(texts, -1, counts.shape[1]).sum(1)
@@ -128,8 +130,8 @@ def evaluate(
     row_seeds = [seed_of(seed, "tokens", utterance.id) for utterance in test]
     groups = generate(model, texts, prefixes, sampler, candidates, row_seeds=row_seeds)
     codes = [row for group in groups for row in group]
-    rows = np.repeat(np.arange(len(test)), candidates)
-    samples = np.tile(np.arange(candidates), len(test))
+    rows = np.repeat(np.arange(len(test)), candidates).tolist()
+    samples = np.tile(np.arange(candidates), len(test)).tolist()
     voices = references.timbres[rows]
     noises = [seed_of(seed, "sound", test[row].id, sample) for row, sample in zip(rows, samples, strict=True)]
     table = score(stack, references, rows, codes, stack.speak(codes, voices, noises), voices, silence)
@@ -153,7 +155,7 @@ def scores_of_codes(
     """Scores of given tokens, one row a text of `references`, decoded and scored as `evaluate` does it."""
     noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in references.utterances]
     sounds = stack.speak(codes, references.timbres, noises)
-    table = score(stack, references, np.arange(len(codes)), codes, sounds, references.timbres, silence)
+    table = score(stack, references, range(len(codes)), codes, sounds, references.timbres, silence)
     table.insert(1, "sample", 0)
     return scores_of(table, list(codes), stack, references, floor, seed)
 
@@ -163,7 +165,7 @@ def floors(stack: Stack, references: References, *, silence: Sequence[int], seed
 
     `wer` of the first is the judge's floor: of people's recordings, and of engines' apart.
     """
-    rows, codes = np.arange(len(references.utterances)), stack.tokens(references.sounds)
+    rows, codes = range(len(references.utterances)), stack.tokens(references.sounds)
     noises = [seed_of(seed, "sound", utterance.id, 0) for utterance in references.utterances]
     said = {"recorded": references.sounds, "resynthesised": stack.speak(codes, references.timbres, noises)}
     scores = {}
@@ -256,10 +258,11 @@ def load_scores(folder: Path, codes: int) -> tuple[Scores, dict]:
     if len(rows) != len(table) or any(len(row) and int(row.max()) >= codes for row in rows):
         raise UserError(f"{folder}: scores.csv and codes.safetensors do not belong together; {again}")
     numbers = {name: math.nan if value is None else value for name, value in report.items()}
-    known = [name for name in report if f"{name}_low" in report]
-    parts = {name + end: float for name in known for end in ENDS}
-    needed = {column for name in known if name in RATES for column in RATES[name] if column}
+    measures = [name for name in report if f"{name}_low" in report]
+    parts = {name + end: float for name in measures for end in ENDS}
+    needed = {column for name in measures if name in RATES for column in RATES[name] if column}
     if fault := misfit(numbers, parts) or ", ".join(f"no column {name}" for name in sorted(needed - set(table))):
         raise UserError(f"{folder}: damaged: {fault}; {again}")
-    summary = {name: Interval(*(numbers[name + end] for end in ENDS), report["texts"], 1) for name in known}
+    ends = {name: [numbers[name + end] for end in ENDS] for name in measures}
+    summary = {name: Interval(mean, low, high, report["texts"], 1) for name, (mean, low, high) in ends.items()}
     return Scores(table, token_counts(rows, codes), rows, summary), report

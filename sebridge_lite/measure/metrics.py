@@ -72,7 +72,8 @@ def align(reference: Sequence, hypothesis: Sequence) -> list[tuple[int | None, i
         for j in range(1, columns + 1):
             change = cost[i - 1, j - 1] + (reference[i - 1] != hypothesis[j - 1])
             cost[i, j] = min(change, cost[i - 1, j] + 1, cost[i, j - 1] + 1)
-    i, j, pairs = rows, columns, []
+    i, j = rows, columns
+    pairs: list[tuple[int | None, int | None]] = []
     while i or j:
         if i and j and cost[i, j] == cost[i - 1, j - 1] + (reference[i - 1] != hypothesis[j - 1]):
             i, j = i - 1, j - 1

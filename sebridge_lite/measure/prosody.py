@@ -40,15 +40,16 @@ def speech_frames(energy: np.ndarray) -> slice:
     return slice(loud[0], loud[-1] + 1)
 
 
-def describe(f0: np.ndarray, energy: np.ndarray, syllables: int) -> Prosody:
+def describe(f0: np.ndarray, energy: np.ndarray, syllables: float) -> Prosody:
     """Pitch and energy over the voiced frames, rate over the time from the first sound to the last."""
     where = speech_frames(energy)
     rate = syllables * Tracks.rate / (where.stop - where.start)
     voiced = f0 > 0
     if voiced.sum() < ENOUGH:
-        return Prosody(*[np.nan] * 5, rate)
+        return Prosody(np.nan, np.nan, np.nan, np.nan, np.nan, rate)
     semitones = 12 * np.log2(f0[voiced])
-    return Prosody(*_spread(semitones), *_spread(f0[voiced]), float(energy[voiced].std()), rate)
+    (std_st, range_st), (std_hz, range_hz) = _spread(semitones), _spread(f0[voiced])
+    return Prosody(std_st, range_st, std_hz, range_hz, float(energy[voiced].std()), rate)
 
 
 def tracked_pitch(utterances: Sequence[Utterance], folder: Path) -> pd.DataFrame:

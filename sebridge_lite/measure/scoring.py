@@ -46,7 +46,7 @@ def load_references(stack: Stack, utterances: Sequence[Utterance], folder: Path,
     syllables = [language.syllables(utterance.words) for utterance in utterances]
     tokens = np.array([len(codes) for codes in stack.tokens(sounds)])
     return References(
-        utterances, sounds, stack.tracks(sounds), stack.timbres(sounds), syllables, tokens, language, lang
+        utterances, sounds, stack.tracks_of_each(sounds), stack.timbres(sounds), syllables, tokens, language, lang
     )
 
 

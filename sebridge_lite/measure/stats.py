@@ -59,7 +59,8 @@ def value_range(mean, low, high, unit: str = "", spec: str = ".3g", by: float = 
 
 def row_range(row: Mapping, name: str, unit: str = "", spec: str = ".3g", by: float = 1.0) -> str:
     """`value_range` of a measure in a row of our tables; `-` where the row lacks it."""
-    return value_range(*(row.get(name + end) for end in ENDS), unit, spec, by)
+    mean, low, high = (row.get(name + end) for end in ENDS)
+    return value_range(mean, low, high, unit, spec, by)
 
 
 def by_cluster(arms: list[tuple], clusters=None) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -73,7 +74,11 @@ def by_cluster(arms: list[tuple], clusters=None) -> list[tuple[np.ndarray, np.nd
     if clusters is None:
         return arms
     index = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    return [tuple(np.array([np.bincount(index, row) for row in sums]) for sums in arm) for arm in arms]
+
+    def summed(sums: np.ndarray) -> np.ndarray:
+        return np.array([np.bincount(index, row) for row in sums])
+
+    return [(summed(values), summed(weights)) for values, weights in arms]
 
 
 def share_interval(count: int, n: int) -> Interval:

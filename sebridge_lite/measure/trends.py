@@ -5,6 +5,7 @@ as independent, which share their texts; a verdict on other worlds, which needs 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,8 @@ def rank(curve: Curve) -> Interval:
     from scipy.stats import rankdata  # half a second, which scoring a policy need not wait
 
     places = np.arange(len(curve.alphas), dtype=float)
-    return curve.effect(*(correlation(rankdata(x, axis=-1), places) for x in (curve.values, curve.spread)))
+    value, spread = (correlation(rankdata(x, axis=-1), places) for x in (curve.values, curve.spread))
+    return curve.effect(value, spread)
 
 
 def interior_peak(curve: Curve) -> Interval:
@@ -104,7 +106,7 @@ def peak_row(hp: Curve, predicted: Mapping) -> dict:
     `inside` or `none` where its interval lies on one side of 0.
     """
     height, place = interior_peak(hp), peak_place(hp)
-    row = {"peak": "inside" if height.low > 0 else "none" if height.high < 0 else "undecided"}
+    row: dict[str, Any] = {"peak": "inside" if height.low > 0 else "none" if height.high < 0 else "undecided"}
     row |= columns_of({"height": height, "observed": place})
     row |= {f"predicted{end}": predicted[of] for end, of in zip(ENDS, ("alpha_star", "low", "high"), strict=True)}
     return row | {f"predicted_{name}": predicted[name] for name in ("peak", "height")} | {"gap": predicted["gap"]}

@@ -62,7 +62,7 @@ def conditions_of(text: str, effects: Effects) -> list[Condition]:
     for part in text.split("; "):
         what, _, wishes = part.rpartition(": ")
         for wish in wishes.split():
-            sign, name = re.fullmatch(r"(!?[+-])(\w+)", wish).groups()
+            ((sign, name),) = re.findall(r"^(!?[+-])(\w+)$", wish)
             effect = effects(what, name)
             named = {what: effect} if isinstance(effect, Interval) else effect
             direction, limit = 1 if sign[-1] == "+" else -1, sign[0] == "!"
@@ -74,7 +74,7 @@ def by_claim(ids: str | Iterable[str], effects: Effects) -> dict[str, tuple[list
     """The paper's and the strict conditions of these claims, or of all that begin with a letter."""
     asked = [id for id in CLAIMS if id[0] == ids] if isinstance(ids, str) else ids
     texts = {id: (CLAIMS[id].conditions, CLAIMS[id].strict or CLAIMS[id].conditions) for id in asked}
-    return {id: tuple(conditions_of(text, effects) for text in both) for id, both in texts.items()}
+    return {id: (conditions_of(one, effects), conditions_of(other, effects)) for id, (one, other) in texts.items()}
 
 
 def smallest(name: str, params: ClaimsParams) -> float:
@@ -158,8 +158,8 @@ def said(condition: Condition, params: ClaimsParams) -> str:
         moved, sign = "is", 1
     else:
         moved, sign = ("falls by", -1) if turned else ("rises by", 1)
-    ends = sorted((sign * effect.low, sign * effect.high))
-    amount = value_range(sign * effect.mean, *ends, unit, f".{digits}f", by)
+    low, high = sorted((sign * effect.low, sign * effect.high))
+    amount = value_range(sign * effect.mean, low, high, unit, f".{digits}f", by)
     word, certain = outcome(condition, params), effect.low > 0 or effect.high < 0
     if condition.limit:
         how = {REPRODUCED: f"a loss of {least} is excluded", CONTRADICTED: "which is a loss"}

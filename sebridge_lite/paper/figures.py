@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import matplotlib.font_manager
 import matplotlib.pyplot as plt
@@ -140,15 +141,17 @@ def curves(
     return figure
 
 
-def legend(figure: Figure, axes: Sequence) -> None:
+def legend(figure: Figure, axes: Iterable) -> None:
     """One legend under all panels, where lines have names."""
-    found = {}
+    found: dict[str, Any] = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
         columns = int(13 * figure.get_figwidth() / (7 + max(map(len, found))))  # about 13 letters an inch
-        figure.legend(found.values(), found, loc="outside lower center", ncols=max(1, columns), frameon=False)
+        figure.legend(
+            list(found.values()), list(found), loc="outside lower center", ncols=max(1, columns), frameon=False
+        )
 
 
 def forest(
@@ -170,8 +173,8 @@ def forest(
     grid = (1, len(parts)) if len(measures) == 1 else (len(parts), len(measures))
     tall = max(len(rows) for _, rows in parts)
     wide = 1 + 0.07 * max(map(len, table[label].astype(str)), default=0) + max(2 * grid[1], 4)
-    size, shared = (wide, grid[0] * (0.27 * tall + 0.6) + 0.3), "row" if len(measures) > 1 else False
-    figure, axes = plt.subplots(*grid, figsize=size, squeeze=False, sharey=shared)
+    size = (wide, grid[0] * (0.27 * tall + 0.6) + 0.3)
+    figure, axes = plt.subplots(*grid, figsize=size, squeeze=False, sharey="row" if len(measures) > 1 else "none")
     names = list(dict.fromkeys(table[hue or label].astype(str)))
     colour_of = colours(names, None if hue else "0.25")
     marker_of = dict(zip(names, MARKERS, strict=False)) if hue else {}
@@ -194,7 +197,7 @@ def forest(
         axis.set_yticks(range(len(rows)), rows[label].astype(str))
         axis.set(**{"xlabel": text, "title": title, "ylim": (max(len(rows), 1) - 0.5, -0.5), **settings})
         axis.grid(False, axis="y")
-    for axis in axes[:, 1:].flat if shared else ():
+    for axis in axes[:, 1:].flat if len(measures) > 1 else ():
         axis.tick_params(labelleft=False)
     legend(figure, axes.flat)
     return figure
@@ -224,7 +227,7 @@ def frontier(
     for axis, name in zip(axes[0], across, strict=True):
         text, by, _ = measure(name)
         for (variant, kind), own in inner.groupby(["variant", "line"], sort=False):
-            x, y, style = by * own[name], factor * own[up], {"color": colour_of[variant]}
+            x, y, style = by * own[name], factor * own[up], dict[str, Any](color=colour_of[variant])
             if kind in ("point", "chosen"):
                 style |= {"label": variant if variant in shown[:MOST] else None}
                 axis.errorbar(x, y, _reach(own, up, factor), _reach(own, name, by), "o", capsize=2, lw=1, **style)

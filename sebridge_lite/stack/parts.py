@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,7 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.checkpoint import key_of
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, no_memory
 from sebridge_lite.core.fields import build
 from sebridge_lite.core.files import read_json, regular
 from sebridge_lite.stack.flow import Flow, FlowConfig
@@ -45,6 +46,7 @@ MEND = "`dvc pull` fetches trained parts, `dvc repro` rebuilds them"
 CHECKSUM = (
     "checksum"  # of the weights, in their file; that of an embedded part, whose file has none, stands in CHECKSUMS
 )
+Net = TypeVar("Net", bound=torch.nn.Module)
 CHECKSUMS = json.loads(Path(__file__).with_name("checksums.json").read_text(encoding="utf-8"))
 
 
@@ -98,7 +100,8 @@ def _no_larger_than(most: int, file: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, OverflowError, MemoryError) as error:  # torch's, of sizes that cannot be
-        raise UserError(f"{file}: no network can have these settings ({type(error).__name__}); {MEND}") from None
+        why = "there is no memory for a network of" if no_memory(error) else "no network can have"
+        raise UserError(f"{file}: {why} these settings ({type(error).__name__}); free some, or {MEND}") from None
     finally:
         hook.remove()
 
@@ -123,7 +126,7 @@ def load_config(config_cls: type, path: Path):
     return build(config_cls, read_json(file, MEND), str(file))
 
 
-def load_model(cls: type, config_cls: type, path: Path) -> torch.nn.Module:
+def load_model(cls: type[Net], config_cls: type, path: Path) -> Net:
     """`cls(config)` on the CPU, float32, in eval mode."""
     file, config_file = _pair(path)
     config = load_config(config_cls, path)
@@ -157,7 +160,7 @@ def embedded(name: str) -> Path:
     return paths.root() / "artifacts" / FOLDERS[name] / f"{name}.safetensors"
 
 
-def load_part(name: str, path: Path | None = None) -> torch.nn.Module:
+def load_part(name: str, path: Path | None = None) -> Any:
     """A part of the studio stack, from `path` if from nowhere else, on the CPU and in eval mode."""
     return load_model(*NETWORKS[name], path or part_file(name))
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, given
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.stack.batches import unless_empty
 from sebridge_lite.stack.features import energy_db, f0, log_mel
@@ -25,8 +25,12 @@ Syllable = tuple[str, str]  # its segments in IPA, and its tone
 
 
 class Language(Protocol):
-    code: str  # as in a corpus's `lang`
-    name: str
+    @property
+    def code(self) -> str:
+        """As in a corpus's `lang`."""
+
+    @property
+    def name(self) -> str: ...
 
     def segment(self, text: str) -> tuple[str, ...]:
         """Words, without punctuation."""
@@ -49,8 +53,13 @@ class TextTokenizer(Protocol):
 
 
 class SpeechTokenizer(Protocol):
-    codes: int  # how many speech tokens there are
-    rate: float  # tokens a second
+    @property
+    def codes(self) -> int:
+        """How many speech tokens there are."""
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second."""
 
     def encode(self, sounds: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Codes of each sound."""
@@ -64,8 +73,12 @@ class Decoder(Protocol):
 
 
 class Judge(Protocol):
-    name: str
-    hears: str  # "tokens" or "sound"
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def hears(self) -> str:
+        """ "tokens" or "sound"."""
 
     def words(self, inputs: Sequence[torch.Tensor], lang: str) -> list[list[str]]:
         """The words of each input."""
@@ -145,6 +158,13 @@ class Stack:
         """Mel, pitch and energy of each sound; None where there is no sound."""
         rows = measured((log_mel, f0, energy_db), sounds, self.sample_rate, self.device)
         return [None if row is None else Tracks(*(track.numpy() for track in row)) for row in rows]
+
+    def tracks_of_each(self, sounds: Sequence[torch.Tensor]) -> list[Tracks]:
+        """The tracks of sounds none of which is empty."""
+        return [
+            given(track, f"sound {place}", "it holds no sound; take it away")
+            for place, track in enumerate(self.tracks(sounds))
+        ]
 
     def energies(self, sounds: Sequence[torch.Tensor]) -> list[np.ndarray]:
         """Energy alone, in dB, at the frames of `tracks`, in a tenth of their time. (T,) each"""

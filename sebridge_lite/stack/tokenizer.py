@@ -28,6 +28,10 @@ class FSQ(nn.Module):
     3^6 levels give 729 codes; the paper's tokenizer has 3^8 = 6,561. No codebook is learnt, so none can collapse.
     """
 
+    levels: Tensor
+    reach: Tensor
+    basis: Tensor
+
     def __init__(self, levels: Sequence[int]):
         super().__init__()
         self.codes = int(torch.tensor(levels).prod())

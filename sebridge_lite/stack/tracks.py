@@ -19,7 +19,7 @@ class Tracks(NamedTuple):
     f0: np.ndarray  # (T,) Hz, 0 where unvoiced
     energy: np.ndarray  # (T,) dB
 
-    rate = FRAME_RATE  # frames a second
+    rate = FRAME_RATE  # type: ignore[misc]  # frames a second, of the class
 
     @property
     def tells_a_voice(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -11,7 +11,7 @@ from sebridge_lite.stack.batches import at_once, cut, in_batches
 from sebridge_lite.stack.features import FRAME_RATE, HOP, SAMPLE_RATE, log_mel
 from sebridge_lite.stack.flow import DecodeConfig
 from sebridge_lite.stack.parts import Parts
-from sebridge_lite.stack.stack import Language, Stack, TextTokenizer
+from sebridge_lite.stack.stack import Stack, TextTokenizer
 from sebridge_lite.stack.vocoder import Vocoder
 from sebridge_lite.stack.wordgraph import WordGraph
 
@@ -40,7 +40,7 @@ class Part:
     name: str
 
     @property
-    def net(self) -> torch.nn.Module:
+    def net(self) -> Any:
         return self.parts[self.name]
 
     @property
@@ -109,7 +109,7 @@ class TrainedJudge(Part):
 
 
 def trained_stack(
-    parts: Parts, text: TextTokenizer, languages: Mapping[str, Language], decoding: DecodeConfig = DECODING
+    parts: Parts, text: TextTokenizer, languages: Mapping[str, Any], decoding: DecodeConfig = DECODING
 ) -> Stack:
     """The stack of these networks; each of the languages has a graph."""
     return Stack(

@@ -33,6 +33,10 @@ class VocoderConfig:
 
 
 class Vocoder(nn.Module):
+    spread: Tensor
+    noise: Tensor
+    window: Tensor
+
     def __init__(self, config: VocoderConfig):
         super().__init__()
         width = config.width

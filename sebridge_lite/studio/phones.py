@@ -6,6 +6,7 @@ of consonants, anything that depends on a language.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 PAUSE = "_"
 
@@ -52,22 +53,22 @@ def _vowel(f1: float, f2: float, f3: float, end: tuple | None = None) -> Phone:
 def _short(vowel: Phone) -> Phone:
     """Short vowels are a little closer to the centre of the vowel space."""
     centre = (500.0, 1450.0, 2450.0, 3500.0)
-    formants = tuple(0.93 * f + 0.07 * c for f, c in zip(vowel.formants, centre, strict=True))
-    return replace(vowel, formants=formants, ms=80.0, glide_ms=35.0)
+    first, second, third, fourth = (0.93 * f + 0.07 * c for f, c in zip(vowel.formants, centre, strict=True))
+    return replace(vowel, formants=(first, second, third, fourth), ms=80.0, glide_ms=35.0)
 
 
-_LABIAL = {"formants": (230.0, 850.0, 2150.0, 3300.0), "pull": (0.1, 0.65, 0.4, 0.2)}
-_ALVEOLAR = {"formants": (230.0, 1850.0, 2750.0, 3600.0), "pull": (0.1, 0.4, 0.3, 0.2)}
-_PALATAL = {"formants": (230.0, 2250.0, 2900.0, 3600.0), "pull": (0.1, 0.3, 0.3, 0.2)}
-_VELAR = {"formants": (230.0, 2300.0, 2150.0, 3400.0), "pull": (0.1, 0.7, 0.4, 0.2)}
-_P = {**_LABIAL, "noise_band": (650.0, 1300.0)}
-_T = {**_ALVEOLAR, "noise_band": (4300.0, 1600.0)}
-_K = {**_VELAR, "noise_band": (0.0, 450.0)}
-_C = {**_PALATAL, "noise_band": (3600.0, 1300.0)}
-_MURMUR = {"voicing": 0.45, "bandwidths": (70.0, 150.0, 200.0, 300.0), "dull": 0.35, "ms": 70.0}
+_LABIAL: dict[str, Any] = {"formants": (230.0, 850.0, 2150.0, 3300.0), "pull": (0.1, 0.65, 0.4, 0.2)}
+_ALVEOLAR: dict[str, Any] = {"formants": (230.0, 1850.0, 2750.0, 3600.0), "pull": (0.1, 0.4, 0.3, 0.2)}
+_PALATAL: dict[str, Any] = {"formants": (230.0, 2250.0, 2900.0, 3600.0), "pull": (0.1, 0.3, 0.3, 0.2)}
+_VELAR: dict[str, Any] = {"formants": (230.0, 2300.0, 2150.0, 3400.0), "pull": (0.1, 0.7, 0.4, 0.2)}
+_P: dict[str, Any] = {**_LABIAL, "noise_band": (650.0, 1300.0)}
+_T: dict[str, Any] = {**_ALVEOLAR, "noise_band": (4300.0, 1600.0)}
+_K: dict[str, Any] = {**_VELAR, "noise_band": (0.0, 450.0)}
+_C: dict[str, Any] = {**_PALATAL, "noise_band": (3600.0, 1300.0)}
+_MURMUR: dict[str, Any] = {"voicing": 0.45, "bandwidths": (70.0, 150.0, 200.0, 300.0), "dull": 0.35, "ms": 70.0}
 _OFFGLIDE = (600.0, 1350.0, 2450.0, 3500.0)
 
-_LONG = {
+_LONG: dict[str, Any] = {
     "iː": _vowel(290, 2250, 2950),
     "eː": _vowel(420, 2050, 2700),
     "ɛː": _vowel(640, 1850, 2550),

@@ -6,6 +6,7 @@ pauses, energy. Engines draw nothing. Left out: question intonation, discourse, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,12 +61,14 @@ def _spoken(words: Sequence[Word], lang: str, draw: _Draw, slip_rate: float) -> 
     syllables = [syllable for word in words for syllable in word.syllables]
     word_of = np.repeat(np.arange(len(words)), [len(word.syllables) for word in words])
     phones, tones, slips = [s.phones for s in syllables], [s.tone for s in syllables], []
-    for index in np.flatnonzero(draw.chance(slip_rate, len(syllables))):
-        syllable, kind = syllables[index], SLIPS[draw.rng.integers(len(SLIPS))]
+    slipped = np.flatnonzero(draw.chance(slip_rate, len(syllables)))
+    rng = draw.rng or np.random.default_rng(0)  # without a generator nothing slips
+    for index in slipped:
+        syllable, kind = syllables[index], SLIPS[rng.integers(len(SLIPS))]
         if kind == "dropped" and not syllable.coda:
             kind = "tone"
         if kind == "tone":
-            tones[index] = str(draw.rng.choice([tone for tone in CONTOURS[lang] if tone != syllable.tone]))
+            tones[index] = str(rng.choice([tone for tone in CONTOURS[lang] if tone != syllable.tone]))
         elif kind == "reduced":
             phones[index] = tuple("ɤ" if phone == syllable.vowel else phone for phone in syllable.phones)
         else:
@@ -85,7 +88,8 @@ def _phrasing(word_of: np.ndarray, style: Style, draw: _Draw) -> tuple[np.ndarra
 
 def _in_order(by_syllable: list, breaks: np.ndarray) -> tuple[list, np.ndarray]:
     """The phones of the utterance with its pauses, and the syllable of each."""
-    phones, syllable_of = [], []
+    phones: list[str] = []
+    syllable_of: list[int] = []
     for index, (spoken, pause) in enumerate(zip(by_syllable, breaks, strict=True)):
         phones += [*spoken, PAUSE] if pause else spoken
         syllable_of += [index] * len(spoken) + ([-1] if pause else [])
@@ -169,5 +173,5 @@ def plan(
     loudness = draw.normal(style.energy, int(phrase[-1]) + 1)[phrase]
     loudness = loudness + draw.normal(style.energy / 2, len(phrase)) + 1.5 * style.energy * stress
     energy = np.interp(np.arange(len(frames)), sum(rimes) / 2, loudness).astype(np.float32)
-    said = [tuple(part) for part in (phones, durations.tolist(), syllable_of.tolist(), tones, slips)]
-    return Plan(lang, voice.id, *said, frames, f0, energy)
+    said: list[Any] = [tuple(part) for part in (phones, durations.tolist(), syllable_of.tolist(), tones, slips)]
+    return Plan(*[lang, voice.id, *said, frames, f0, energy])

@@ -29,7 +29,8 @@ def text_of(words: list[Word]) -> str:
 def split_of(text: str) -> str:
     """The split of a sentence, or of any text of your own."""
     position = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") / 2**64
-    return list(SPLITS)[min(np.searchsorted(np.cumsum(list(SPLITS.values())), position, "right"), len(SPLITS) - 1)]
+    place = int(np.searchsorted(np.cumsum(list(SPLITS.values())), position, "right"))
+    return list(SPLITS)[min(place, len(SPLITS) - 1)]
 
 
 def load_language(lang: str, zipf: float = 1.0) -> Grammar:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -316,12 +317,10 @@ def test_a_full_memory_is_one_line_whoever_tells_and_a_fault_of_ours_is_not_hidd
 
 
 def test_a_killed_helper_is_one_line():
-    from concurrent.futures.process import BrokenProcessPool
-
     from sebridge_lite.core.workers import crew
 
-    with pytest.raises(UserError, match="a process was killed"), crew(2):
-        raise BrokenProcessPool
+    with pytest.raises(UserError, match="a process was killed, for memory"), crew(2) as pool:
+        list(pool.map(signal.raise_signal, [signal.SIGKILL] * 4))
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(tmp_path, monkeypatch):
@@ -353,6 +352,8 @@ def test_a_damaged_track_of_pitch_and_a_damaged_history_are_named_with_what_mend
     (tmp_path / "a.f0.npy").write_bytes(b"\x93NUMPY junk")
     with pytest.raises(UserError, match="damaged"):
         load_f0(said, tmp_path)
+    with pytest.raises(UserError, match="frames of 'a': missing; `dvc repro import`"):
+        load_f0(replace(said, frames=None), tmp_path)
     (tmp_path / "loss.csv").write_text("step,loss\n1,0.5\nxx,0.4\n2,0.3")
     with pytest.raises(UserError, match="a row without its step"):
         tidy(tmp_path, 1)
@@ -365,3 +366,41 @@ def test_a_day_is_written_in_one_way(tmp_path, until):
     soundfile.write(tmp_path / "a.wav", tone(), 16_000)
     with pytest.raises(UserError, match="not a day"):
         write_consent(tmp_path / "a.json", "A", "b", until, tmp_path / "a.wav")
+
+
+def test_what_is_missing_is_named_where_it_is_needed(tmp_path, monkeypatch):
+    from sebridge_lite.cli.export import export
+    from sebridge_lite.data.summary import pitch_table
+    from sebridge_lite.experiments.floors import recorded_by
+    from sebridge_lite.stack.parts import Parts
+    from sebridge_lite.stack.studio import studio_stack
+
+    said = Utterance("a", "x", (), "th", "p", "people", "", "a.wav", 0.1, 0, 1_600)
+    np.save(tmp_path / "a.f0.npy", np.linspace(90, 110, 10))
+    with pytest.raises(UserError, match="'a': truth: missing; `dvc repro import`"):
+        pitch_table([said], tmp_path)
+    with pytest.raises(UserError, match="sound 1: missing; it holds no sound"):
+        studio_stack(Parts(torch.device("cpu")), ["th"]).tracks_of_each([torch.zeros(16_000), torch.zeros(0)])
+    with pytest.raises(UserError, match=r"params\.yaml: hub: missing"):
+        export(SimpleNamespace(stack="hub", hub=None), Path("sft"), tmp_path / "llm.pt")
+    project(tmp_path / "project")
+    monkeypatch.delenv("SEBRIDGE_OUTPUTS", raising=False)
+    with pytest.raises(UserError, match="scores of people: missing; `dvc repro`"):
+        recorded_by(SimpleNamespace(lang="th"), "people")
+
+
+def test_a_limit_of_memory_ends_in_one_line(tmp_path):
+    command = ["prlimit", "--as=700000000", sys.executable, "-m", "sebridge_lite.cli.main", "plan"]
+    done = subprocess.run(command, cwd=project(tmp_path / "project"), capture_output=True, text=True)
+    said = "sebridge: memory: this shell allows 0.7 GB, and 1 GB are needed; raise the limit (ulimit -v)"
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (1, "", said)
+
+
+@pytest.mark.parametrize("key", ["hub", "own"])
+def test_a_section_that_may_be_null_and_is_not_there_is_named(tmp_path, key):
+    text = (ROOT / "params" / "smoke.yaml").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith(f"{key}: null")]
+    assert len(lines) == len(text.splitlines()) - 1
+    (tmp_path / "params.yaml").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(UserError, match=f"{key}: missing; a section with .*, or null"):
+        load_params(tmp_path / "params.yaml")

@@ -1,10 +1,11 @@
 """What the embedded parts learn from: a batch, and a loss for each, as the loop of `lm/train.py` wants them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torchaudio.functional import create_dct
 
 from sebridge_lite.stack.features import MELS, log_mel
@@ -16,27 +17,26 @@ from sebridge_lite.stack.tokenizer import CEPSTRA, PROSODY, Tokenizer
 from sebridge_lite.stack.vocoder import F0_MEAN, F0_STD, MEL_MEAN, MEL_STD, Vocoder
 
 RESOLUTIONS = (256, 512, 1024)
+ABSENT: Any = None  # a batch holds what its own loss reads
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Of B utterances what a loss reads of them, padded with 0."""
 
-    inputs: Tensor | None = None  # of a judge: codes (B, S) or mel (B, T, 80)
-    mel: Tensor | None = None  # (B, T, 80), of the decoder T = 2 S
-    lengths: Tensor | None = None  # (B,) of mel or inputs; None: crops of equal length
-    codes: Tensor | None = None  # (B, S)
-    audio: Tensor | None = None  # (B, 320 T)
-    f0: Tensor | None = None  # (B, T) Hz, 0 where unvoiced
-    units: Tensor | None = None  # (B, U) from 1
-    unit_lengths: Tensor | None = None  # (B,)
-    pitch: Tensor | None = (
-        None  # (B, T) log F0 over the speaker's median, in units of 3 semitones; anything where unvoiced
-    )
-    voiced: Tensor | None = None  # (B, T) bool
-    energy: Tensor | None = None  # (B, T) dB over the utterance's mean, in units of 10 dB
-    speaker: Tensor | None = None  # (B,) index
-    timbre: Tensor | None = None  # (B, E)
+    inputs: Tensor = ABSENT  # of a judge: codes (B, S) or mel (B, T, 80)
+    mel: Tensor = ABSENT  # (B, T, 80), of the decoder T = 2 S
+    lengths: Tensor = ABSENT  # (B,) of mel or inputs; None: crops of equal length
+    codes: Tensor = ABSENT  # (B, S)
+    audio: Tensor = ABSENT  # (B, 320 T)
+    f0: Tensor = ABSENT  # (B, T) Hz, 0 where unvoiced
+    units: Tensor = ABSENT  # (B, U) from 1
+    unit_lengths: Tensor = ABSENT  # (B,)
+    pitch: Tensor = ABSENT  # (B, T) log F0 over the speaker's median, in units of 3 semitones; anything where unvoiced
+    voiced: Tensor = ABSENT  # (B, T) bool
+    energy: Tensor = ABSENT  # (B, T) dB over the utterance's mean, in units of 10 dB
+    speaker: Tensor = ABSENT  # (B,) index
+    timbre: Tensor = ABSENT  # (B, E)
 
 
 def speaker_loss(model: SpeakerEncoder, batch: Batch) -> tuple[Tensor, int, dict]:
@@ -98,10 +98,9 @@ def envelope(mel: Tensor, inside: Tensor) -> Tensor:
 
 def spoilt(judge: TokenJudge | SoundJudge, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """What the judge makes of inputs with wrong tokens, or with stretches hidden, as its settings ask for training."""
-    config = judge.config
     if isinstance(judge, SoundJudge):
-        return judge(inputs, lengths, stretches(inputs, lengths, config.time_mask, config.band_mask))
-    if config.noise:
+        return judge(inputs, lengths, stretches(inputs, lengths, judge.config.time_mask, judge.config.band_mask))
+    if (config := judge.config).noise:
         wrong = torch.rand(inputs.shape, device=inputs.device) < config.noise
         inputs = torch.where(wrong, torch.randint_like(inputs, config.codes), inputs)
     return judge(inputs, lengths)
@@ -121,7 +120,7 @@ def stretches(mel: Tensor, lengths: Tensor, time: int, bands: int) -> Tensor:
     return in_time[..., None] | in_bands[:, None]
 
 
-def judge_loss(judge: nn.Module, batch: Batch) -> tuple[Tensor, float, dict]:
+def judge_loss(judge: TokenJudge | SoundJudge, batch: Batch) -> tuple[Tensor, float, dict]:
     """CTC loss a unit; `weight` is the number of utterances. Also the share of utterances too short for their units."""
     log_probs, frames = spoilt(judge, batch.inputs, batch.lengths)
     loss = ctc(log_probs, frames, batch.units, batch.unit_lengths)
@@ -156,7 +155,7 @@ def flow_loss(model: Flow, batch: Batch) -> tuple[Tensor, int, dict]:
     tune = tune.sum() / voiced.sum().clamp(min=1)
     voicing = F.binary_cross_entropy_with_logits(pitch[..., 1][mask], voiced[mask].float())
     parts = {"matching": matching, "mean": expected, "pitch": tune, "voicing": voicing}
-    return sum(parts.values()), int(batch.lengths.sum()), parts
+    return sum(parts.values(), torch.zeros(())), int(batch.lengths.sum()), parts
 
 
 def _error(guess: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from sebridge_lite.core.errors import given
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.recordings import Recording
 from sebridge_lite.stack.features import energy_db, log_mel
 from sebridge_lite.studio.grammar import LONGEST
 from sebridge_lite.studio.lexicon import spoken_units, tone_language
 from sebridge_lite.studio.studio import CHUNK, lines_of, record_all
-from sebridge_lite.studio.teach.losses import Batch
+from sebridge_lite.studio.teach.losses import ABSENT, Batch
 from sebridge_lite.studio.texts import load_language, sentences
 from sebridge_lite.studio.voices import Voice
 
@@ -66,8 +67,9 @@ def render_material(
     return record_all(lines_of(name, lang, said, voices, seed, slips), seed, pool)
 
 
-def at_50_hz(f0: np.ndarray) -> Tensor:
+def at_50_hz(f0: np.ndarray | None) -> Tensor:
     """True pitch from every 10 ms to every 20 ms: the voiced one of two frames, 0 if neither is. (2 T,) -> (T,)"""
+    f0 = given(f0, "true pitch", "only the studio's speech has it")
     return torch.from_numpy(f0[: len(f0) // 2 * 2].reshape(-1, 2).max(1).astype(np.float32))
 
 
@@ -80,7 +82,7 @@ def features(recordings: Iterable[Recording], keep_sounds: bool = False) -> Mate
         padded = pad_sequence(sounds, batch_first=True).float() / 32768
         mels, energies = log_mel(padded), energy_db(padded)
         for recording, sound, mel, energy in zip(chunk, sounds, mels, energies, strict=True):
-            truth, size = recording.utterance.truth, len(sound) // 320
+            truth, size = recording.utterance.truth or {}, len(sound) // 320
             lang = tone_language(recording.utterance.lang)
             units = spoken_units(truth["phones"], truth["syllables"], truth["tones"], lang)
             material.utterances.append(recording.utterance)
@@ -97,7 +99,7 @@ def padded(rows: Sequence[Tensor]) -> Tensor:
     return pad_sequence(list(rows), batch_first=True)
 
 
-def together(units: Sequence[Tensor] = (), timbre: Tensor | None = None, **rows: Sequence[Tensor]) -> Batch:
+def together(units: Sequence[Tensor] = (), timbre: Tensor = ABSENT, **rows: Sequence[Tensor]) -> Batch:
     """The rows of a batch, padded; `lengths` are those of the first kind."""
     lengths, *_ = ([len(row) for row in some] for some in rows.values())
     batch = {name: padded(some) for name, some in rows.items()}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sebridge_lite.core.checkpoint import key_of
-from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.errors import UserError, given
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import rng_of
@@ -65,12 +65,13 @@ def features(said: Sequence[Utterance], sounds: Sequence[Tensor], units: dict[st
 def halves(m: Material) -> tuple[list[int], list[int]]:
     """Places of two halves, drawn by their texts, so that no text teaches both judges."""
     drawn = [int(rng_of(0, said.text, "judge").integers(2)) for said in m.utterances]
-    return tuple([i for i, side in enumerate(drawn) if side == half] for half in (0, 1))
+    return [i for i, side in enumerate(drawn) if not side], [i for i, side in enumerate(drawn) if side]
 
 
 def selected(m: Material, places: Sequence[int]) -> Material:
     """Some of the utterances, without their sound."""
-    return Material(*([rows[i] for i in places] for rows in (m.utterances, m.mels, m.f0, m.energy, m.units)), [])
+    kept: list[list] = [[rows[i] for i in places] for rows in (m.utterances, m.mels, m.f0, m.energy, m.units)]
+    return Material(*kept)
 
 
 def repeated(m: Material, times: int) -> Material:
@@ -99,7 +100,7 @@ def alphabet_of(utterances: Iterable[Utterance]) -> str:
 
 def train_own(params: Params, lang: str, work: Path) -> dict:
     """What each part cost and what the alphabet is, after all parts lie in `work`."""
-    p = params.own
+    p = given(params.own, "params.yaml: own", "`sebridge new` writes it")
     sets = {
         name: [u for u in load_set(name, lang) if u.seconds >= SHORTEST] for name in ("real", "synthetic", "backbone")
     }
@@ -140,9 +141,9 @@ def train_own(params: Params, lang: str, work: Path) -> dict:
     plan.made.setdefault("vocoder", "embedded")
     codes = parts.codes_of(tokenizer, every.mels)
     flow = parts.train_flow(plan, every, codes, timbres)
-    heard, read = halves(every)
-    again = parts.resynthesised(selected(every, heard), [codes[i] for i in heard], timbres[heard], flow, vocoder)
-    parts.train_score_judge(plan, selected(every, heard) + again)
+    spoken, read = halves(every)
+    again = parts.resynthesised(selected(every, spoken), [codes[i] for i in spoken], timbres[spoken], flow, vocoder)
+    parts.train_score_judge(plan, selected(every, spoken) + again)
     parts.train_select_judge(plan, selected(every, read), [codes[i] for i in read])
     del every, again
     rest = material(sets["backbone"], set_folder("backbone", lang), units, f"{lang} backbone, tokens", pitch=False)

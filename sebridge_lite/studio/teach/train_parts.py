@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash, key_of
 from sebridge_lite.core.device import peak_memory_gib
-from sebridge_lite.core.params import PartParams, PretrainParams
+from sebridge_lite.core.params import PartParams, PartsParams, PretrainParams
 from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.lm import loss as lm_loss
@@ -30,7 +31,7 @@ from sebridge_lite.stack.batches import cut, in_batches
 from sebridge_lite.stack.characters import CharVocab
 from sebridge_lite.stack.features import log_mel
 from sebridge_lite.stack.flow import Flow, FlowConfig, decode
-from sebridge_lite.stack.parts import FOLDERS, embedded, load_model, save_model
+from sebridge_lite.stack.parts import FOLDERS, Net, embedded, load_model, save_model
 from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
 from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder
 from sebridge_lite.stack.stack import TextTokenizer
@@ -55,7 +56,7 @@ DECODER = ("speaker", "tokenizer", "vocoder", "flow")  # what re-synthesis rests
 class Plan:
     """What every part needs to be trained: settings, a folder to work in, and what its inputs depend on."""
 
-    p: PretrainParams
+    p: Any  # PretrainParams, or OwnParams
     work: Path
     made: dict[str, str]  # the settings of the material and of each part, for those who rest on it
     units: int = len(UNITS)  # what tokenizer and judges tell apart, the blank included
@@ -72,8 +73,8 @@ class Plan:
         return math.prod(self.p.levels)
 
     def fit(
-        self, name: str, kind: type, config, loss, sizes, names, collate, part: PartParams, *rests_on: str, seed=0
-    ) -> nn.Module:
+        self, name: str, kind: type[Net], config, loss, sizes, names, collate, part: PartParams, *rests_on: str, seed=0
+    ) -> Net:
         """The trained part as everybody else will have it, in half precision; its files are in `work`."""
         warmup = min(150, part.steps // 4)
         settings = TrainConfig(part.steps, part.lr, warmup, "cosine", 0.01, save_every=200, seed=self.p.seed)
@@ -103,7 +104,7 @@ def begin(model: nn.Module, name: str) -> None:
             value.copy_(there[key])
 
 
-def plan_of(p: PretrainParams, work: Path) -> Plan:
+def plan_of(p: PartsParams, work: Path) -> Plan:
     """The plan before anything is made."""
     shared = {name: value for name, value in vars(p).items() if not isinstance(value, PartParams)}
     return Plan(p, work, {"material": str(shared)})

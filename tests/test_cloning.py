@@ -96,7 +96,7 @@ def test_intervals_are_over_speakers_so_more_sentences_of_few_people_do_not_narr
 def test_the_stage_scores_every_condition_and_its_readers_find_them(bench, model, monkeypatch):
     params = replace(PARAMS, roles=replace(PARAMS.roles, tdsc="none"))
     monkeypatch.setattr(cloning, "cached_bench", lambda params, lang: bench)
-    monkeypatch.setattr(cloning, "policy_of", lambda bench, name, seed: (model, 1.0))
+    monkeypatch.setattr(cloning, "policy_of", lambda bench, name, seed: model)
     monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
     cells = cloning.run_cloning(params)
     assert cells == len(grid("th", params))
@@ -188,7 +188,7 @@ def ask(bench, model, tmp_path, monkeypatch):
     """`clone` with tiny parts, a policy and consent for a reference of these samples."""
     monkeypatch.setattr(command, "active_params", lambda: PARAMS)
     monkeypatch.setattr(command, "load_bench", lambda params, lang: bench)
-    monkeypatch.setattr(command, "policy_of", lambda bench, name, seed: (model, 1.0))
+    monkeypatch.setattr(command, "policy_of", lambda bench, name, seed: model)
 
     def run(samples=VOICE, text="ผมไป", until="2030-01-01", today=date(2029, 1, 1)):
         soundfile.write(tmp_path / "ref.wav", samples, 16_000, "FLOAT")

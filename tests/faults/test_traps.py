@@ -38,6 +38,7 @@ class Trap:
 def unsprung(tmp_path, monkeypatch):
     """In a folder of the test's own, in which no trap has gone off in the end."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SEBRIDGE_OUTPUTS", raising=False)
     pickle.loads(pickle.dumps(Trap()))  # a trap is one
     Path("sprung").rmdir()
     yield

@@ -248,6 +248,30 @@ def test_arms_side_by_side_are_paired_with_their_base_by_text_and_seed(as_printe
         side_by_side(found, "x", 0.0)
 
 
+def test_each_effect_over_alpha_is_the_difference_that_its_name_says(as_printed):
+    alphas = np.array([0.03, 0.4, 0.5, 0.67, 0.8, 1.0])
+
+    def exact(*values):
+        row = np.array(values)
+        kept = {"alphas": alphas, "values": row, "spread": np.tile(row, (5, 1)), "folds": np.tile(row, (1, 2, 1))}
+        return replace(as_printed["hp"], **kept, fold_spread=np.tile(row, (5, 1, 2, 1)), seed_draws=np.ones((5, 1)))
+
+    curves = dict.fromkeys(("wer", "rep", "f0_range", "h_cond", "sim"), exact(9, 7, 5, 4, 2, 1))
+    curves |= {"hp": exact(1, 6, 8, 7, 3, 2), "f0_std": exact(2, 3, 5, 4, 1, 0)}
+    both = scaling_conditions(curves)
+    means = {one.what: one.effect.mean for printed, strict in both.values() for one in (*printed, *strict)}
+    hand = {"last - first": 1 - 9, "80 to 100 % - 40 to 67 %": 1.5 - 16 / 3, "next lowest - 100 %": 2 - 1}
+    assert {what: means[what] for what in hand} == pytest.approx(hand)
+    found = {(one.what, one.measure): one.effect.mean for some in both.values() for part in some for one in part}
+    assert found["100 % - 40 to 50 %", "f0_std"] == 0 - 4 and found["40 to 50 % - first", "hp"] == 7 - 1
+    assert found["40 to 50 % - last", "hp"] == 7 - 2 and found["best inside - better end", "hp"] == 8 - 2
+    assert found["hp with f0_std", "correlation"] == pytest.approx(
+        np.corrcoef([1, 6, 8, 7, 3, 2], [2, 3, 5, 4, 1, 0])[0, 1]
+    )
+    kept = np.corrcoef([1, 6, 8, 7], [2, 3, 5, 4])[0, 1]
+    assert found["hp with f0_std up to 67 %", "correlation"] == pytest.approx(kept)
+
+
 def proxies(difference, **changed):
     metrics = {"f0_std_st": 1, "f0_range_st": 1, "f0_corr": 1, "f0_rmse_st": -1, "energy_std_db": 1} | changed
     signs = metrics.items()

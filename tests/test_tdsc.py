@@ -101,6 +101,24 @@ def test_a_sequence_said_twice_is_learnt_once():
     assert tdsc.accepted_set(table, tdsc.decide(table, replace(P, shortest=0.0, longest=math.inf)), 12) == [0, 2]
 
 
+def test_a_temperatures_line_counts_what_it_said_by_hand():
+    table = pd.DataFrame({"text": [0, 0, 1, 1], "temperature": [0.7, 1.3, 0.7, 1.3], "wrong": [1, 2, 0, 2], "words": 4})
+    table = table.assign(repeats=[1, 0, 0, 0], windows=[1, 0, 0, 0], again=[False, True, False, False])
+    why = pd.DataFrame({"wer": [False, True, False, True], "short": [False, True, False, False]})
+    rows = [torch.tensor(row) for row in ([1, 1], [1, 2], [2, 2], [2, 3])]
+    cold, hot = critic.by_temperature(table, why, [0, 2], rows, 5).to_dict("records")  # codes 0 and 4 are never said
+    assert (cold["wer"], cold["rep"], cold["pass_rate"], cold["contribution"], cold["again"]) == (
+        1 / 8,
+        1.0,
+        1.0,
+        1.0,
+        0.0,
+    )
+    assert (hot["wer"], hot["rep"], hot["pass_rate"], hot["contribution"], hot["again"]) == (4 / 8, 0.0, 0.0, 0.0, 0.5)
+    assert (hot["rejected_wer"], hot["rejected_short"]) == (1.0, 0.5)
+    assert cold["hp"] > 0 and math.isfinite(hot["hp"])
+
+
 def test_the_papers_losers_are_the_worst_whatever_their_length_and_temperature():
     rows = [(0, 0.7, 0.0, 10), (0, 1.3, 1.0, 18), (0, 0.7, 0.5, 10), (0, 1.3, 2.0, 30)]
     assert chosen(rows, replace(P, matched=False))[1] == [(0, 1)]

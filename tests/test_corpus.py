@@ -17,6 +17,7 @@ from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of
 from sebridge_lite.data.recordings import Recording, load_f0
 from sebridge_lite.data.sets import PLACES, load_set
+from sebridge_lite.data.summary import mix_table
 from sebridge_lite.experiments.corpus import run_import
 from sebridge_lite.studio.backbone import backbone_grammar
 from sebridge_lite.studio.texts import SPLITS, load_language, sentences, text_of
@@ -189,6 +190,17 @@ def test_a_stuck_sound_is_found_and_a_lively_one_is_not():
     assert stuck_share(np.zeros(32000, np.int16)) == 1.0
     assert stuck_share(noise(2.0)) == 0.0
     assert stuck_share(noise(0.1)) == 0.0
+    half = np.concatenate([tone, noise(2.0)])  # 50 blocks stand still and 50 do not: 99 changes, 95 stretches of five
+    assert stuck_share(half) == pytest.approx(45 / 95)
+
+
+def test_a_mix_is_told_in_minutes_of_each_kind():
+    def said(id, kind, seconds):
+        return Utterance(id, "ก", ("ก",), "th", "p", kind, "", "a.wav", seconds)
+
+    real, made = [said(f"r{i}", "people", 6.0) for i in range(10)], [said(f"e{i}", "engine", 6.0) for i in range(30)]
+    row = mix_table(real, made, [0.5], 0).iloc[0]
+    assert (row["real_min"], row["synthetic_min"], row["alpha_got"]) == pytest.approx((1.0, 1.0, 0.5))
 
 
 def test_synthetic_speech_is_dropped_by_reason():

@@ -160,6 +160,17 @@ def test_saved_scores_come_back_with_every_text_and_unknown(tmp_path):
     assert report["arm"] == "additive-0.50" and report["minutes"] == 4.0 and report["texts"] == 2
 
 
+def test_scores_without_a_column_that_their_summary_is_of_are_damaged(tmp_path):
+    summary = {"wer": Interval(0.5, 0.25, 0.75, 2, 1)}
+    table = pd.DataFrame({"id": ["a", "b"], "words_wrong": [1, 0], "words": [2, 2]})
+    codes = [torch.tensor([1, 2]), torch.tensor([0])]
+    save_scores(tmp_path / "x", Scores(table, token_counts(codes, 3), codes, summary))
+    load_scores(tmp_path / "x", 3)
+    table.drop(columns="words_wrong").to_csv(tmp_path / "x" / "scores.csv", index=False)
+    with pytest.raises(UserError, match="no column words_wrong"):
+        load_scores(tmp_path / "x", 3)
+
+
 # Curves and claims
 
 ALPHAS = (0.03, 0.25, 0.5, 0.67, 0.8, 1.0)

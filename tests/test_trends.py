@@ -35,6 +35,14 @@ def _same(a, b):
     assert (a.mean, a.low, a.high, a.n, a.seeds) == pytest.approx((b.mean, b.low, b.high, b.n, b.seeds))
 
 
+def test_a_replicate_of_hp_is_the_mean_of_the_seeds_that_it_drew():
+    ids = pd.DataFrame({"id": [f"t{i}" for i in range(8)]})
+    even, odd = np.tile([2, 2, 2, 2], (8, 1)), np.tile([8, 0, 0, 0], (8, 1))  # no two texts of a seed differ
+    curve = entropy_curve([0.5], [[ids, ids, ids]], [[even, odd, odd]], replicates=50)
+    assert curve.values == pytest.approx([2 / 3]) and set(np.round(3 * curve.spread[:, 0])) == {0, 2, 4, 6}
+    assert curve.spread[:, 0] == pytest.approx(2 * curve.seed_draws[:, 0] / 3)
+
+
 def test_a_point_of_a_curve_is_the_rate_of_its_tables_with_the_same_interval():
     tables = _tables(np.random.default_rng(0), np.zeros(7), seeds=3, samples=2)
     tables[2][1].loc[5, "words_wrong"] = np.nan

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import pandas as pd
+
 ROOT = Path(__file__).parents[2]
 DRAWN = {".png", ".html", ".ipynb", ".md", ".txt"}  # of what the other files hold
 TIMES = ("seconds", "date", "peak_gib", "memory_gib", "commit", "machine", "took")  # what two runs need not share
@@ -25,7 +27,12 @@ def without_times(value):
 
 def content(path: Path):
     """What is compared of a file."""
-    return without_times(json.loads(path.read_text(encoding="utf-8"))) if path.suffix == ".json" else path.read_bytes()
+    if path.suffix == ".json":
+        return without_times(json.loads(path.read_text(encoding="utf-8")))
+    if path.suffix == ".csv":  # as text, so that a last digit counts
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return table[[name for name in table if not name.startswith(TIMES)]].to_csv(index=False)
+    return path.read_bytes()
 
 
 def files_in(out: Path) -> dict[str, Path]:

@@ -24,11 +24,15 @@ def test_the_first_stage_where_two_runs_part_is_named_and_times_are_no_differenc
         (tmp_path / run / "artifacts" / "sft" / "about.json").write_text(
             json.dumps({"loss": 1.0, "seconds_all": seconds})
         )
+        (tmp_path / run / "artifacts" / "sft" / "table.csv").write_text(f"wer,seconds\n0.10,{seconds}\n")
         (tmp_path / run / "artifacts" / "scores" / "summary.json").write_text(json.dumps({"wer": wer}))
     assert first_difference(outs, tmp_path / "a", tmp_path / "b") == ("score", "scores/summary.json")
     (tmp_path / "b" / "artifacts" / "sft" / "more.csv").touch()
     assert first_difference(outs, tmp_path / "a", tmp_path / "b") == ("sft", "sft/more.csv is in one of them alone")
     assert first_difference(outs, tmp_path / "a", tmp_path / "a") is None
+    (tmp_path / "b" / "artifacts" / "sft" / "more.csv").unlink()
+    (tmp_path / "b" / "artifacts" / "sft" / "table.csv").write_text("wer,seconds\n0.1,3.0\n")
+    assert first_difference(outs, tmp_path / "a", tmp_path / "b") == ("sft", "sft/table.csv")
 
 
 def test_every_module_that_is_mutated_has_tests_and_every_mutant_is_other_code():

@@ -3,7 +3,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("calm", deadline=None)  # a slow moment of the machine is no failure
+settings.load_profile("calm")
 ROOT = Path(__file__).parents[1]
 TRACKED = ("params", "dvc.yaml", "data.dvc", "notebooks")
 

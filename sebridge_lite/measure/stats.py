@@ -36,6 +36,13 @@ def measure(name: str) -> tuple[str, float, int]:
     return f"change of {label}" if name.endswith("_gain") else label, factor, digits
 
 
+def change_of(name: str) -> tuple[str, str, float, int]:
+    """What a measure is called, the unit of its change, its factor and digits."""
+    label, by, digits = measure(name)
+    called, _, unit = label.partition(", ")
+    return called, unit.replace("%", "points"), by, digits
+
+
 def columns(name: str, interval: Interval) -> dict[str, float]:
     """The three columns of a measure in our tables: NAME, NAME_low and NAME_high."""
     return dict(zip((name + end for end in ENDS), (interval.mean, interval.low, interval.high), strict=True))

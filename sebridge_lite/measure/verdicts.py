@@ -21,7 +21,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from sebridge_lite.core.params import ClaimsParams
-from sebridge_lite.measure.stats import Interval, columns, measure, value_range
+from sebridge_lite.measure.stats import Interval, change_of, columns, value_range
 
 Statement = namedtuple("Statement", "claim paper table conditions strict forbidden", defaults=(None, ""))
 # C scaling, D DGSA, T TDSC, S systems and cloning
@@ -80,6 +80,12 @@ def by_claim(ids: str | Iterable[str], effects: Effects) -> dict[str, tuple[list
 def smallest(name: str, params: ClaimsParams) -> float:
     """The smallest effect worth the name."""
     return getattr(params, HELD.get(name, name))
+
+
+def least_said(name: str, params: ClaimsParams) -> str:
+    """The smallest effect in words, with its unit."""
+    _, unit, by, digits = change_of(name)
+    return value_range(smallest(name, params), None, None, unit, f".{digits}f", by)
 
 
 def outcome(condition: Condition, params: ClaimsParams) -> str:
@@ -150,10 +156,8 @@ def deciding(conditions: Sequence[Condition], params: ClaimsParams) -> Condition
 
 def said(condition: Condition, params: ClaimsParams) -> str:
     """A condition in words, with its number: `dgsa - sft: Hp rises by 0.06 bits (0.04 to 0.08), as claimed`."""
-    label, by, digits = measure(condition.measure)
-    name, _, unit = label.partition(", ")
-    unit, effect, turned = unit.replace("%", "points"), condition.effect, condition.effect.mean < 0
-    least = value_range(smallest(condition.measure, params), None, None, unit, f".{digits}f", by)
+    name, unit, by, digits = change_of(condition.measure)
+    effect, turned, least = condition.effect, condition.effect.mean < 0, least_said(condition.measure, params)
     if condition.measure in STANDS:
         moved, sign = "is", 1
     else:
@@ -176,7 +180,7 @@ def why(conditions: Sequence[Condition], params: ClaimsParams, forbidden: str = 
     """One sentence: what decided, with its number, and beside it what else held."""
     decided, word = deciding(conditions, params), judgement(conditions, params, forbidden)
     if word == NOT_TESTED:
-        return f"{decided.what}: {measure(decided.measure)[0].partition(', ')[0]} was not measured in this run."
+        return f"{decided.what}: {change_of(decided.measure)[0]} was not measured in this run."
     if word == NOT_TESTABLE:
         return f"It cannot happen in this world: {forbidden} ({said(decided, params)})."
     held = [one for one in conditions if one is not decided and outcome(one, params) == REPRODUCED and not one.limit]

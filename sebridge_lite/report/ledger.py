@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure import verdicts
-from sebridge_lite.measure.stats import UNKNOWN, measure, value_range
+from sebridge_lite.measure.stats import UNKNOWN, change_of, value_range
 from sebridge_lite.measure.verdicts import CLAIMS, CONTRADICTED, NOT_TESTED, REPRODUCED, VERDICTS
 
 GROUPS = {"C": "more synthetic speech", "D": "DGSA", "T": "TDSC", "S": "systems and cloning"}
@@ -26,16 +26,15 @@ def ledger_row(id: str, found: Mapping | None, params: ClaimsParams) -> dict:
     about |= {"wanted": head.wanted, "n": 0, "seeds": 0, "verdict": NOT_TESTED, "strict": "", "indicative": NOT_TESTED}
     about |= {"why": FIRST if found else "", "why_strict": "", "source": ""}
     row = about | {name: found[name] for name in about if name in found} if found else about
-    label, by, digits = measure(row["measure"])
-    name, _, unit = label.partition(", ")
-    unit, least = unit.replace("%", "points"), verdicts.smallest(row["measure"], params)
+    name, unit, by, digits = change_of(row["measure"])
+    least = verdicts.smallest(row["measure"], params)
     ours, scaled = "", None
     if found and found["ours"] is not None:
         mean, (low, high) = found["ours"], found["interval"]
         ours = value_range(mean, low, high, unit, f"+.{digits}f", by)
         turned = (mean, low, high) if row["wanted"] in ("up", "not down") else (-mean, -high, -low)
         scaled = tuple(value / least for value in turned)
-    shown = {"what": f"{name}, {row['what']}", "smallest": value_range(least, None, None, unit, f".{digits}f", by)}
+    shown = {"what": f"{name}, {row['what']}", "smallest": verdicts.least_said(row["measure"], params)}
     return row | shown | {"ours": ours, "scaled": scaled}
 
 

@@ -88,7 +88,7 @@ def choose_all(params: Params) -> dict[str, dict]:
 def _score(job: tuple[Params, str, int]) -> None:
     params, name, seed = job
     p, bench, method, choice = params.align, load_bench(params), method_of("align", name), choice_of(name)
-    steps, heat, arm = choice["steps"], choice["temperature"], arm_for(method, params.align)
+    steps, heat, arm = choice["steps"], choice["temperature"], arm_for(method, p)
     about = read_json(cell("align", seed, name) / "about.json", "align") if method.by else {}
     about |= {"variant": name, "arm": arm, "alpha": arm_of(arm).alpha, "seed": seed} | choice
     policy, rows, few = policy_at(bench, name, seed, steps), [], bench.references("test", p.curve_texts)
@@ -98,8 +98,10 @@ def _score(job: tuple[Params, str, int]) -> None:
         for at in sorted({*p.temperatures, *whole}):
             line = whole[at] if at in whole else scored(bench, policy, method, seed, at, texts=p.curve_texts)
             save_scores(line_at(temporary, at), line, **about | {"temperature": at})
-            table, codes = (some[: p.curve_texts] for some in (line.table, line.codes))
-            summary = scores_of(table, codes, bench.stack, few, bench.floor, seed).summary
+            summary = line.summary
+            if at in whole:  # of the first texts alone, as the others are
+                table, codes = (some[: p.curve_texts] for some in (line.table, line.codes))
+                summary = scores_of(table, codes, bench.stack, few, bench.floor, seed).summary
             rows.append({"steps": steps, "temperature": at, "texts": summary["wer"].n, **plain(summary)})
         doses = [(dose, heat) for dose in steps_of(name, params) if dose != steps] if method.trains == "real" else []
         others = points(bench, name, seed, doses, "test", p.curve_texts)

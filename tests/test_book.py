@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from browser import Browser, needs_chromium
 from made_up import account_row
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -29,7 +30,7 @@ def walk(line: str) -> nbformat.NotebookNode:
         new_output("display_data", {"text/html": HOSTILE, "text/plain": "a frame as text"}),
         new_output("display_data", {"text/html": PLAYER, "text/plain": "<Audio>"}),
     ]
-    prose = f"# {line}\n\nShare $\\alpha$.\n\n$$H_p = -\\sum_{{v<t}} p(v)$$\n"
+    prose = f"# {line}\n\n| {' | '.join(['column'] * 30)} |\n{'| --- ' * 30}|\n\nShare $\\alpha$.\n\n$$H_p = -\\sum_{{v<t}} p(v)$$\n"
     return new_notebook(cells=[new_markdown_cell(prose), new_code_cell("1", outputs=shown, execution_count=1)])
 
 
@@ -105,6 +106,21 @@ def test_the_first_page_lists_all_others_and_the_search_knows_their_words(folder
     assert {"notebooks/08_dpo_from_scratch.html", "docs/glossary.html"} <= links
     index = json.loads(re.search(r"\((.*)\)", (book / "searchindex.js").read_text(encoding="utf-8"), re.S)[1])
     assert index["docnames"][index["terms"]["displac"]] == "docs/glossary"
+
+
+@needs_chromium
+def test_in_a_browser_no_page_complains_or_scrolls_aside_and_the_search_finds_the_word(folder, tmp_path):
+    book = built(folder)
+    with Browser(tmp_path) as tab:
+        for page in book.rglob("*.html"):
+            for dark in (False, True):
+                tab.viewport(390, dark=dark)
+                tab.open(page)
+                assert tab.run("document.documentElement.scrollWidth") <= 390, page
+        tab.open(f"{(book / 'search.html').resolve().as_uri()}?q=displacement")
+        assert tab.until("document.querySelector('#search-results li a')?.textContent") == "Glossary"
+        assert tab.errors == []
+        assert {address.partition(":")[0] for address in tab.requests} <= {"file", "data"}
 
 
 def put_run(folder: Path, profile: str, *more) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from browser import Browser, needs_chromium
 from made_up import account_row, claim_row
 
 from sebridge_lite.core.errors import UserError
@@ -113,6 +114,24 @@ def test_hostile_text_of_the_data_stays_text(run):
 
 
 # The check
+
+
+@needs_chromium
+def test_in_a_browser_hostile_text_does_nothing_and_no_claim_is_cut_off(run, tmp_path):
+    with Browser(tmp_path) as tab:
+        for width in (390, 1100):
+            tab.viewport(width, dark=width == 390)
+            tab.open(run / "report" / "report.html")
+            assert tab.run("document.documentElement.scrollWidth") <= width
+            assert (
+                tab.run(
+                    "Math.max(...[...document.querySelectorAll('.claims *')].map(one => one.getBoundingClientRect().right))"
+                )
+                <= width
+            )
+            assert tab.run("document.querySelectorAll('script').length") == 0
+        assert tab.errors == []
+        assert {address.partition(":")[0] for address in tab.requests} <= {"file", "data"}
 
 
 def test_a_run_agrees_with_itself(run):

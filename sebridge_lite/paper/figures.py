@@ -257,7 +257,7 @@ def outcome(tables: Mapping[str, Sequence[Mapping]]) -> Figure:
     Everything is a change in per cent, from alpha = 0.03 or from the policy that a method starts from, so that both fit on one
     axis. Expressivity is F0 std here and NMOS in the paper. tables: of a run with Table 1, 3 and 4
     """
-    figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4), sharey="row", sharex="col", width_ratios=(5, 3))
+    figure, axes = plt.subplots(2, 2, figsize=(4.8, 5.4), sharey="row", sharex="col", width_ratios=(5, 3))
     ours, printed = pd.DataFrame(tables["table1"]), published("table1_scaling")
     repairs = (("table3", "dgsa", "sft", "table3_alignment_thai_alpha80"), ("table4", "tdsc", "sft", "table4_tdsc_lao"))
     for (left, right), name, theirs, title in zip(
@@ -291,9 +291,9 @@ def outcome(tables: Mapping[str, Sequence[Mapping]]) -> Figure:
         for axis in (left, right):
             axis.axhline(0, color=PAPER, lw=1)
         left.set_ylabel(title)
-    axes[0, 0].set_title("Erosion: more synthetic speech", loc="left")
+    axes[0, 0].set_title("Erosion", loc="left")
     axes[0, 1].set_title("Repair", loc="left")
-    axes[1, 0].set_xlabel("synthetic share of the speech, %")
-    axes[1, 1].set(xlim=(-0.5, 1.5), xticks=(0, 1), xticklabels=("DGSA\nover SFT", "TDSC\nover its start"))
+    axes[1, 0].set_xlabel("synthetic speech, %")
+    axes[1, 1].set(xlim=(-0.5, 1.5), xticks=(0, 1), xticklabels=("DGSA", "TDSC"))
     axes[1, 0].legend(frameon=False)
     return figure

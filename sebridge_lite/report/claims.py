@@ -125,7 +125,7 @@ def picture(tables: Mapping) -> dict[str, bytes]:
     if not tables.get("table3") or "f0_std" not in (tables.get("table1") or [{}])[0]:
         return {}
     use_style()
-    return {OUTCOME: png(outcome(tables), dpi=110)}
+    return {OUTCOME: png(outcome(tables), dpi=160)}
 
 
 def check_publishable(summary: dict, text: str) -> None:

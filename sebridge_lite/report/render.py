@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from sebridge_lite.core import paths
-from sebridge_lite.measure.stats import measure, row_range, value_range
+from sebridge_lite.measure.stats import MEASURES, measure, row_range, value_range
 from sebridge_lite.paper.figures import FONT_FOLDER, FONTS
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -29,7 +29,10 @@ def cell(row: Mapping, name: str) -> str:
         return "" if value is None else str(value)
     if name == "difference":
         return value_range(value, row.get("low"), row.get("high"))
-    return row_range(row, name)
+    if name.removesuffix("_gain") not in MEASURES:
+        return row_range(row, name)
+    _, by, digits = measure(name)
+    return row_range(row, name, spec=f"{'+' if name.endswith('_gain') else ''}.{digits}f", by=by)
 
 
 def fonts() -> dict[str, str]:
@@ -46,6 +49,7 @@ def environment() -> jinja2.Environment:
     made.filters |= {
         "range": row_range,
         "cell": cell,
+        "heading": lambda name: measure(name)[0],
         "base64": lambda content: base64.b64encode(content).decode(),  # as a data address holds bytes
         "json": lambda value: json.dumps(value, ensure_ascii=False, allow_nan=False),
         "bars": lambda text: str(text).replace("|", "\\|"),  # one within a cell of Markdown would end it

@@ -30,7 +30,8 @@ def walk(line: str) -> nbformat.NotebookNode:
         new_output("display_data", {"text/html": HOSTILE, "text/plain": "a frame as text"}),
         new_output("display_data", {"text/html": PLAYER, "text/plain": "<Audio>"}),
     ]
-    prose = f"# {line}\n\n| {' | '.join(['column'] * 30)} |\n{'| --- ' * 30}|\n\nShare $\\alpha$.\n\n$$H_p = -\\sum_{{v<t}} p(v)$$\n"
+    wide = f"| {' | '.join(['column'] * 30)} |\n{'| --- ' * 30}|"
+    prose = f"# {line}\n\n{wide}\n\nShare $\\alpha$.\n\n$$H_p = -\\sum_{{v<t}} p(v)$$\n"
     return new_notebook(cells=[new_markdown_cell(prose), new_code_cell("1", outputs=shown, execution_count=1)])
 
 

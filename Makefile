@@ -36,6 +36,7 @@ data/text: $(VENV)/.installed data.dvc dvc.lock
 reproduce: data/text
 	@start=$$(date +%s); set -e; \
 	$(if $(PROFILE),sebridge profile $(PROFILE);) \
+	$(if $(filter full,$(PROFILE)),pip install --quiet --no-deps -c constraints.txt resemblyzer;) \
 	sebridge plan; \
 	dvc repro; \
 	cat results/claims/brief.txt; \

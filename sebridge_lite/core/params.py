@@ -99,6 +99,7 @@ class OwnParams(PartsParams):
 class JudgeParams(Section):
     score: str = like("own|[a-z-]+:.+", "own")
     select: str = field(default="own", metadata=like("own|[a-z-]+:.+", "own").metadata)
+    speaker: str = field(default="own", metadata=like("own|resemblyzer", "own").metadata)
 
 
 class SFTParams(Section):

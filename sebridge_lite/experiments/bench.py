@@ -69,7 +69,8 @@ class Bench:
 
     @cached_property
     def stack(self) -> Stack:
-        return load_stack([self.lang], self.params.judge.score, select=self.params.judge.select)
+        judge = self.params.judge
+        return load_stack([self.lang], judge.score, select=judge.select, speaker=judge.speaker)
 
     def utterances(self, name: str) -> list[Utterance]:
         """The utterances of a set: real, synthetic, dev or test."""

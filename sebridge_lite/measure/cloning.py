@@ -1,8 +1,9 @@
 """Zero-shot cloning: the words by a policy, the voice of somebody of whom there is a short reference and nothing else.
 
 Each test text is said in the voice of whoever recorded it, taken from *other* sentences. Speakers are the units that were
-sampled, so intervals are over them. SIM is by the encoder that also steers the decoder: `sim` is to the reference, which the
-decoder has seen, `sim_held` to the recording of the very text, which it has not. Left out: a second, independent encoder.
+sampled, so intervals are over them. SIM is by the encoder that also steers the decoder, unless `judge.speaker` names one that
+it has not learnt from: `sim` is to the reference, which the decoder has seen, `sim_held` to the recording of the very text, which
+it has not.
 """
 
 from collections.abc import Sequence

@@ -122,7 +122,7 @@ def repetition_rate(utterances: Sequence, k: int, silence: Sequence[int] = ()) -
 def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Eq. 26 (Sec. 5): SIM, the cosine of two speaker embeddings, each the mean over time of one layer. (B, D) x 2 -> (B,)
 
-    Departure from the paper: the layer is our speaker encoder's, not the 12th of WavLM-Large (in the lite stack).
+    Departure from the paper: the encoder is `judge.speaker`, not the 12th layer of WavLM-Large (but in the hub stack).
     """
     norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     return np.sum(a * b, axis=-1) / np.maximum(norms, 1e-12)

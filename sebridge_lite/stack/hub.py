@@ -23,12 +23,12 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import open_sound, resample
 from sebridge_lite.stack.judges import named_judge
+from sebridge_lite.stack.likeness import APART
 from sebridge_lite.stack.own import OwnLanguage
 from sebridge_lite.stack.stack import Decoder, Judge, Stack
 
 HEARD = 16_000  # what speech tokenizers and speaker encoders take
 LAYER = 12  # Eq. 26
-APART = 1e-4  # of the x-vector behind the similarity's: cosines change by 1e-8
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from sebridge_lite.extras.listening import LOUD, levelled
 from sebridge_lite.extras.listening_items import said_by
 from sebridge_lite.measure import effects
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.paper.evidence import evidence_claims
+from sebridge_lite.paper.evidence import evidence, evidence_claims
 from sebridge_lite.paper.figures import FIXED, curves, use_style
 from sebridge_lite.paper.published import NAMES, published
 from sebridge_lite.report.claims import judged_run, read_table
@@ -258,7 +258,8 @@ def erosion_figure(tables: Mapping, alpha: float, lang: str) -> bytes | None:
 
 def page_of(heard: Mapping, stack: Stack, summary: dict, claims: list[dict], params: Params, committed: bool) -> str:
     """The whole page; whatever comes from data is escaped by the template."""
-    tables, alpha = summary["tables"], arm_of(params.align.arm).alpha
+    tables = (evidence() if committed else summary)["tables"]
+    alpha = arm_of(params.align.arm).alpha
     loop = [row for row in tables.get("table4", []) if row["variant"] == "tdsc" and row.get("relative") is not None]
     said = {
         "dgsa": [effects.dgsa_sentence(row) for row in tables.get("finding", []) if row.get("hp") is not None],

@@ -16,7 +16,7 @@ from sebridge_lite.measure.bootstrap import Curve, mean_interval, paired_differe
 from sebridge_lite.measure.cloning import gap
 from sebridge_lite.measure.entropy import jackknife, token_counts
 from sebridge_lite.measure.evaluate import RATES, Scores
-from sebridge_lite.measure.stats import UNKNOWN, Interval, columns, columns_of, row_range
+from sebridge_lite.measure.stats import UNKNOWN, Interval, columns, columns_of, number_of, row_range
 from sebridge_lite.measure.systems import Lines, Systems, systems
 from sebridge_lite.measure.trends import association, interior_peak, rank, stands_out, tail
 from sebridge_lite.measure.verdicts import (
@@ -147,7 +147,7 @@ def dgsa_sentence(row: Mapping) -> str:
         return "DGSA against SFT on y_real: not both in this profile; `sebridge profile lite` has them"
     hp, f0 = (row_range(row, measure, unit, "+.2f") for measure, unit in (("hp", "bits"), ("f0_std", "semitones")))
     words = f"calibrated word error {row_range(row, 'wer_cal', 'points', '+.2f', 100)}"
-    counted = f"({row['texts']} texts, {row['seeds']} seed(s))"
+    counted = f"({row['texts']} texts, {number_of(row['seeds'], 'seed')})"
     return f"DGSA {row['dgsa']} SFT on y_real: Hp {hp}, F0 std {f0}, {words} {counted}"
 
 
@@ -175,7 +175,7 @@ def tdsc_sentence(table: pd.DataFrame) -> str:
         "TDSC against its start, on unfiltered samples by the judge that never selected: word error "
         f"{row_range(rows[0], 'relative', '%', '+.0f', 100)}, Hp {row_range(rows[0], 'hp_gain', 'bits', '+.2f')}, F0 std "
         f"{row_range(rows[0], 'f0_std_gain', 'semitones', '+.2f')} "
-        f"({rows[0]['texts']} texts, {rows[0]['seeds']} seed(s))"
+        f"({rows[0]['texts']} texts, {number_of(rows[0]['seeds'], 'seed')})"
     )
 
 

@@ -36,6 +36,11 @@ def measure(name: str) -> tuple[str, float, int]:
     return f"change of {label}" if name.endswith("_gain") else label, factor, digits
 
 
+def number_of(count: int, noun: str) -> str:
+    """As in `1 seed` and `3 seeds`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def change_of(name: str) -> tuple[str, str, float, int]:
     """What a measure is called, the unit of its change, its factor and digits."""
     label, by, digits = measure(name)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from sebridge_lite.core.params import ClaimsParams
 from sebridge_lite.measure import verdicts
-from sebridge_lite.measure.stats import UNKNOWN, change_of, value_range
+from sebridge_lite.measure.stats import UNKNOWN, change_of, number_of, value_range
 from sebridge_lite.measure.verdicts import CLAIMS, CONTRADICTED, NOT_TESTED, REPRODUCED, VERDICTS
 
 GROUPS = {"C": "more synthetic speech", "D": "DGSA", "T": "TDSC", "S": "systems and cloning"}
@@ -78,7 +78,8 @@ def brief(claims: Sequence[Mapping], full: Sequence[Mapping]) -> list[str]:
     texts, seeds = (max((row[name] for row in claims), default=0) for name in ("n", "seeds"))
     firm = [row for row in claims if row["verdict"] != NOT_TESTED]
     lines = [
-        f"The ledger of this run: {texts} texts, {seeds} training seed(s), {len(firm)} of {len(CLAIMS)} claims with a verdict.",
+        f"The ledger of this run: {texts} texts, {number_of(seeds, 'training seed')}, "
+        f"{len(firm)} of {len(CLAIMS)} claims with a verdict.",
         "Below, what the run indicates: the first effect of each claim points the same way as in the committed full run, or not.",
     ]
     for letter, title in GROUPS.items():

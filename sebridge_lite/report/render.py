@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from sebridge_lite.core import paths
-from sebridge_lite.measure.stats import MEASURES, measure, row_range, value_range
+from sebridge_lite.measure.stats import MEASURES, measure, number_of, row_range, value_range
 from sebridge_lite.paper.figures import FONT_FOLDER, FONTS
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -54,7 +54,7 @@ def environment() -> jinja2.Environment:
         "json": lambda value: json.dumps(value, ensure_ascii=False, allow_nan=False),
         "bars": lambda text: str(text).replace("|", "\\|"),  # one within a cell of Markdown would end it
     }
-    made.globals["measure"] = measure
+    made.globals |= {"measure": measure, "number_of": number_of}
     return made
 
 

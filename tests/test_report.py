@@ -15,7 +15,7 @@ from sebridge_lite.core.params import load_params
 from sebridge_lite.measure.verdicts import CLAIMS, VERDICTS
 from sebridge_lite.report.claims import run_claims
 from sebridge_lite.report.ledger import brief, counts, indication, ledger
-from sebridge_lite.report.report import LARGEST, of_evidence, of_run, rewritten, run_check, run_report
+from sebridge_lite.report.report import LARGEST, of_evidence, of_run, page_of, rewritten, run_check, run_report
 
 ROOT = Path(__file__).parents[1]
 SMOKE = load_params(ROOT / "params" / "smoke.yaml")
@@ -179,6 +179,22 @@ def test_the_committed_texts_and_page_are_what_the_committed_numbers_give(monkey
     (said,) = run_check(SMOKE)
     assert said.startswith("the evidence: 4 files")
     assert (ROOT / "results" / "report.html").stat().st_size < LARGEST
+
+
+def test_a_run_on_human_recordings_stands_in_page_and_readme_with_what_it_indicates(run):
+    shutil.copytree(run / "claims", run / "real")
+    scale = [{"alpha": 0.5, "texts": 110, "seeds": 1} | dict.fromkeys(("wer", "hp", "f0_std"), 0.5)]
+    summary = json.loads((run / "real" / "summary.json").read_text(encoding="utf-8"))
+    summary["tables"]["table1"] = scale
+    (run / "real" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    claims = [claim_row("D1", HOSTILE, "a", 0.1, [0, 1], "results/dgsa/x.csv") | {"n": 110, "seeds": 1}]
+    claims[0] |= {"verdict": "not tested", "indicative": "mixed"}
+    (run / "real" / "claims.json").write_text(json.dumps(claims), encoding="utf-8")
+    page = "".join(texts_of(page_of(of_run())))
+    assert "human recordings (110 texts, 1 seed): indicates mixed" in page and HOSTILE in page
+    text = rewritten((ROOT / "README.md").read_text(encoding="utf-8"), committed("summary.json"), [])
+    assert "110 test sentences, 1 training seed" in text and "| alpha 0.50 | 0.500 |" in text
+    assert "What they indicate: mixed D1.\n" in text
 
 
 # The README

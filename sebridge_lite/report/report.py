@@ -75,7 +75,9 @@ def of_evidence() -> dict:
 
 def of_people() -> dict:
     """What git keeps of the run on recordings of people; empty before there is one."""
-    return {"summary": evidence(REAL), "claims": evidence_claims(REAL)}
+    picture = paths.root() / "results" / REAL / OUTCOME
+    found = {"summary": evidence(REAL), "claims": evidence_claims(REAL)}
+    return found | {"picture": picture.read_bytes() if picture.is_file() else b""}
 
 
 def _read(files: Mapping[str, Path]) -> dict[str, bytes]:

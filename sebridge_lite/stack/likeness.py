@@ -105,16 +105,15 @@ class Beside:
         return torch.cat([self.judge.embed(sounds), APART * timbres], dim=1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Behind:
     """The decoder, which speaks from what stands behind the judge's part of a voice."""
 
     decoder: Decoder
     width: int  # of the judge's part
 
-    @property
-    def sample_rate(self) -> int:
-        return self.decoder.sample_rate
+    def __post_init__(self) -> None:
+        self.sample_rate = self.decoder.sample_rate
 
     def speak(self, codes: Sequence[Tensor], voices: Tensor, seeds: Sequence[int]) -> list[Tensor]:
         return self.decoder.speak(codes, voices[:, self.width :] / APART, seeds)

@@ -39,7 +39,7 @@ def advantages(table: pd.DataFrame) -> np.ndarray:
     """How many standard deviations fewer errors than the mean of its text, 0 where all of a text are alike. (N,)"""
     by_text = table.groupby("text")["wer"]
     spread = by_text.transform("std", ddof=0)
-    return ((by_text.transform("mean") - table["wer"]) / spread.where(spread > 0, 1)).to_numpy()
+    return ((by_text.transform("mean") - table["wer"]) / spread).where(spread > 0, 0).to_numpy()
 
 
 def group_set(loop: Loop, spoken: Candidates, policy: TextSpeechLM) -> GroupSet:

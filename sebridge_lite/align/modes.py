@@ -60,7 +60,7 @@ def mode_rows(
         )
         table = table.assign(repeats=repeats, windows=windows, tokens=[len(row) for row in codes])
         tracks = stack.tracks_of_each(said_in(stack, triplets[:decoded], of[:decoded], folder, mode, seed))
-        melody = pd.DataFrame([describe(track.f0, track.energy, 1) for track in tracks])
+        melody = pd.DataFrame([describe(track.f0, track.energy, np.nan) for track in tracks])
         tables.append(table.join(melody[["f0_std_st", "energy_std_db"]]))
     return pd.concat(tables, ignore_index=True)
 

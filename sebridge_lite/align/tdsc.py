@@ -56,6 +56,9 @@ class Loop:
     synthetic: Sequence[Speech]  # the training speech, to be replayed
     work: Path  # where training goes on after a kill
 
+    def seed_in(self, k: int) -> int:
+        return seed_of(self.seed, "critique", k) % 2**31
+
     def say(self, k: int, what: str) -> None:
         print(f"{self.name}-s{self.seed} k{k}: {what}", file=sys.stderr)
 
@@ -176,22 +179,21 @@ def learn_accepted(loop: Loop, k: int, policy: TextSpeechLM, spoken: Candidates,
     speech = sft_set(loop, spoken)
     settings = replace(loop.sft, steps=loop.p.steps, lr=loop.p.lr)
     examples, speakers = [(row.text, row.codes) for row in speech], [row.speaker for row in speech]
-    seed = seed_of(loop.seed, "critique", k) % 2**31
-    done = fine_tune(policy, examples, speakers, settings, seed, folder, f"{loop.name} k{k}: SFT")
+    done = fine_tune(policy, examples, speakers, settings, loop.seed_in(k), folder, f"{loop.name} k{k}: SFT")
     return {"sft_loss": round(done.loss, 4), "sft_epochs": round(done.epochs, 2)}
 
 
 def config_of(loop: Loop, k: int, steps: int, lr: float) -> TrainConfig:
     """The settings of the training loop in iteration k."""
-    return constant(steps, lr, min(loop.p.dpo_warmup, steps), 10, seed_of(loop.seed, "critique", k) % 2**31)
+    return constant(steps, lr, min(loop.p.dpo_warmup, steps), save_every=10, seed=loop.seed_in(k))
 
 
 def dpo_pairs(loop: Loop, spoken: Candidates, reference: TextSpeechLM) -> PairSet:
     """Eq. 19 (Sec. 4): the pairs of Eq. 18 for L_DPO, which is `dgsa_loss` on this one set of weight 1."""
     pairs = []
-    for both in spoken.pairs:
-        text = loop.encode(spoken.text(both[0]))
-        pairs.append([(text, text[:0], spoken.codes[row]) for row in both])
+    for winner, loser in spoken.pairs:
+        text = loop.encode(spoken.text(winner))
+        pairs.append([(text, text[:0], spoken.codes[row]) for row in (winner, loser)])
     names = [str(winner) for winner, _ in spoken.pairs]
     return paired(names, {"critique": pairs}, {"critique": 1.0}, reference)
 

@@ -50,7 +50,7 @@ def adopt(
         what = f"{len(foreign)} of {card['rows']} transcripts are not in the script of --lang {lang}"
         raise UserError(f"{source}: {what}, the first: {foreign[0]}")
     if len(good) < FEWEST:
-        bad = f"; {len(problems)} are not: {problems[0]}" if problems else ""
+        bad = f"; {card['bad_rows']} are not: {problems[0]}" if problems else ""
         raise UserError(f"{source}: {len(good)} recordings can be used, at least {FEWEST} are needed{bad}")
     write_manifest(folder / "manifest.jsonl", good)
     return good, problems, card

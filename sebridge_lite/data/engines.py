@@ -62,7 +62,7 @@ def engine_of(spec: str, lang: str) -> Engine:
         if not all(any(hole in word for word in words) for hole in ("{text}", "{out}")):
             raise UserError(f"engine '{spec}': neither a folder nor a command with {{text}} and {{out}}")
     elif kind == "flite":
-        name, words = f"flite-{voice or 'kal'}", ("flite", "-voice", voice or "kal", "-t", "{text}", "-o", "{out}")
+        name, words = f"flite-{voice}", ("flite", "-voice", voice, "-t", "{text}", "-o", "{out}")
     elif kind == "espeak-ng":
         name = f"espeak-ng-{voice}" if voice else "espeak-ng"
         words = ("espeak-ng", "-v", voice or language(lang).voice, "-w", "{out}", "--", "{text}")

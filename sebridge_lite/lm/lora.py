@@ -74,13 +74,18 @@ def settled(model: TextSpeechLM) -> TextSpeechLM:
     return model if model.released or not has_adapter(model) else merge_lora(model)
 
 
+def theirs(name: str) -> str:
+    """What PEFT calls an adapter's weights."""
+    return PEFTS + name.removeprefix(OURS).replace(".default", "")
+
+
 def save_policy(model: TextSpeechLM, path: Path) -> None:
     """Adapters alone in the folder `adapter` beside `path`, or all weights in half precision as `path`."""
     if not (model.released and has_adapter(model)):
         save_model(merge_lora(copy.deepcopy(model)) if has_adapter(model) else model, model.config, path, half=True)
         return
     tensors = {
-        name.replace(OURS, PEFTS, 1).replace(".default", ""): weights.detach().float().cpu().contiguous()
+        theirs(name): weights.detach().float().cpu().contiguous()
         for name, weights in model.named_parameters()
         if ".lora_" in name
     }
@@ -111,7 +116,7 @@ def load_adapter(model: TextSpeechLM, folder: Path) -> TextSpeechLM:
     if config.base_model_name_or_path != model.released:
         print(f"{folder}: made for {config.base_model_name_or_path}, put on {model.released}", file=sys.stderr)
     adapted(model, config.r, config)
-    own = {n.replace(OURS, PEFTS, 1).replace(".default", ""): w for n, w in model.named_parameters() if ".lora_" in n}
+    own = {theirs(name): weights for name, weights in model.named_parameters() if ".lora_" in name}
     if faults := differences({n: w.shape for n, w in own.items()}, {n: w.shape for n, w in tensors.items()}):
         raise UserError(f"{folder}: an adapter for another model than {model.released or 'this one'}: {faults}")
     with torch.no_grad():

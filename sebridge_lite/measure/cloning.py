@@ -99,7 +99,7 @@ def cloned(
         floor=lowest,
         sim_held=speaker_similarity(stack, sounds, tracks, references.timbres),
         f0_mean_gap=np.abs(np.subtract(pitch, recorded)),
-        f0_std_recorded=[describe(track.f0, track.energy, 1).f0_std_st for track in references.tracks],
+        f0_std_recorded=[describe(track.f0, track.energy, np.nan).f0_std_st for track in references.tracks],
     )
     return scores_of(table, codes, stack, references, floor, seed)
 

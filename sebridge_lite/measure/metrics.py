@@ -113,7 +113,7 @@ def repetition_rate(utterances: Sequence, k: int, silence: Sequence[int] = ()) -
         if len(tokens) <= k:
             continue
         counted = ~np.isin(tokens[: len(tokens) - k], list(silence))
-        changes = np.cumsum(np.append(0, tokens[1:] != tokens[:-1]))
+        changes = np.cumsum(np.append(False, tokens[1:] != tokens[:-1]))
         repeats[row] = np.sum(counted & (changes[k:] == changes[: len(tokens) - k]))
         windows[row] = np.sum(counted)
     return repeats, windows

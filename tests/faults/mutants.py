@@ -1,17 +1,22 @@
-"""`python tests/faults/mutants.py [COUNT [SEED [ROOM...]]]`: so many small faults in the code, and which of them no test finds.
+"""`python tests/faults/mutants.py [--list] [COUNT [SEED [ROOM...]]]`: so many small faults in the code, and which no test finds.
 
 A mutant is one change: a comparison, a sign, `min` and `max`, `and` and `or`, a constant, a `not`. They are drawn at random from
-align, measure, lm and data, as many from each room. Each is tried on a copy of the library by the tests of its module (TESTS).
+align, measure, lm and data, as many from each room, none twice. Each is tried on a copy of the library by the tests of its
+module (TESTS), in a fork of a process that has imported torch and the like. `--list` shows the draw and tries nothing.
 """
 
+import argparse
 import ast
+import hashlib
+import importlib
 import os
-import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
-from collections import defaultdict
+import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -20,47 +25,47 @@ ROOMS = ("align", "measure", "lm", "data")
 TESTS = {
     "align/baselines": "alignment",
     "align/critic": "tdsc critique",
-    "align/dgsa": "dgsa alignment",
-    "align/dpo": "dpo dgsa",
-    "align/grpo": "tdsc",
-    "align/methods": "dgsa tdsc alignment",
+    "align/dgsa": "dgsa tdsc alignment",
+    "align/dpo": "dpo tdsc dgsa",
+    "align/grpo": "tdsc critique",
+    "align/methods": "schedule tdsc dgsa alignment",
     "align/modes": "pairs alignment",
-    "align/pairs": "pairs dgsa",
-    "align/runs": "alignment dgsa",
+    "align/pairs": "pairs alignment",
+    "align/runs": "tdsc alignment",
     "align/tdsc": "tdsc critique",
-    "data/adopt": "new own_data",
-    "data/codes": "scaling",
-    "data/data_card": "own_data",
-    "data/engines": "extend corpus new",
-    "data/filters": "corpus texts",
-    "data/languages": "own_data splits own",
+    "data/adopt": "new",
+    "data/codes": "scaling pairs",
+    "data/data_card": "own_data new",
+    "data/engines": "new corpus",
+    "data/filters": "corpus new",
+    "data/languages": "splits texts own_data new",
     "data/manifest": "manifest own_data",
     "data/mixing": "scaling corpus",
-    "data/own_data": "own_data",
+    "data/own_data": "own_data new",
     "data/own_tables": "own_data new",
-    "data/recordings": "corpus new own_data",
-    "data/sets": "corpus scaling",
+    "data/recordings": "own_data corpus new",
+    "data/sets": "corpus new",
     "data/splits": "splits new",
     "data/summary": "corpus",
-    "lm/lm": "lm sft",
-    "lm/lora": "hub released",
-    "lm/released": "released",
-    "lm/sampling": "sampling",
-    "lm/sft": "sft",
-    "lm/train": "train",
-    "measure/bootstrap": "stats evaluate entropy",
-    "measure/cloning": "cloning",
-    "measure/effects": "alignment_claims tdsc_claims systems_claims",
-    "measure/entropy": "entropy",
-    "measure/evaluate": "evaluate",
-    "measure/metrics": "metrics",
-    "measure/prosody": "prosody",
+    "lm/lm": "lm sft released hub",
+    "lm/lora": "lm sft released hub",
+    "lm/released": "released hub",
+    "lm/sampling": "sampling evaluate",
+    "lm/sft": "sft critique",
+    "lm/train": "batching train sft",
+    "measure/bootstrap": "stats entropy trends scaling",
+    "measure/cloning": "systems_claims cloning",
+    "measure/effects": "tdsc_claims scaling systems_claims alignment_claims",
+    "measure/entropy": "entropy phase evaluate",
+    "measure/evaluate": "evaluate scaling alignment",
+    "measure/metrics": "metrics evaluate",
+    "measure/prosody": "prosody evaluate",
     "measure/proxy": "proxy",
     "measure/scoring": "evaluate",
-    "measure/stats": "stats",
-    "measure/systems": "systems_claims evaluate",
-    "measure/trends": "trends alpha_star",
-    "measure/verdicts": "verdicts",
+    "measure/stats": "stats verdicts tdsc_claims",
+    "measure/systems": "alignment_claims tdsc_claims scaling",
+    "measure/trends": "trends alpha_star worlds scaling",
+    "measure/verdicts": "verdicts tdsc_claims",
 }
 EXTRA = ("faults/test_mended.py",)  # for lm and data
 COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
@@ -70,25 +75,61 @@ NAMED = {
     "max": "min",
     "any": "all",
     "all": "any",
+    "argmin": "argmax",
     "idxmin": "idxmax",
     "idxmax": "idxmin",
-    "argmin": "argmax",
 }
-LIMIT = 600  # seconds of one mutant's tests
+# No result depends on these: how much is worked out at once, what is kept ready, how often a state is saved for a run that
+# is killed, how long a program of others is waited for, how a JSON file is laid out.
+IDLE = {"AT_ONCE", "CACHED", "SHRINK", "maxsize", "save_every", "TIMEOUT", "indent"}
+# Many tests import these, so they are imported once, before the first fork.
+SHARED = "pytest hypothesis numpy pandas scipy.stats scipy.signal soundfile torch transformers.models.qwen2.modeling_qwen2 peft"
+LONGEST_TEST = 100  # seconds of a processor, whatever else the machine does: a mutant that runs for ever dies of it
+LIMIT = 1_800  # seconds: one that waits for ever
+
+
+def names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def idle_parts(tree: ast.AST) -> Iterator[ast.AST]:
+    """What sets or reads one of IDLE: its value, and the comparison or the sum that it stands in."""
+    for node in ast.walk(tree):
+        read = node.targets if isinstance(node, ast.Assign) else [node] if isinstance(node, ast.Compare) else []
+        if any(IDLE & names(one) for one in read):
+            yield from ast.walk(node)
+        if isinstance(node, ast.BinOp) and IDLE & {getattr(side, "id", "") for side in (node.left, node.right)}:
+            yield node
+        least = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("min", "max")
+        if (isinstance(node, ast.keyword) and node.arg in IDLE) or (least and IDLE & names(node)):
+            yield from ast.walk(node)
 
 
 def places(tree: ast.AST) -> list[ast.AST]:
     """What may be changed, in one order. Texts of errors and annotations are left alone, for no test need know them."""
-    idle = set()
+    idle = set(map(id, idle_parts(tree)))
+    return [node for node in changeable(tree) if id(node) not in idle]
+
+
+def negative(node: ast.AST) -> bool:
+    """Whether it is a number below 0, which is one place: as an index or an axis, +1 is often the same as -1."""
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
+
+
+def changeable(tree: ast.AST) -> list[ast.AST]:
+    """As `places`, with what changes no result."""
+    left = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert):
-            idle |= set(map(id, ast.walk(node)))
+            left |= set(map(id, ast.walk(node)))
+        if negative(node):
+            left.add(id(node.operand))
         for part in ("annotation", "returns"):
             if (note := getattr(node, part, None)) is not None:
-                idle |= set(map(id, ast.walk(note)))
+                left |= set(map(id, ast.walk(note)))
     found = []
     for node in ast.walk(tree):
-        if id(node) in idle:
+        if id(node) in left:
             continue
         compared = isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARED
         counted = isinstance(node, ast.BinOp) and type(node.op) in COUNTED and not isinstance(node.right, ast.JoinedStr)
@@ -117,6 +158,8 @@ def mutate(node: ast.AST) -> str:
         node.attr = NAMED[node.attr]
     elif isinstance(node, ast.Constant):
         node.value = node.value + 1
+    elif negative(node):
+        node.operand.value -= 1
     elif isinstance(node, ast.BoolOp):
         node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
     else:
@@ -126,61 +169,138 @@ def mutate(node: ast.AST) -> str:
     return f"line {node.lineno}: {before} -> {ast.unparse(node)}"[:110]
 
 
-def survives(module: str, copy: Path) -> bool:
-    """Whether the module's tests pass on the copy of the library."""
-    tests = [f"tests/test_{name}.py" for name in TESTS[module].split()]
-    tests += [f"tests/{name}" for name in EXTRA] if module.startswith(("lm/train", "data/manifest", "data/own")) else []
-    env = os.environ | {"PYTHONPATH": f"{copy}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1", "SEBRIDGE_WORKERS": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    try:
-        done = subprocess.run(command, cwd=copy, env=env, capture_output=True, timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+class Told:
+    """Writes down each test that begins; ends the process at one that does not end."""
+
+    def __init__(self, file: Path):
+        self.file = file
+
+    def pytest_runtest_logstart(self, nodeid, location):
+        self.file.write_text(nodeid)
+        signal.setitimer(signal.ITIMER_PROF, LONGEST_TEST)
+
+
+def tests_fail(tests: list[str], copy: Path) -> str:
+    """The test that fails first on the copy of the library, or its file if none begins; "" if all pass."""
+    file = copy / "began"
+    file.write_text(tests[0])
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+        os.dup2(1, 2)
+        os.chdir(copy)
+        sys.path[:0] = [str(copy), str(copy / "tests")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+        code = 1
+        try:
+            arguments = ["-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=0", *tests]
+            code = importlib.import_module("pytest").main(arguments, plugins=[Told(file)])
+        finally:
+            os._exit(int(code))
+    end = time.monotonic() + LIMIT
+    while not (done := os.waitpid(child, os.WNOHANG))[0]:
+        if time.monotonic() > end:
+            os.killpg(child, signal.SIGKILL)
+        time.sleep(0.02)
+    return file.read_text() if done[1] else ""
+
+
+def tests_of(module: str) -> list[str]:
+    extra = EXTRA if module.startswith(("lm/train", "data/manifest", "data/own")) else ()
+    return [*(f"tests/test_{name}.py" for name in TESTS[module].split()), *(f"tests/{name}" for name in extra)]
 
 
 def copied(place: Path) -> Path:
     """The project with a library of its own."""
-    for name in ("sebridge_lite", "tests", "params", "notebooks"):
-        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "data.dvc", "pyproject.toml", "params.yaml", "constraints.txt"):
-        shutil.copy(ROOT / name, place / name)
-    for name in ("data", "artifacts", "results", "embedded"):
-        (place / name).symlink_to(ROOT / name)
+    own = ("sebridge_lite", "tests", "params", "notebooks")
+    for path in (path for path in ROOT.iterdir() if not path.name.startswith(".")):
+        if path.name in own:
+            shutil.copytree(path, place / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif path.is_dir():
+            (place / path.name).symlink_to(path)
+        else:
+            shutil.copy(path, place / path.name)
     return place
 
 
-def main(count: int, seed: int, rooms: list[str]) -> int:
-    rng, alive, tried = random.Random(seed), defaultdict(list), defaultdict(int)
+def parsed(module: str) -> ast.Module:
+    return ast.parse((ROOT / "sebridge_lite" / f"{module}.py").read_text(encoding="utf-8"))
+
+
+def ordered(room: str, seed: int) -> list[tuple[str, int]]:
+    """All mutants of a room, a module and the number of a place each, by hashes: an edit moves those alone that it touches."""
+    keyed = []
+    for module in (name for name in TESTS if name.startswith(f"{room}/")):
+        tree, times = parsed(module), Counter()
+        within = {id(part): one for one in ast.walk(tree) if isinstance(one, ast.stmt) for part in ast.walk(one)}
+        for number, node in enumerate(places(tree)):
+            text = f"{seed} {module} {ast.unparse(within[id(node)]).splitlines()[0]} {ast.unparse(node)}"
+            times[text] += 1
+            keyed.append((hashlib.sha256(f"{text} {times[text]}".encode()).digest(), module, number))
+    return [(module, number) for _, module, number in sorted(keyed)]
+
+
+def drawn(count: int, seed: int, rooms: list[str]) -> list[tuple[str, int]]:
+    shares = [count // len(rooms) + (place < count % len(rooms)) for place in range(len(rooms))]
+    return [one for room, share in zip(rooms, shares, strict=True) for one in sorted(ordered(room, seed)[:share])]
+
+
+def preload() -> None:
+    """Imports what the tests share, and nothing of the library, of which each fork has a copy of its own."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "SEBRIDGE_WORKERS": "1"}
+    sys.path.insert(0, str(ROOT))
+    for name in ("sebridge_lite", *SHARED.split()):
+        importlib.import_module(name)
+    sys.path.remove(str(ROOT))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sebridge_lite"]:
+        del sys.modules[name]
+
+
+def main(count: int, seed: int, rooms: list[str], only_list: bool) -> int:
+    chosen, alive, killers, begun = drawn(count, seed, rooms), [], set(), time.monotonic()
+    if not only_list:
+        preload()
     with tempfile.TemporaryDirectory() as folder:
         copy = copied(Path(folder))
-        for number in range(count):
-            room = rooms[number % len(rooms)]
-            modules = [module for module in TESTS if module.startswith(f"{room}/")]
-            sizes = [
-                len(places(ast.parse((ROOT / "sebridge_lite" / f"{m}.py").read_text(encoding="utf-8"))))
-                for m in modules
-            ]
-            (module,) = rng.choices(modules, sizes)
-            source = copy / "sebridge_lite" / f"{module}.py"
-            whole = source.read_text(encoding="utf-8")
-            tree = ast.parse(whole)
-            what = mutate(rng.choice(places(tree)))
+        for place, (module, number) in enumerate(chosen, start=1):
+            source, tree = copy / "sebridge_lite" / f"{module}.py", parsed(module)
+            what = f"{module}.py {mutate(places(tree)[number])}"
+            if only_list:
+                print(what)
+                continue
+            whole, since = source.read_text(encoding="utf-8"), time.monotonic()
             source.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding="utf-8")
-            tried[module] += 1
-            if survives(module, copy):
-                alive[module].append(what)
-                print(f"alive: {module}.py {what}", flush=True)
+            os.utime(source, (place, place))  # else two mutants of one second and size share their bytecode
+            killer = tests_fail(tests_of(module), copy)
             source.write_text(whole, encoding="utf-8")
+            os.utime(source, (0, 0))
+            killers |= {killer} - {""}
+            alive += [] if killer else [module]
+            end = f"dies by {killer}" if killer else "ALIVE"
+            print(f"{time.monotonic() - since:4.0f} s, {end}: {what}", flush=True)
+        if only_list:
+            return 0
+        # A test that fails without a mutant kills none.
+        if wrong := killers and tests_fail(sorted(killers), copy):
+            print(f"without any mutant: {wrong} fails, so nothing is measured")
+            return 1
+    tried, lived = Counter(module for module, _ in chosen), Counter(alive)
     for room in rooms:
         here = [module for module in sorted(tried) if module.startswith(f"{room}/")]
-        lived, of = sum(len(alive[module]) for module in here), sum(tried[module] for module in here)
-        print(f"{room}: {lived} of {of} alive; " + ", ".join(f"{m} {len(alive[m])}/{tried[m]}" for m in here))
-    lived = sum(map(len, alive.values()))
-    print(f"{count} mutants, {lived} alive ({lived / count:.0%})")
-    return int(lived > 0.03 * count)
+        of = ", ".join(f"{m} {lived[m]}/{tried[m]}" for m in here)
+        print(f"{room}: {sum(lived[m] for m in here)} of {sum(tried[m] for m in here)} alive; {of}")
+    idle = sum(len(changeable(parsed(m))) - len(places(parsed(m))) for m in TESTS if m.split("/")[0] in rooms)
+    share, minutes = len(alive) / len(chosen), (time.monotonic() - begun) / 60
+    print(f"{len(chosen)} mutants, {len(alive)} alive ({share:.0%}), {minutes:.0f} min; left out: {idle} places")
+    return int(len(alive) > 0.03 * len(chosen))
 
 
 if __name__ == "__main__":
-    numbers = [*map(int, sys.argv[1:3]), *(120, 0)[len(sys.argv[1:3]) :]]
-    sys.exit(main(*numbers, sys.argv[3:] or list(ROOMS)))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("count", type=int, nargs="?", default=120)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
+    parser.add_argument("rooms", nargs="*", metavar="room")
+    given = parser.parse_args()
+    sys.exit(main(given.count, given.seed, given.rooms or list(ROOMS), given.list))

@@ -1,12 +1,17 @@
 """The stages pairs, align, choose and score align on tiny random parts: what each trains on, chooses, and writes."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from tiny_bench import ARM, tiny_bench, use, with_cells
 
+from sebridge_lite.align import baselines, dgsa
 from sebridge_lite.align.baselines import best_of
-from sebridge_lite.align.methods import method_of
+from sebridge_lite.align.dgsa import pair_set
+from sebridge_lite.align.methods import checked, lambda_e, method_of
+from sebridge_lite.align.pairs import load_triplets
+from sebridge_lite.align.runs import Run
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.codes import read_codes
 from sebridge_lite.experiments import align
@@ -24,6 +29,8 @@ from sebridge_lite.experiments.choose import (
 from sebridge_lite.experiments.pairs import make_pairs
 from sebridge_lite.experiments.score import scored
 from sebridge_lite.experiments.sft import sft_policy
+from sebridge_lite.lm import train as loop
+from sebridge_lite.lm.train import lr_at
 
 TRAINED = ("dgsa", "dgsa-split", "dgsa-sft", "dgsa-length", "lora", "sft-real", "dgsa-0.25")
 
@@ -69,6 +76,33 @@ def test_the_choice_is_that_of_all_seeds_together():
     both = [pd.DataFrame(rows | {"seed": seed, "wer": wer}) for seed, wer in ((0, [0.2, 0.3]), (1, [0.3, 0.1]))]
     assert choose(pooled(both[0]), 0.2)["steps"] == 1
     assert choose(pooled(pd.concat(both)), 0.2)["steps"] == 2  # .25 and .20
+
+
+def test_a_method_is_trained_by_its_weights_at_one_rate_and_pays_for_every_position(here, monkeypatch):
+    make_pairs(here.params, 0)
+    p, policy, weights, trained, about = here.params.align, sft_policy(here, ARM, 0), set(), {}, {}
+    triplets, _ = load_triplets(cell("pairs", 0, f"{ARM}-own"), here.stack.text.encode)
+    monkeypatch.setattr(dgsa, "pair_set", lambda *some: weights.add(some[2:4]) or pair_set(*some))
+    monkeypatch.setattr(loop, "train", lambda *some: trained.setdefault(name, some))
+    for name, by in (("dgsa", dgsa), ("dgsa-length", dgsa), ("dgsa-sft", dgsa), ("sft-real", baselines)):
+        run = Run(method_of("align", name), here.params, 0.8, 0, cell("align", 0, name))
+        about[name] = by.train(policy, triplets, run)[1]
+    share, told = lambda_e(0.8, p.alpha_star), {name: some[1].keywords for name, some in trained.items()}
+    assert weights == {(1 - share, share)}
+    assert [about["dgsa"][name] for name in ("lambda_s", "lambda_e")] == pytest.approx([1 - share, share], abs=1e-4)
+    assert (told["dgsa"]["sft"], told["dgsa-sft"]["sft"], told["dgsa"]["beta"]) == (0, p.sft_weight, p.beta)
+    assert told["dgsa-length"]["beta"] == pytest.approx(p.beta * np.mean([len(t.real) + 1 for t in triplets]))
+    for _, _, batches, collate, config, *_ in trained.values():
+        rows = getattr(collate([0]), "rows", collate([0]))
+        width = rows.text_lengths + rows.prefix_lengths + rows.speech_lengths + policy.around
+        assert batches.sizes[0] == len(width) * width.max() and config.weight_decay == 0
+        assert len({lr_at(step, config) for step in range(p.warmup, 99)}) == 1
+
+
+def test_a_method_whose_start_is_not_among_the_arms_is_named(here):
+    assert checked(here.params) is here.params
+    with pytest.raises(UserError, match=r"cells.arms: no additive-0.33, from which dgsa-0.33 starts"):
+        checked(with_cells(here.params, align=("dgsa-0.33",)))
 
 
 def test_best_of_takes_the_fewest_wrong_words_and_the_first_of_equals(bench):

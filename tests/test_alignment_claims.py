@@ -12,7 +12,7 @@ from sebridge_lite.measure.effects import UNJUDGED, alignment_conditions, dgsa_s
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.stats import Interval
-from sebridge_lite.measure.systems import above, frontier, lines_of, outside, over_heats, systems
+from sebridge_lite.measure.systems import above, frontier, has, lines_of, outside, over_heats, systems
 from sebridge_lite.measure.verdicts import Condition, verdict
 
 FLOOR, STAR = 0.1, 0.5
@@ -70,6 +70,18 @@ def test_methods_without_effect_reproduce_only_that_rejection_gives_little():
 
 def test_systems_that_do_the_opposite_contradict_every_claim():
     assert set(claimed(world(OPPOSITE)).values()) == {"contradicted"}
+
+
+def test_growth_is_the_last_gain_less_that_of_each_alpha_from_alpha_star_on(compared):
+    def growth(star, names=NAMES):
+        found = alignment_conditions(compared, rungs_of(names, 0.8), star)
+        return {one.what: one.effect.mean for both in found.values() for one in both[0] if "(" in one.what}
+
+    gain = {alpha: compared.gain("hp", f"dgsa{alpha}", f"sft{alpha}").mean for alpha in ("", "-0.50", "-0.67")}
+    name = "(dgsa - sft) - (dgsa{0} - sft{0})"
+    hand = {name.format(alpha): pytest.approx(gain[""] - gain[alpha]) for alpha in ("-0.50", "-0.67")}
+    assert growth(0.5) == hand and growth(0.67) == growth(0.6) == {name.format("-0.67"): hand[name.format("-0.67")]}
+    assert growth(0.7) == {} and list(rungs_of(["dgsa-1.00", "sft", "dgsa-0.05"], 0.8)) == [0.05, 0.8, 1.0]
 
 
 @pytest.mark.parametrize("few", [{"min_texts": 241}, {"min_seeds": 4}])
@@ -239,3 +251,12 @@ def test_a_point_is_outside_a_line_when_it_is_livelier_at_its_own_word_error():
     assert found.loc["sft, by temperature"].tolist() == pytest.approx([0.1, -0.15])
     assert found.loc["sft-real, by temperature", "hp"] == pytest.approx(7.6 - (7.2 + 0.9 / 4))
     assert found.loc["sft-real, by dose"].isna().all()  # begins at a word error of 0.35
+    point = table.drop(table.index[(table["variant"] == "sft") & (table["at"] == 1.0)])
+    assert "sft, by temperature" not in outside(point, "dgsa")["line"].tolist()  # a point is no line
+
+
+def test_a_measure_is_there_when_anything_was_measured(printed):
+    some = printed["sft"][0]
+    table = some.table.assign(f0_std_st=[1.0] + [np.nan] * 239, words=[1] + [0] * 239)
+    assert has(replace(some, table=table), "f0_std") and has(replace(some, table=table), "wer")
+    assert not has(replace(some, table=table.assign(words=0, f0_std_st=np.nan)), "wer")

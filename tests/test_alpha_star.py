@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,29 @@ def test_bias_of_few_tokens_is_taken_off_and_the_interval_covers_the_truth():
     assert 0.05 < truth < 0.95 and np.mean(plain) - truth > 0.08
     assert abs(np.mean([star.mean for star in found]) - truth) < 0.03
     assert np.mean([star.low - 0.005 <= truth <= star.high + 0.005 for star in found]) >= 0.8
+
+
+def test_the_mixtures_entropy_is_corrected_by_leaving_out_one_utterance_after_the_other():
+    rng = np.random.default_rng(5)
+    sides = [rng.integers(0, 9, (4, 6)), rng.integers(0, 9, (3, 6))]
+
+    def mixed(real, syn):
+        return E.entropy(E.mix(real.sum(0) / real.sum(), syn.sum(0) / syn.sum(), A.GRID))
+
+    plain = corrected = mixed(*sides)
+    for place, side in enumerate(sides):
+        fewer = [mixed(*[*sides[:place], np.delete(side, u, 0), *sides[place + 1 :]]) for u in range(len(side))]
+        corrected = corrected - (len(side) - 1) * (np.mean(fewer, 0) - plain)
+    np.testing.assert_allclose(A.mixture_entropies(*sides), corrected)
+
+
+def test_a_parabola_is_fitted_to_the_data_itself_and_no_ratio_counts_ten_times_the_least_certain():
+    curve, exact = _curve(np.random.default_rng(8), 0 * RATIOS, 0.1), 8 - (RATIOS - 0.45) ** 2
+    assert A.from_curve(replace(curve, values=exact)).mean == pytest.approx(0.45)
+    curve.spread[:, 2], exact[2] = 8, 8.02
+    weights = 1 / np.maximum(curve.spread.std(0), curve.spread.std(0).max() / 10)
+    bend, slope, _ = np.polyfit(RATIOS, exact, 2, w=weights)
+    assert A.from_curve(replace(curve, values=exact)).mean == pytest.approx(-slope / (2 * bend))
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -29,6 +29,13 @@ def test_no_batch_is_over_the_budget_padding_counted(sizes, budget):
     assert all(len(batch) * sizes[batch].max() <= budget for batch in batches_of(sizes, budget).epoch(0))
 
 
+def test_a_batch_is_of_like_lengths_which_changes_from_epoch_to_epoch():
+    sizes = np.arange(1, 101).repeat(5)
+    first, second = (batches_of(sizes, 500).epoch(epoch) for epoch in (0, 1))
+    assert sum(len(batch) * sizes[batch].max() for batch in first) < 1.2 * sizes.sum()  # padding counted
+    assert len({frozenset(batch) for batch in first} & {frozenset(batch) for batch in second}) < len(first) / 4
+
+
 @settings(max_examples=40, deadline=None)
 @given(some_sizes, st.integers(0, 40), st.integers(1, 40))
 def test_the_stream_goes_on_from_any_place_as_if_it_had_never_stopped(sizes, skipped, after):

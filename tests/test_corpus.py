@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.data.filters import Filter, filtered, stuck_share
+from sebridge_lite.data import summary
+from sebridge_lite.data.filters import Filter, filtered, fitted, stuck_share
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of
-from sebridge_lite.data.recordings import Recording, load_f0
+from sebridge_lite.data.recordings import Recording, load_f0, take_seconds
 from sebridge_lite.data.sets import PLACES, load_set
-from sebridge_lite.data.summary import mix_table
+from sebridge_lite.data.summary import data_card, mix_table, pitch_table
 from sebridge_lite.experiments.corpus import run_import
 from sebridge_lite.studio.backbone import backbone_grammar
 from sebridge_lite.studio.texts import SPLITS, load_language, sentences, text_of
@@ -114,6 +115,7 @@ def test_minutes_are_what_was_asked_for_to_the_last_utterance(corpus):
     for lang, name, minutes in (("th", "real", 0.2), ("th", "synthetic", 1.0), ("lo", "synthetic", 0.2)):
         rows = sets_of(corpus, lang)[name]
         assert seconds_of(rows[:-1]) < 60 * minutes <= seconds_of(rows)
+        assert {u.path for u in rows} == {f"{name}-000.wav"}  # a file holds ten minutes
     assert sets_of(corpus, "lo")["real"] == []
 
 
@@ -170,6 +172,9 @@ def test_too_little_synthetic_speech_says_how_much_is_missing():
         UserError, match=r"alpha 0.9 needs 9.0 min of synthetic speech beside 1.0 min of real, but there are 1.0"
     ):
         mix(toy("people", [60.0]), toy("engine", [60.0]), 0.9, 0)
+    with pytest.raises(UserError, match=r"but there are 0\.0"):
+        mix(toy("people", [1.0]), [], 0.3, 0)
+    assert len(mix(toy("people", [40.0]), toy("engine", [1.0, 60.0]), 0.675, 0)) == 3  # less than half of the longest
 
 
 # Filters
@@ -192,6 +197,55 @@ def test_a_stuck_sound_is_found_and_a_lively_one_is_not():
     assert stuck_share(noise(0.1)) == 0.0
     half = np.concatenate([tone, noise(2.0)])  # 50 blocks stand still and 50 do not: 99 changes, 95 stretches of five
     assert stuck_share(half) == pytest.approx(45 / 95)
+
+
+def lasting(letters: int, seconds: float, **more) -> Utterance:
+    return dataclasses.replace(
+        Utterance("a", "x" * letters, ("x",), "th", "e", "engine", "e", "a.wav", seconds), **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "slope", "pause"),
+    [
+        ([(2, 1.5), (4, 2.5)], 0.5, 0.5),
+        ([(2, 3.0), (4, 2.0)], 1.0, 0.0),  # a falling line: the median seconds a letter
+        ([(2, 0.5), (4, 2.5)], 0.4375, 0.0),  # a line from below 0
+        ([(2, 1.0), (2, 3.0)], 1.0, 0.0),  # no line
+    ],
+)
+def test_expected_seconds_are_a_line_in_letters_where_there_is_one(said, slope, pause):
+    rule = fitted([lasting(*one) for one in said], (1.0, 1.0), 0.5)
+    assert (rule.seconds_per_letter, rule.pause) == pytest.approx((slope, pause))
+    edge = dataclasses.replace(rule, seconds_per_letter=0.5, pause=pause + 0.5, duration_ratio=(0.5, 2.0))
+    faults = [
+        edge.fault(recording(noise(1.0))._replace(utterance=lasting(1, (1 + pause) * by))) for by in (0.4, 0.5, 2, 2.1)
+    ]
+    assert faults == ["duration", "", "", "duration"]
+
+
+def test_fifty_failures_in_a_row_stop_the_run_and_fewer_do_not():
+    good, bad, rule = recording(noise(1.4)), recording(noise(0.3)), Filter(0.2, (0.5, 2.0), 0.5)
+    assert list(filtered([*[bad] * 49, good] * 2, rule, {})) == [good, good]
+    with pytest.raises(UserError, match="e: 50 utterances in a row fail the duration filter"):
+        list(filtered([good, *[bad] * 50], rule, {}))
+
+
+def test_a_set_is_counted_by_hand(monkeypatch, tmp_path):
+    truth = {"words": ["x"], "slips": [1], "tones": ["M"] * 4}
+    said = [lasting(1, 30.0, truth=truth), lasting(1, 90.0, speaker="f", truth=truth | {"words": ["y"], "slips": []})]
+    row, other = data_card({"real": said, "test": [lasting(1, 60.0)]}, 8).to_dict("records")
+    assert list(row.values()) == ["real", 2, 2.0, 2, 1, 1 / 8, 1 / 8, 0.5]
+    assert other["minutes"] == 1 and np.isnan([other["slips a syllable"], other["wrong transcripts"]]).all()
+    f0 = np.append(np.zeros(5), 2 ** (np.arange(101) / 12))  # a semitone a frame: the 5th to the 95th percentile are 90
+    monkeypatch.setattr(summary, "load_f0", lambda *_: f0)
+    melody = pitch_table(said, tmp_path).iloc[0]
+    assert melody[["id", "kind", "speaker"]].tolist() == ["a", "engine", "e"]
+    assert melody[3:].tolist() == pytest.approx([np.arange(101).std(), 90, 4 / 30])
+
+
+def test_recordings_are_taken_until_the_seconds_are_full():
+    assert len(list(take_seconds([recording(noise(1.0))] * 9, 3.0, ""))) == 3
 
 
 def test_a_mix_is_told_in_minutes_of_each_kind():

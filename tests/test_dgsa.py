@@ -150,6 +150,7 @@ def test_the_reference_is_asked_once_for_each_sequence(models, triplets, make, m
     twice = [*triplets, *(t._replace(name=f"{t.name}/1", stab=t.expr, expr=t.stab) for t in triplets)]
     assert make(of=twice).reference.shape == (8, 3)
     assert sum(asked) == 3 * len(triplets)
+    assert torch.equal(make(0, 1).reference, make().reference[:, [0, 2]])  # bit by bit, whatever else is asked
 
 
 def test_the_training_loop_widens_the_margins_and_writes_displacement_down(triplets, tmp_path):

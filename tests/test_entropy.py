@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure import entropy as E
-from sebridge_lite.measure.bootstrap import entropy_interval
+from sebridge_lite.measure.bootstrap import _entropies, draws, entropy_interval
+from sebridge_lite.measure.stats import normal_interval
 
 PAIRS = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).dirichlet(np.ones(6), size=2))
 
@@ -26,7 +27,7 @@ def test_counts_pool_to_what_numpy_counts():
     counts = E.token_counts([[1, 1, 2], [], [0]], codes=4)
     assert counts.tolist() == [[0, 2, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
     with pytest.raises(UserError, match="no tokens"):
-        E.prosodic_entropy(np.zeros(4))
+        E.prosodic_entropy(np.array([[1, 1], [0, 0]]))
 
 
 def test_entropy_does_not_care_how_codes_are_named_and_takes_rows():
@@ -58,6 +59,18 @@ def test_bootstrap_interval_covers_the_true_entropy_of_independent_tokens():
     truth = E.entropy(p)
     intervals = [entropy_interval(_utterances(rng, p, 60), miller_madow, seed=i, replicates=200) for i in range(200)]
     assert 0.88 <= np.mean([i.low <= truth <= i.high for i in intervals]) <= 0.99
+
+
+def test_intervals_by_hand():
+    """The jackknife of a mean is the mean with its normal interval; a bootstrap's is of deviations from their own mean."""
+    counts = np.array([[1, 9, 0], [4, 6, 0], [8, 0, 2]])
+    found = E.jackknife(counts, lambda c: c[..., 0] / c.sum(-1))
+    assert vars(found) == pytest.approx(vars(normal_interval([0.1, 0.4, 0.8])))
+    np.testing.assert_array_equal(_entropies(np.array([[1, 1], [0, 0], [2, 0]])), [1, np.nan, 0])
+    spread = np.array([E.prosodic_entropy(times @ counts) for times in draws(0, 60, 3)[0]])
+    low, high = E.prosodic_entropy(counts.sum(0)) + np.quantile(spread - spread.mean(), [0.025, 0.975])
+    found = entropy_interval(counts, E.prosodic_entropy, replicates=60)
+    assert (found.low, found.high, found.n) == pytest.approx((low, high, 3))
 
 
 def test_jackknife_covers_the_true_entropy_where_tokens_of_an_utterance_depend_on_each_other():
@@ -100,7 +113,7 @@ def test_sources_without_common_codes_mix_best_by_hand():
 
 
 def test_diversity_by_hand():
-    """Distances 0, 1 of 4 and 1 of 4; then nothing in common; then one candidate only."""
+    """Distances 0, 1 of 4 and 1 of 4; then nothing in common, twice; nothing said; then one candidate only."""
     same = [1, 2, 3, 4]
-    found = E.diversity([[same, same, [1, 2, 3, 5]], [[1, 1], [2, 2, 2]], [same]])
-    assert found[:2] == pytest.approx([1 / 6, 1]) and np.isnan(found[2])
+    found = E.diversity([[same, same, [1, 2, 3, 5]], [[1, 1], [2, 2, 2]], [[1], [2]], [[], []], [same]])
+    assert found[:4] == pytest.approx([1 / 6, 1, 1, 0]) and np.isnan(found[4])

@@ -108,7 +108,7 @@ def test_the_selecting_judge_never_scores(model, stack, recorded):
 def test_a_seed_gives_the_same_scores_and_another_seed_others(model, stack, recorded):
     first, again, other = run(model, stack, recorded), run(model, stack, recorded), run(model, stack, recorded, seed=1)
     pd.testing.assert_frame_equal(first.table, again.table)
-    assert first.summary["wer"] == again.summary["wer"]
+    assert first.summary["wer"] == again.summary["wer"] and "diversity" not in first.summary
     assert not all(map(torch.equal, first.codes, other.codes))
 
 
@@ -117,6 +117,7 @@ def test_a_part_of_the_test_set_scores_as_it_does_within_the_whole(model, stack,
     whole = run(model, stack, recorded, candidates=2)
     part = run(model, stack, (test[2:0:-1], folder), candidates=2)
     rows = [4, 5, 2, 3]
+    assert "diversity" in whole.summary
     assert all(torch.equal(part.codes[i], whole.codes[row]) for i, row in enumerate(rows))
     same(part.table, whole.table.iloc[rows])
 
@@ -276,6 +277,8 @@ def test_chances_are_those_the_sampler_draws_with(change):
     drawn = sampling.choose(logits.expand(1, draws, -1), rows, sampler, recent.expand(1, draws, -1), 0, width)
     counts, expected = torch.bincount(drawn[0], minlength=width).numpy(), found.double().numpy() * draws
     assert expected.sum() == pytest.approx(draws, rel=1e-5)
+    half = chances(torch.tensor([[0.5, 0.25, 0.25]]), recent[None], replace(SAMPLER, top_p=0.5))
+    assert half.tolist() == [[1, 0, 0]]  # a half is all of 0.5
     possible = expected > 0.5
     assert not counts[~possible].any()
     expected = expected[possible] * draws / expected[possible].sum()

@@ -8,8 +8,6 @@ from tiny import tiny_lm
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.lm.lm import (
-    SOS,
-    TASK,
     LMConfig,
     TextSpeechLM,
     collate,
@@ -17,7 +15,7 @@ from sebridge_lite.lm.lm import (
     sequence_logprobs,
     token_logprobs,
 )
-from sebridge_lite.lm.lora import adapted, merge_lora
+from sebridge_lite.lm.lora import adapted, lora_config, merge_lora
 from sebridge_lite.stack.characters import MAX_TEXT, CharVocab
 
 CONFIG = LMConfig(30, 20, 16, 2, 4, 2, 24, max_positions=64, rope_theta=1e4, pace=0)
@@ -41,7 +39,7 @@ def examples():
 def by_hand(model, text, prefix, speech):
     """Eq. 1 for one row without batch, padding or masks."""
     head, table = model.llm_embedding.weight, model.speech_embedding
-    inputs = torch.cat([head[[SOS]], model.llm.embed_tokens(text), head[[TASK]], table(prefix), table(speech)])
+    inputs = torch.cat([head[[0]], model.llm.embed_tokens(text), head[[1]], table(prefix), table(speech)])
     at = None
     if pace := model.config.pace:  # [task] or the last of the prefix stands beside the first character, at 1
         late = range(-len(prefix), len(speech) + 1)
@@ -110,6 +108,7 @@ def test_a_new_adapter_changes_nothing_and_trains_alone(model, examples):
     adapted(model, 2)
     torch.testing.assert_close(token_logprobs(model, collate(examples)), before)
     assert all("lora_" in name for name, weights in model.named_parameters() if weights.requires_grad)
+    assert lora_config(model, 3).lora_alpha == 6  # twice the rank
 
 
 def test_a_merged_adapter_says_the_same_with_the_old_weight_names(model, examples):
@@ -167,6 +166,21 @@ def test_bad_rows_are_one_line(model, examples, part, tokens, message):
         bad[1] = bad[1][:2]
     with pytest.raises(UserError, match=message.replace(".", r"\.")):
         loss(model, collate([examples[0], tuple(bad)]))
+
+
+def test_a_row_may_fill_all_positions_and_noise_swaps_its_share_of_what_is_read(model, examples, monkeypatch):
+    text, prefix, speech = *examples[1][:2], torch.zeros(64 - 2 - 3 - 4, dtype=torch.long)
+    batch, heard = collate([(text, prefix, speech)]), []
+    assert loss(model, batch)[1] == 56
+    with pytest.raises(UserError, match="65 tokens"):
+        loss(model, collate([(text, prefix, torch.cat([speech, speech[:1]]))]))
+    monkeypatch.setattr(
+        TextSpeechLM, "forward", lambda self, read: heard.append(read.speech) or (torch.zeros(56, 23), None)
+    )
+    for noise in (0.0, 0.5, 1.0):
+        loss(model, batch, noise)
+    assert [0.2 < (read != 0).float().mean() < 0.8 for read in heard] == [False, True, False]
+    assert not heard[0].any() and heard[2].float().mean() > 5
 
 
 def test_sizes_that_do_not_divide_are_one_line(model):

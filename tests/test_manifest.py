@@ -1,3 +1,4 @@
+import io
 import json
 from dataclasses import replace
 
@@ -8,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.manifest import Utterance, load_audio, read_manifest, write_manifest
+from sebridge_lite.data.manifest import (
+    Utterance,
+    load_audio,
+    missing_bytes,
+    read_manifest,
+    unfinished_ogg,
+    write_manifest,
+)
 
 ONE = Utterance("a", "ไป บ้าน", ("ไป", "บ้าน"), "th", "p1", "people", "", "shard.wav", 1.5, 3, 8, {"tones": ["M", "F"]})
 ROW = {name: value for name, value in vars(ONE).items() if name not in ("start", "frames", "truth")}
@@ -74,6 +82,7 @@ BAD = {
     "seconds is not above 0": {"seconds": 0},
     "seconds is not above 0 and": {"seconds": float("nan")},
     "at most 3600": {"seconds": 10**400},
+    "or is too long": {"speaker": "x" * 201},
     "kind 'robot' is not one of": {"kind": "robot"},
     "engine is named 'x'": {"engine": "x"},
     "half of a surrogate pair": {"text": "\ud800"},
@@ -125,3 +134,39 @@ def test_audio_that_is_not_as_promised_is_one_line(tmp_path, content, reason):
         (tmp_path / "shard.wav").write_bytes(content)
     with pytest.raises(UserError, match=reason):
         load_audio(ONE, tmp_path)
+
+
+def riff(kind, *chunks, order="little"):
+    """A file of chunks: each a name, the size that it promises and what is there."""
+    return kind[:4] + bytes(4) + kind[4:] + b"".join(n + size.to_bytes(4, order) + body for n, size, body in chunks)
+
+
+SOUND, WIDE = b"0123456789", (b"ds64", 28, bytes(8) + (10).to_bytes(8, "little") + bytes(12))
+HEADS = {
+    "whole, after an odd chunk": (riff(b"RIFFWAVE", (b"fmt ", 3, b"abc\0"), (b"data", 10, SOUND)), 0),
+    "cut": (riff(b"RIFFWAVE", (b"fmt ", 4, b"abcd"), (b"data", 10, SOUND[:7])), 3),
+    "more behind": (riff(b"RIFFWAVE", (b"data", 4, SOUND)), 0),
+    "over 4 GB": (riff(b"RF64WAVE", WIDE, (b"data", 2**32 - 1, SOUND)), 0),
+    "over 4 GB, cut": (riff(b"RF64WAVE", WIDE, (b"data", 2**32 - 1, SOUND[:6])), 4),
+    "streamed": (riff(b"RIFFWAVE", (b"data", 2**32 - 1, b"")), 0),
+    "streamed by sox": (riff(b"RIFFWAVE", (b"data", 0x7FFFF000, SOUND)), 0),
+    "nearly as long": (riff(b"RIFFWAVE", (b"data", 0x7FFFEFFF, SOUND)), 0x7FFFEFFF - 10),
+    "AIFF, cut": (riff(b"FORMAIFF", (b"SSND", 10, SOUND[:8]), order="big"), 2),
+    "no sound": (riff(b"RIFFWAVE", (b"fmt ", 4, b"abcd")), 1),
+    "another": (riff(b"RIFFAVI ", (b"data", 10, b"")), 0),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_bytes_that_a_header_promises_and_that_are_missing_are_counted(name):
+    assert missing_bytes(io.BytesIO(HEADS[name][0])) == HEADS[name][1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "sizes", "body", "unfinished"),
+    [(4, [3, 2], SOUND[:5], False), (5, [], b"", False), (4, [3, 2], SOUND[:4], True), (1, [5], SOUND[:5], True)],
+)
+def test_an_ogg_ends_with_a_whole_page_that_says_so(flags, sizes, body, unfinished):
+    page = b"OggS\0" + bytes([flags]) + bytes(20) + bytes([len(sizes), *sizes]) + body
+    assert unfinished_ogg(io.BytesIO(b"OggS" + bytes(70_000) + page)) == unfinished
+    assert unfinished_ogg(io.BytesIO(page[:26])) and not unfinished_ogg(io.BytesIO(b"RIFF"))

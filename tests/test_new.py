@@ -17,6 +17,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import active_params
 from sebridge_lite.data import engines
 from sebridge_lite.data.own_data import check_folder
+from sebridge_lite.data.own_tables import find_table, read_table
 from sebridge_lite.data.recordings import trimmed
 from sebridge_lite.data.sets import load_set
 from sebridge_lite.experiments.corpus import run_import
@@ -68,6 +69,7 @@ def test_every_layout_is_known_by_what_is_there(tmp_path, layout):
         save(tmp_path, place.format(name), text)
         if not tables:
             (tmp_path / place.format(name)).with_suffix(".txt").write_text(text, encoding="utf-8")
+    head, line = "", ""
     for name, table in tables.items():
         head, line, form = table.rpartition("\n")
         lines = [form.format(at=tmp_path, name=name, text=text) for name, text in SAID.items()]
@@ -75,6 +77,8 @@ def test_every_layout_is_known_by_what_is_there(tmp_path, layout):
         (tmp_path / name).write_text(head + line + "\n".join(lines), encoding="utf-8")
     good, problems, card = check_folder(tmp_path, "el")
     assert card["layout"] == layout
+    begins = 1 + (head + line).count("\n")
+    assert [row for row, _ in read_table(tmp_path, find_table(tmp_path))][-3:] == [begins, begins + 1, begins + 2]
     assert sorted(said.text for said in good) == sorted(text.lower() for text in SAID.values())
     assert [str(problem) for problem in problems if "has no words" not in problem.what] == []
     assert card["changes"]["capitals, now small"][0] == sum(text != text.lower() for text in SAID.values())
@@ -95,11 +99,24 @@ def test_telephone_sound_needs_a_converter(tmp_path, monkeypatch):
 
 
 def test_at_most_a_tenth_of_a_second_of_silence_stays_at_either_end():
-    loud = (1000 * noise(20)[:, 0]).astype(np.int16)
-    padded = np.concatenate([np.zeros(20_000, np.int16), loud, np.zeros(9_000, np.int16)])
-    kept = trimmed(padded)
-    assert len(loud) <= len(kept) <= len(loud) + 2 * (1600 + 160)
+    parts = ((16_000, -40.5), (8_000, 0), (4_800, -39.5), (16_000, -40.5))  # silence is 40 dB under the loudest
+    sound = np.concatenate([30_000 * 10 ** (db / 20) * np.sin(0.2 * np.pi * np.arange(n)) for n, db in parts])
+    assert np.array_equal(trimmed(sound), sound[16_000 - 1_600 : 16_000 + 12_800 + 1_600])
     assert len(trimmed(np.zeros(5_000, np.int16))) == 5_000
+
+
+def test_what_an_engine_is_asked_for_follows_from_its_spec(monkeypatch, tmp_path):
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(engines, "_flite_voices", lambda _: ("kal", "slt"))
+    found = {spec: engines.engine_of(spec, "zh") for spec in ("espeak-ng", "espeak-ng:fr", "flite:slt")}
+    assert [one.name for one in found.values()] == ["espeak-ng", "espeak-ng-fr", "flite-slt"]
+    assert [one.command[2] for one in found.values()] == ["cmn", "fr", "slt"]
+    with pytest.raises(UserError, match="flite's voices are kal, slt"):
+        engines.engine_of("flite", "zh")
+    with pytest.raises(UserError, match="neither a folder nor a command"):
+        engines.engine_of("x=say {text}", "zh")
+    with pytest.raises(UserError, match="engine x: writes no sound for 'ไป': two"):  # the last of what it says
+        engines.say(engines.Engine("x", ("sh", "-c", "echo one >&2; echo two >&2")), "ไป", tmp_path / "a.wav")
 
 
 SAYS = """
@@ -181,6 +198,10 @@ BAD = {  # what is given instead of what is right, and what the one line says
     "no audio": ({"texts": []}, "no audio, and no table of recordings"),
     "another script": ({"lang": "ru"}, "26 of 26 transcripts are not in the script of --lang ru"),
     "ten recordings": ({"texts": TEXTS[:10]}, "10 recordings can be used, at least 20 are needed"),
+    "ten of another": (
+        {"texts": [*TEXTS[:16], *["да"] * 10]},
+        "16 recordings can be used, at least 20 are needed; 10 are",
+    ),
     "no engine": ({"engine": []}, "no engine: name one or more"),
     "missing engine": ({"engine": ["x=no-such-program {text} {out}"]}, "no-such-program is not installed"),
     "no such folder": ({"engine": ["x=nowhere"]}, "nowhere: no such folder, and no command"),
@@ -215,8 +236,16 @@ def test_bad_input_is_one_line_and_nothing_is_lost(home, tmp_path, robot, capsys
 
 
 def test_what_is_there_is_replaced_only_by_force(home, tmp_path, robot, capsys):
-    asked = ["new", "--real", str(ljspeech(tmp_path / "mine", rate=8_000)), "--lang", "el", "--engine", robot]
+    asked = [
+        "new",
+        "--real",
+        str(ljspeech(tmp_path / "mine", TEXTS[:20], rate=8_000)),
+        "--lang",
+        "el",
+        "--engine",
+        robot,
+    ]
     assert main(asked) == 0
-    assert "26 recordings have under 16000 Hz" in capsys.readouterr().out
+    assert "20 recordings have under 16000 Hz" in capsys.readouterr().out
     assert main(asked) == 1 and "holds something already" in capsys.readouterr().err
     assert main([*asked, "--force"]) == 0

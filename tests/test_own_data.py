@@ -102,7 +102,7 @@ def test_every_format_at_any_rate_becomes_16_khz_mono_at_the_same_pitch(tmp_path
 
 
 def test_each_problem_is_found_at_its_row(tmp_path):
-    save(tmp_path, "wavs/good.wav")
+    save(tmp_path, "wavs/good.wav", tone(0.5))
     save(tmp_path, "wavs/short.wav", tone(0.4))
     save(tmp_path, "wavs/long.wav", tone(31))
     save(tmp_path, "wavs/none.wav", np.zeros(0))
@@ -172,9 +172,10 @@ def test_a_text_that_cannot_be_thai_speech_is_found(tmp_path, text, what):
 
 
 def test_the_card_counts_what_is_there(tmp_path):
+    edge = [tone(s, 8_000, peak=0.5 * 10 ** (db / 20)) for s, db in ((1, -39.5), (2, -40.5))]  # 40 dB down: silence
     save(tmp_path, "wavs/a.wav")
     save(tmp_path, "wavs/b.wav")
-    save(tmp_path, "wavs/c.flac", np.concatenate([tone(1, 8_000), tone(1, 8_000, peak=0.05), np.zeros(16_000)]), 8_000)
+    save(tmp_path, "wavs/c.flac", np.concatenate([tone(1, 8_000), *edge]), 8_000)
     save(tmp_path, "wavs/d.wav", np.clip(tone(1, peak=3), -1, 1))
     ljspeech(tmp_path, f"a|{THAI}", f"b|{THAI}", "c|กก ขข xx", "d|ค")
     _, problems, card = check_folder(tmp_path, "th")

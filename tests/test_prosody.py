@@ -29,9 +29,22 @@ def test_spread_of_pitch_by_hand():
     assert found.energy_std_db == 0
 
 
+def test_semitones_do_not_depend_on_the_unit_and_need_100_ms_of_voice():
+    f0, energy = np.array([1.0, 2.0, 1.0, 2.0, 1.0]), np.arange(5.0)
+    assert describe(f0, energy, np.nan)[:2] == pytest.approx(describe(100 * f0, energy, np.nan)[:2])
+    assert np.isnan(describe(np.append(f0[1:], 0), energy, 1)[:5]).all()
+    assert describe(f0, energy, 1).energy_std_db == pytest.approx(2**0.5)
+    pairs = np.stack([np.arange(5)] * 2, axis=1)
+    hyp = np.array([1.0, 4.0, 2.0, 2.0, 1.0])  # 0, 12, 12, 0 and 0 semitones apart; 0, 2, 1, 0 and 0 Hz
+    match = f0_match(f0, hyp, pairs)
+    assert (match.rmse_st, match.rmse_hz) == pytest.approx((12 * 0.4**0.5, 1))
+    assert match.corr == pytest.approx(np.corrcoef([0, 1, 0, 1, 0], [0, 2, 1, 1, 0])[0, 1])
+    assert np.isnan(f0_match(f0, hyp, pairs[1:])).all() and np.isnan(f0_match(0 * f0 + 2, hyp, pairs).corr)
+
+
 def test_rate_does_not_count_silence_around_the_speech():
-    """5 syllables in 50 frames, 1 s."""
-    energy = np.concatenate([np.full(20, -80.0), np.full(50, -20.0), np.full(30, -80.0)])
+    """5 syllables in 50 frames, 1 s; 35 dB under the loud frames silence begins."""
+    energy = np.concatenate([np.full(20, -55.4), [-54.6], np.full(48, -20.0), [-54.6], np.full(30, -55.4)])
     assert speech_frames(energy) == slice(20, 70)
     assert describe(np.zeros(100), energy, syllables=5).rate == pytest.approx(5)
 

@@ -84,6 +84,7 @@ def test_draws_follow_the_exact_nucleus(spread, top_p):
     probs = (spread * torch.randn(60, generator=torch.Generator().manual_seed(3))).softmax(0)
     keys = sampling._keys(1, range(20_000), 1)[:, 0]
     fits(draw(probs.expand(len(keys), -1), top_p, keys, step=5), nucleus(probs, top_p))
+    assert not draw(torch.tensor([[0.5, 0.5 - 2**-9, 2**-9]] * 99), 0.5, keys[:99], 5).any()  # a half is all of 0.5
 
 
 def test_generated_tokens_follow_the_model(model):
@@ -179,6 +180,8 @@ def test_lengths_keep_to_their_bounds_and_speech_ends_at_eos(model):
     assert (sizes >= least).all() and (sizes <= least + 5).all()
     assert len({int(n) for n in (sizes - least).flatten()}) > 2
     assert all((row < CONFIG.speech_vocab).all() for some in rows for row in some)
+    long = generate(model, texts[:1], [torch.zeros(396 - len(texts[0]), dtype=torch.long)], PLAIN, lengths=(9, 9))
+    assert len(long[0][0]) == 2  # no more positions
 
 
 @pytest.mark.parametrize("stop", [0, 1, 2])

@@ -78,6 +78,28 @@ def test_adapters_change_only_the_matrices_they_are_on_and_leave_a_plain_model(m
     assert all(name.endswith("_proj.weight") for name in moved)
 
 
+def test_a_style_is_the_beginning_of_another_utterance_of_the_speaker():
+    said = [(torch.tensor([i]), torch.arange(10 * i, 10 * i + 9)) for i in range(3)]
+    same = sft.same_speaker(["a", "a", "b"])
+    for _ in range(20):
+        batch = sft.styled_batch(said, same, 1.0, 4, [0, 1, 2])
+        assert batch.prefix.tolist() == [[10, 11, 12, 13], [0, 1, 2, 3], [0] * 4]
+        assert batch.prefix_lengths.tolist() == [4, 4, 0]
+    assert not sft.styled_batch(said, same, 0.0, 4, [0, 1, 2]).prefix_lengths.any()
+
+
+def test_fine_tuning_warms_up_for_a_quarter_at_most_and_takes_utterances_that_just_fit(
+    model, data, tmp_path, monkeypatch
+):
+    seen, (examples, speakers) = [], data
+    monkeypatch.setattr(sft, "train", lambda *some: seen.append(some))
+    examples[3] = (examples[3][0], torch.zeros(64 - 4 - 4 - 2, dtype=torch.long))
+    for warmup in (2, 9):
+        fine_tune(model, examples, speakers, dataclasses.replace(P, warmup=warmup), 0, tmp_path, "")
+    assert [some[4].warmup for some in seen] == [2, 3] and 0 < seen[0][4].weight_decay < 0.1
+    assert seen[0][2].sizes[:4] == [14, 14, 14, 60]
+
+
 def test_an_utterance_that_does_not_fit_beside_a_prefix_is_one_line(model, data, tmp_path):
     examples, speakers = data
     examples[3] = (examples[3][0], torch.zeros(60, dtype=torch.long))

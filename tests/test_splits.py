@@ -68,3 +68,21 @@ def test_no_phrase_of_a_held_out_text_is_on_the_other_side(texts, chance):
     is_apart = apart_from(sides["test"])
     assert all(is_apart(words) for words in sides["real"]) and not any(map(is_apart, sides["test"]))
     assert split(chance.sample(texts, len(texts)), most) == places
+
+
+@pytest.mark.parametrize(("texts", "most", "dev", "test"), [(40, 99, 4, 8), (40, 3, 3, 3), (4, 99, 1, 1)])
+def test_dev_and_test_have_their_shares_at_most_what_is_asked_and_one_text_at_least(texts, most, dev, test):
+    places = split([(f"a{i}", f"b{i}", f"c{i}") for i in range(texts)], {"dev": most, "test": most})
+    counts = [list(places.values()).count(name) for name in ("dev", "test", "real")]
+    assert counts == [dev, test, texts - dev - test]
+
+
+def test_a_text_said_thrice_among_few_trains_and_short_texts_train_while_there_are_longer_ones():
+    def sets(times, words=("b", "c"), short=()):
+        return split([*((f"a{i}", *words) for i in range(9) for _ in range(times)), *short], {"dev": 99, "test": 99})
+
+    with pytest.raises(UserError, match="so alike"):
+        sets(3)
+    assert sets(2) and {place for words, place in sets(1, short=[("d",), ("e",)] * 5).items() if len(words) < 3} == {
+        "real"
+    }

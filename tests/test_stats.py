@@ -1,9 +1,21 @@
+from inspect import signature
+
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, wilcoxon
 
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.measure.bootstrap import mean_interval, paired_difference
+from sebridge_lite.measure import evaluate, proxy, systems, trends
+from sebridge_lite.measure.bootstrap import (
+    draws,
+    entropy_curve,
+    entropy_interval,
+    interval_of,
+    mean_interval,
+    paired_difference,
+    rate_curve,
+    ratio,
+)
 from sebridge_lite.measure.stats import (
     holm,
     normal_interval,
@@ -36,6 +48,23 @@ def test_weighted_mean_is_the_pooled_rate():
     assert mean_interval([1, 1], weights=[2, 8]).mean == pytest.approx(0.2)
 
 
+def test_an_interval_is_the_middle_of_the_rates_of_resampled_texts_and_seeds():
+    values, weights = np.random.default_rng(1).integers(1, 9, (2, 2, 5))
+    pairs = zip(*draws(0, 200, 2, 5), strict=True)
+    rates = [np.sum(s[:, None] * t * values) / np.sum(s[:, None] * t * weights) for s, t in pairs]
+    found = mean_interval(values, weights=weights, replicates=200)
+    assert (found.low, found.high) == pytest.approx((*np.quantile(rates, [0.025, 0.975]),))
+    assert (found.n, found.seeds) == (5, 2) and np.isnan(ratio(np.ones(2), np.arange(2))[0])
+    away = interval_of(0.0, np.array([1.0, 2.0, np.nan]), 5)
+    assert away.low == 0 and away.high > 1.9 and away.seeds == 1  # it holds its value
+
+
+def test_by_default_all_measures_draw_the_same_texts_and_seeds():
+    drawn = [mean_interval, paired_difference, entropy_interval, rate_curve, entropy_curve, evaluate.rate, proxy.proxy]
+    drawn += [systems.curve_of, systems.curves_over, systems.side_by_side, systems.systems, systems.over_heats]
+    assert {signature(function).parameters["seed"].default for function in [*drawn, trends.from_corpus]} == {0}
+
+
 def test_pairing_removes_what_both_arms_share():
     rng = np.random.default_rng(2)
     shared = 10 * rng.normal(size=100)
@@ -56,6 +85,7 @@ def test_normal_interval_by_hand():
     """Mean 3, s = 1.5811, 1.96 s / sqrt(5) = 1.3859."""
     interval = normal_interval([1, 2, 3, 4, 5])
     assert (interval.mean, interval.low, interval.high) == pytest.approx((3, 1.6141, 4.3859), abs=1e-4)
+    assert (interval.n, interval.seeds) == (5, 1)
 
 
 def test_paired_tests_count_texts_and_not_their_repeats():
@@ -63,6 +93,8 @@ def test_paired_tests_count_texts_and_not_their_repeats():
     small = rng.normal(0.5, 1, size=8)
     repeated = paired_tests(np.repeat(small, 50), np.zeros(400), np.repeat(np.arange(8), 50))
     assert repeated == pytest.approx(paired_tests(small, np.zeros(8)))
+    assert paired_tests(small, small) == (1, 1)
+    assert paired_tests([3, 4], [1, 2]) == (0, wilcoxon([2, 2]).pvalue)  # the same in all
 
 
 def test_holm_by_hand():

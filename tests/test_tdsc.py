@@ -4,9 +4,9 @@ import copy
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -91,7 +91,7 @@ def test_g_holds_the_fewest_errors_of_each_text_and_the_hottest_of_equals():
 
 def test_a_sequence_said_twice_is_learnt_once():
     same, other = torch.tensor([1, 2, 3]), torch.tensor([4, 5])
-    texts = [said("ກິນ"), said("ໄປ")]
+    texts = [said("ກິນ"), said("ໄປ", "ນາ")]
     length = critic.fit_length(["a", "ab"], [same, other])
     table = critic.judged(
         [[same, same, other], [same, other, other]], texts, [1.0] * 3, length, lambda rows: [["ກິນ"]] * len(rows)
@@ -103,20 +103,22 @@ def test_a_sequence_said_twice_is_learnt_once():
 
 def test_a_temperatures_line_counts_what_it_said_by_hand():
     table = pd.DataFrame({"text": [0, 0, 1, 1], "temperature": [0.7, 1.3, 0.7, 1.3], "wrong": [1, 2, 0, 2], "words": 4})
-    table = table.assign(repeats=[1, 0, 0, 0], windows=[1, 0, 0, 0], again=[False, True, False, False])
+    table = table.assign(repeats=[1, 1, 0, 0], windows=[2, 1, 2, 0], again=[False, True, False, False])
     why = pd.DataFrame({"wer": [False, True, False, True], "short": [False, True, False, False]})
     rows = [torch.tensor(row) for row in ([1, 1], [1, 2], [2, 2], [2, 3])]
     cold, hot = critic.by_temperature(table, why, [0, 2], rows, 5).to_dict("records")  # codes 0 and 4 are never said
-    assert (cold["wer"], cold["rep"], cold["pass_rate"], cold["contribution"], cold["again"]) == (
-        1 / 8,
-        1.0,
-        1.0,
-        1.0,
-        0.0,
-    )
-    assert (hot["wer"], hot["rep"], hot["pass_rate"], hot["contribution"], hot["again"]) == (4 / 8, 0.0, 0.0, 0.0, 0.5)
+    told = ["wer", "rep", "pass_rate", "contribution", "again"]
+    assert [[line[name] for name in told] for line in (cold, hot)] == [[1 / 8, 1 / 4, 1, 1, 0], [4 / 8, 1, 0, 0, 0.5]]
     assert (hot["rejected_wer"], hot["rejected_short"]) == (1.0, 0.5)
     assert cold["hp"] > 0 and math.isfinite(hot["hp"])
+    line = critic.by_temperature(table, why, [], [row[:0] for row in rows], 5).iloc[0]  # nothing said, nothing accepted
+    assert math.isnan(line["hp"]) and line["contribution"] == 0
+
+
+def test_what_g_does_not_hold_by_hand():
+    """Of two texts one is in G: a half is dropped; of three words the one that only the other has."""
+    table, texts = pd.DataFrame({"text": [0, 0, 1]}), [said("ກິນ", "ໄປ"), said("ໄປ", "ນາ")]
+    assert critic.dropped(table, [0, 1], texts) == {"texts_dropped": 1 / 2, "words_dropped": pytest.approx(1 / 3)}
 
 
 def test_the_papers_losers_are_the_worst_whatever_their_length_and_temperature():
@@ -218,6 +220,7 @@ def test_the_winner_that_dpo_is_shown_is_the_one_that_the_judge_reads(model, tmp
     spoken = spoken_in(loop, first)
     batch = tdsc.dpo_pairs(loop, spoken, model).collate([0, 1])
     assert errors_in(batch, 0) == [0, 0] and errors_in(batch, 1) == [2, 1]
+    assert not batch.rows.prefix_lengths.any()  # no style, as they were sampled under none
     swapped = spoken._replace(pairs=[pair[::-1] for pair in spoken.pairs])
     assert errors_in(tdsc.dpo_pairs(loop, swapped, model).collate([0, 1]), 0) == [2, 1]
     loss, weight, scalars = dgsa_loss(model, batch, 0.5)
@@ -248,7 +251,8 @@ def test_after_dpo_what_the_judge_reads_is_likelier_and_after_swapped_pairs_less
 
 def test_advantages_are_standard_scores_within_a_text_and_0_where_all_are_alike():
     table = table_of((0, 1.0, 0.0, 9), (0, 1.0, 0.5, 9), (1, 1.0, 1.0, 9), (1, 1.0, 1.0, 9))
-    np.testing.assert_allclose(grpo.advantages(table), [1, -1, 0, 0])
+    assert grpo.advantages(table).tolist() == [1, -1, 0, 0]
+    assert not grpo.advantages(table_of(*[(0, 1.0, 0.1, 9)] * 12)).any()  # whatever their mean is rounded to
 
 
 def test_grpo_begins_with_the_policy_gradient_and_is_clipped_far_from_it(model, tmp_path):
@@ -258,6 +262,7 @@ def test_grpo_begins_with_the_policy_gradient_and_is_clipped_far_from_it(model, 
     groups = grpo.group_set(loop_of(tmp_path), tdsc.Candidates(said_, [*codes, *codes], table, table, [], []), model)
     assert len(groups.examples) == 2  # the second text's candidates are alike
     batch = groups.collate([0, 1])
+    assert not batch[0].prefix_lengths.any()
     loss, weight, _ = grpo.grpo_loss(model, batch, 0.2)
     assert loss.item() == pytest.approx(0, abs=1e-5) and weight == 2
     head = model.llm_decoder.bias
@@ -270,6 +275,39 @@ def test_grpo_begins_with_the_policy_gradient_and_is_clipped_far_from_it(model, 
     torch.testing.assert_close(parts, alone / 2, rtol=0, atol=1e-5)
 
 
+def test_grpo_takes_as_many_steps_as_both_parts_of_tdsc_and_pays_for_every_position(model, tmp_path, monkeypatch):
+    def seen(policy, loss, batches, collate, config, folder, data, what):
+        rows = collate([0])[0]
+        positions = rows.text_lengths + rows.prefix_lengths + rows.speech_lengths + policy.around
+        assert batches.sizes[0] == positions and config.steps == loop.p.steps + loop.p.dpo_steps
+        return SimpleNamespace(loss=0.12345678)
+
+    loop = loop_of(tmp_path, steps=4)
+    monkeypatch.setattr(grpo, "train", seen)
+    assert grpo.learn(loop, 1, model, spoken_in(loop), tmp_path) == {"grpo_loss": 0.1235}
+
+
+@pytest.mark.parametrize(("reference", "order"), [("start", ["pairs", "sft", "dpo"]), ("sft", ["sft", "dpo"])])
+def test_the_reference_of_dpo_is_the_policy_before_or_after_it_learnt_g(monkeypatch, tmp_path, reference, order):
+    done, loop = [], loop_of(tmp_path, reference=reference)
+    for name, what in (("dpo_pairs", "pairs"), ("learn_accepted", "sft"), ("learn_pairs", "dpo")):
+        monkeypatch.setattr(tdsc, name, lambda *_, what=what: done.append(what) or {})
+    tdsc.learn(loop, 1, None, spoken_in(loop), tmp_path)
+    assert done == order
+
+
+def test_a_loop_ends_after_its_iterations_or_where_nothing_is_accepted(model, tmp_path, monkeypatch):
+    loop = loop_of(tmp_path, schedule="one", iterations=3)
+    spoken = spoken_in(loop)
+    monkeypatch.setattr(tdsc, "speak", lambda *_: None)
+    for good, kept in ((9, [1, 2, 3]), (2, [1, 2]), (0, [])):
+        found = [spoken if k <= good else spoken._replace(accepted=[]) for k in range(4)]
+        monkeypatch.setattr(tdsc, "judge", lambda _, k, *__, found=found: found[k])
+        made: list[int] = []
+        end = tdsc.tdsc(loop, model, lambda k: TEXTS, lambda k, *_, made=made: made.append(k), lambda *_: {})
+        assert (end, made) == (len(kept), kept)
+
+
 def by_hand_loser(model, text, codes):
     return sequence_logprobs(model, collate([(text, codes[:0], codes)]))[0] / (len(codes) + 1)
 
@@ -279,4 +317,7 @@ def test_methods_differ_from_tdsc_only_where_they_say():
     assert own["tdsc"] == own["oracle"] == P and own["no-dpo"] == replace(P, dpo_steps=0)
     assert own["literal"].beta == 0.1 and own["literal"].best == P.candidates
     assert own["self-training"].candidates == P.best and own["self-training"].schedule == "one"
+    assert {method.title.endswith(" (ours)") for method in METHODS["critique"].values() if method.printed} == {False}
+    assert own["no-length"].longest == math.inf and own["no-length"].shortest == 0
+    assert method_of("critique", "oracle").title.endswith(" (ours)")
     assert hasattr(grpo, "learn") and method_of("critique", "grpo-wer").by == "grpo"

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -231,8 +232,11 @@ def test_a_loss_that_is_not_finite_stops_at_once_and_names_step_and_examples(tmp
 
 
 def test_a_bad_first_step_says_that_nothing_was_saved(tmp_path):
-    with pytest.raises(UserError, match="nothing was saved yet"):
-        run(tmp_path, loss=bad_from(1, lambda value, _: value * math.nan))
+    for count, more in ((8, "utt7; nothing"), (9, "utt7 and 1 more; nothing")):  # a line names eight of a batch
+        batch = Batches([1] * count, [f"utt{i}" for i in range(count)], 99, 0)
+        names = re.escape(more.replace("utt7", ""))
+        with pytest.raises(UserError, match=f"(utt[0-9](, )?){{8}}{names} was saved yet"):
+            run(tmp_path, loss=bad_from(1, lambda value, _: value * math.nan), batches=batch)
 
 
 def count(calls):

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure import trends as T
-from sebridge_lite.measure.bootstrap import entropy_curve, mean_interval, paired_difference, rate_curve
+from sebridge_lite.measure.bootstrap import Curve, entropy_curve, mean_interval, paired_difference, rate_curve
 from sebridge_lite.measure.entropy import jackknife, prosodic_entropy
 from sebridge_lite.measure.evaluate import RATES, rate
 
@@ -104,6 +106,66 @@ def test_a_true_peak_is_found_with_its_height_and_place(seeds):
     assert (place.mean, place.low, place.high) == (0.5, 0.5, 0.5)
 
 
+def crossed(folds):
+    """Written apart from the library: of seeds, halves of the texts, alphas; to a mean a seed."""
+    gaps = []
+    for seed, half in np.ndindex(folds.shape[:2]):
+        chosen = np.delete(folds, seed, 0).sum(0)[1 - half] if len(folds) > 1 else folds[0, 1 - half]
+        end = 0 if chosen[0] >= chosen[-1] else -1
+        gaps.append(folds[seed, half, 1 + chosen[1:-1].argmax()] - folds[seed, half, end])
+    return np.reshape(gaps, folds.shape[:2]).mean(1)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_a_peak_is_chosen_on_other_texts_and_seeds_than_it_is_measured_on(seeds):
+    rng = np.random.default_rng(seeds)
+    folds, many, drawn = (
+        rng.normal(size=(seeds, 2, 5)),
+        rng.normal(size=(9, seeds, 2, 5)),
+        rng.integers(0, 3, (9, seeds)),
+    )
+    nothing = np.zeros(5)
+    curve = Curve(np.arange(5), nothing, np.zeros((9, 5)), folds, many, drawn, 30)
+    spread = np.array([np.mean(crossed(one) * times) for one, times in zip(many, drawn, strict=True)])
+    found, value = T.interior_peak(curve), crossed(folds).mean()
+    low, high = np.quantile(value + spread - spread.mean(), [0.025, 0.975])
+    assert (found.mean, found.low, found.high) == pytest.approx((value, low, high))
+    with pytest.raises(UserError, match="nothing was measured in one half"):
+        T.interior_peak(replace(curve, folds=folds * np.array([1, 1, np.nan, 1, 1])))
+
+
+def test_how_far_one_ratio_lies_from_the_next_by_hand():
+    values = np.array([[5.0, 1.0, 2.0], [4.0, 3.0, 0.0], [np.nan, 1.0, 0.0]])
+    folds = np.zeros((1, 2, 3))
+    curve = Curve(np.arange(3), values[0], values, folds, folds, np.ones((3, 1)), 9)
+    assert [T.stands_out(curve, i, way).mean for i, way in ((0, 1), (1, -1), (2, 1))] == [3, 1, -3]
+    low = T.stands_out(replace(curve, spread=values[:2]), 1, -1).low
+    assert low == pytest.approx(-3 + 0.025 * 4)  # 1 below the next, and 3 above it
+    assert T.peak_place(replace(curve, values=values[2])).mean == 1  # of what is known
+
+
+@pytest.mark.parametrize(("inside", "word"), [(0.4, "inside"), (-0.4, "none"), (0.0, "undecided")])
+def test_a_peak_is_told_beside_the_predicted_one(inside, word):
+    values = np.array([0, inside, 0])
+    folds, ones = np.tile(values, (1, 2, 1)), np.ones((4, 1))
+    curve = Curve(np.array([0.1, 0.5, 1.0]), values, ones * values, folds, ones[..., None, None] * folds, ones, 9)
+    predicted = {"alpha_star": 0.45, "low": 0.4, "high": 0.5, "peak": "inside", "height": 0.3, "gap": 0.1}
+    row = T.peak_row(curve, predicted)
+    assert (row["peak"], row["height"], row["observed"]) == (word, inside, 0.5 if inside > 0 else 0.1)
+    assert {name: row[f"predicted{name}"] for name in ("", "_low", "_high", "_peak", "_height")} == {
+        **{"": 0.45, "_low": 0.4, "_high": 0.5, "_peak": "inside", "_height": 0.3}
+    }
+
+
+def test_policies_follow_their_corpora_where_the_intervals_of_the_place_meet():
+    ends = pd.DataFrame({"observed_low": [0.1, 0.6, 0.5], "observed_high": [0.4, 0.9, 0.7]})
+    peaks = ends.assign(predicted_low=0.4, predicted_high=0.5, height=[1, 2, 3], predicted_height=[1, 3, 2])
+    peaks["peak"] = ["inside", "none", "inside"]
+    counted = {"inside": 2, "none": 1, "undecided": 0, "places meet": 2}
+    assert T.agreement(peaks) == {"rows": 3, **counted, "heights": 0.5}
+    assert np.isnan(T.agreement(peaks[:2])["heights"])
+
+
 def test_tail_by_hand_and_as_an_interval():
     curve = _curve(8, np.array([0, 0, 0, 0, 0, 3, 5]), texts=200)
     surge = T.tail(curve, 0.8, 0.25, 0.8)
@@ -119,6 +181,7 @@ def test_association_of_curves_that_rise_together_is_one_and_with_itself_turned_
     found = T.association(x, turned)
     assert (found.mean, found.low, found.high) == pytest.approx((-1, -1, -1))
     assert T.association(x, level).mean == 0
+    assert T.correlation(1e-4 * np.arange(3), np.array([1e-4, 0, 0])) == pytest.approx(-(0.75**0.5))
 
 
 def test_other_texts_at_one_ratio_are_refused_in_one_line():

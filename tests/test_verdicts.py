@@ -88,6 +88,7 @@ def test_the_reason_names_the_number_that_decided():
     rises = "x: F0 std rises by 0.22 semitones (0.15 to 0.29), less than the 0.37 semitones that count"
     assert V.why([up, flat], PARAMS) == f"x: Hp rises by 0.06 bits (0.04 to 0.08), as claimed; but {rises}."
     assert V.why([flat], PARAMS) == f"{rises}."
+    assert V.why([up, up], PARAMS) == "x: Hp rises by 0.06 bits (0.04 to 0.08), as claimed."
     assert V.said(loss, PARAMS).endswith("rises by 2.1 points (-1.0 to 5.0), so a loss of 2.0 points is not excluded")
     assert V.said(_condition(-0.06, -0.08, -0.04), PARAMS) == "x: Hp falls by 0.06 bits (0.04 to 0.08), the other way"
     assert V.said(_condition(-0.02, -0.03, -0.01), PARAMS).endswith(

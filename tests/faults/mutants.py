@@ -259,16 +259,15 @@ def preload() -> None:
 
 def main(count: int, seed: int, rooms: list[str], only_list: bool) -> int:
     chosen, alive, killers, begun = drawn(count, seed, rooms), [], set(), time.monotonic()
-    if not only_list:
-        preload()
+    if only_list:
+        print(*(f"{module}.py {mutate(places(parsed(module))[number])}" for module, number in chosen), sep="\n")
+        return 0
+    preload()
     with tempfile.TemporaryDirectory() as folder:
         copy = copied(Path(folder))
         for place, (module, number) in enumerate(chosen, start=1):
             source, tree = copy / "sebridge_lite" / f"{module}.py", parsed(module)
             what = f"{module}.py {mutate(places(tree)[number])}"
-            if only_list:
-                print(what)
-                continue
             whole, since = source.read_text(encoding="utf-8"), time.monotonic()
             source.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding="utf-8")
             os.utime(source, (place, place))  # else two mutants of one second and size share their bytecode
@@ -279,8 +278,6 @@ def main(count: int, seed: int, rooms: list[str], only_list: bool) -> int:
             alive += [] if killer else [module]
             end = f"dies by {killer}" if killer else "ALIVE"
             print(f"{time.monotonic() - since:4.0f} s, {end}: {what}", flush=True)
-        if only_list:
-            return 0
         # A test that fails without a mutant kills none.
         if wrong := killers and tests_fail(sorted(killers), copy):
             print(f"without any mutant: {wrong} fails, so nothing is measured")

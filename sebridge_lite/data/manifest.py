@@ -245,7 +245,7 @@ def load_audio(utterance: Utterance, folder: Path, rate: int = RATE) -> np.ndarr
             sound.seek(utterance.start)
             samples = sound.read(stop - utterance.start, dtype="float32", always_2d=True)
         except AUDIO_ERRORS:
-            samples = np.zeros((0, 1), np.float32)
+            samples = np.zeros((0, sound.channels), np.float32)
         if len(samples) < stop - utterance.start - TAIL * sound.samplerate:
             raise UserError(f"{path}: the audio is broken, or breaks off; fetch or convert it again")
         return resample(samples.mean(axis=1), sound.samplerate, rate)

@@ -84,7 +84,7 @@ def _decode(sound: soundfile.SoundFile, utterance: Utterance) -> np.ndarray:
         sound.seek(utterance.start)
         samples = sound.read(frames, dtype="float32", always_2d=True)
     except AUDIO_ERRORS:
-        samples = np.zeros((0, 1), dtype=np.float32)
+        samples = np.zeros((0, sound.channels), dtype=np.float32)
     if len(samples) < frames - TAIL * sound.samplerate:
         raise Fault(f"audio breaks off after {len(samples) / sound.samplerate:.2f} s", "fetch or convert it again")
     return samples

@@ -148,6 +148,7 @@ HEADS = {
     "more behind": (riff(b"RIFFWAVE", (b"data", 4, SOUND)), 0),
     "over 4 GB": (riff(b"RF64WAVE", WIDE, (b"data", 2**32 - 1, SOUND)), 0),
     "over 4 GB, cut": (riff(b"RF64WAVE", WIDE, (b"data", 2**32 - 1, SOUND[:6])), 4),
+    "within 4 GB, by both": (riff(b"RF64WAVE", WIDE, (b"data", 4, SOUND[:4])), 0),
     "streamed": (riff(b"RIFFWAVE", (b"data", 2**32 - 1, b"")), 0),
     "streamed by sox": (riff(b"RIFFWAVE", (b"data", 0x7FFFF000, SOUND)), 0),
     "nearly as long": (riff(b"RIFFWAVE", (b"data", 0x7FFFEFFF, SOUND)), 0x7FFFEFFF - 10),

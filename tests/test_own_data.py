@@ -110,6 +110,7 @@ def test_each_problem_is_found_at_its_row(tmp_path):
     save(tmp_path, "wavs/huge.wav", tone() * 32768, subtype="FLOAT")
     save(tmp_path, "wavs/silent.wav", np.full(16_000, 0.2))  # an offset is as silent as zeros
     save(tmp_path, "wavs/slow.wav", rate=1_000)
+    save(tmp_path, "wavs/wide.wav", np.tile(tone()[:, None], 9))
     save(tmp_path, "wavs/noise.wav")
     (tmp_path / "wavs/noise.wav").write_bytes(np.random.default_rng(0).bytes(5_000))
     (tmp_path / "wavs/folder.wav").mkdir()
@@ -131,6 +132,7 @@ def test_each_problem_is_found_at_its_row(tmp_path):
         (f"huge|{THAI}", "NaN, infinite or absurdly large samples"),
         (f"silent|{THAI}", "silence from end to end"),
         (f"slow|{THAI}", "1000 Hz in 1 channels"),
+        (f"wide|{THAI}", "16000 Hz in 9 channels"),
         (f"link|{THAI}", "'wavs/link.wav' is a link that leads outside the folder"),
         (f"../{outside.name}|{THAI}", f"path '../{outside.name}' leads outside the folder"),
         (f"{outside}|{THAI}", f"path '{outside}' is not relative to the manifest's folder, with '/'"),

@@ -179,10 +179,14 @@ def test_a_bad_file_is_one_line(files, tmp_path, name, content, says):
 def test_a_causal_lm_that_does_not_speak_is_one_line(files, tmp_path):
     with pytest.raises(UserError, match="'nowhere' cannot be loaded"):
         load_causal("nowhere")
-    causal(60).save_pretrained(tmp_path / "small")
-    released.text_tokenizer(str(files["neutts"][0])).save_pretrained(tmp_path / "small")
-    with pytest.raises(UserError, match="words that its 60 rows do not; another model's"):
-        load_causal(str(tmp_path / "small"))
+    words = released.text_tokenizer(str(files["neutts"][0]))
+    words.save_pretrained(tmp_path / "small")
+    places = released.places_of(words, "")
+    last = max(places.first + places.codes - 1, places.end)
+    for rows in (60, last):
+        causal(rows).save_pretrained(tmp_path / "small")
+        with pytest.raises(UserError, match=f"words that its {rows} rows do not; another model's"):
+            load_causal(str(tmp_path / "small"))
     released.text_tokenizer(str(files[2][0].parent / "CosyVoice-BlankEN")).save_pretrained(tmp_path / "dumb")
     causal(60).save_pretrained(tmp_path / "dumb")
     with pytest.raises(UserError, match=r"no <\|speech_0\|> or <\|s_0\|>"):

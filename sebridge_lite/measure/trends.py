@@ -55,9 +55,8 @@ def interior_peak(curve: Curve) -> Interval:
 def _crossed(folds: np.ndarray) -> np.ndarray:
     """Inside minus end, chosen and measured on different folds. (..., S, 2, A) -> (..., S)"""
     seeds = folds.shape[-3]
-    others = (
-        folds.sum(-3, keepdims=True) - folds if seeds > 1 else folds
-    )  # their sum: where it is highest, so is their mean
+    # The other seeds' sum: where it is highest, so is their mean.
+    others = folds.sum(-3, keepdims=True) - folds if seeds > 1 else folds
     chosen = others[..., ::-1, :]  # the other half of the texts
     inside = chosen[..., 1:-1].argmax(-1) + 1
     end = np.where(chosen[..., 0] >= chosen[..., -1], 0, folds.shape[-1] - 1)

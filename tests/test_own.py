@@ -17,7 +17,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import active_params
 from sebridge_lite.data.languages import language
 from sebridge_lite.experiments.bench import load_bench
-from sebridge_lite.stack.judges import NamedJudge, named_judge
+from sebridge_lite.stack.judges import NamedJudge, most_tokens, named_judge
 from sebridge_lite.stack.own import Letters, spelt, units_of
 from sebridge_lite.stack.stacks import load_stack
 from sebridge_lite.studio.teach import train_parts
@@ -174,6 +174,10 @@ def test_a_named_judge_hears_in_the_words_of_the_language():
 def test_a_judge_that_nobody_knows_is_one_line(name):
     with pytest.raises(UserError, match="give own, or one of faster-whisper:NAME"):
         named_judge(name, {}, torch.device("cpu"))
+
+
+def test_whisper_may_write_no_more_than_it_can_of_a_sound_longer_than_its_window():
+    assert [most_tokens(seconds) for seconds in (0.5, 2.0, 30.0, 73.0)] == [12, 24, 248, 248]
 
 
 def test_a_judge_that_is_not_there_is_one_line(tmp_path):

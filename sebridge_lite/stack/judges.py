@@ -26,6 +26,7 @@ from sebridge_lite.stack.stack import Language
 
 RATE = 16_000  # what all of these recognisers take
 FASTEST = 8  # text tokens a second: nobody says more, but Whisper, when it loops, writes a hundred words
+WINDOW = 30  # seconds that Whisper hears at a time; a longer sound is heard in several
 AT_ONCE = 8  # sounds in a batch
 LAO_PAIRS = (("ຫນ", "ໜ"), ("ຫມ", "ໝ"), ("ຫລ", "ຫຼ"))  # written as one in Lao, as two in Thai
 Listen = Callable[[Sequence[torch.Tensor], str], list[str]]  # sounds and a language to texts
@@ -91,6 +92,11 @@ def packaged() -> str:
     return str(place)
 
 
+def most_tokens(seconds: float) -> int:
+    """How many text tokens Whisper may write of a window of a sound; it takes 448 with its prompt, and refuses more."""
+    return 8 + round(FASTEST * min(seconds, WINDOW))
+
+
 def faster_whisper(folder: str, device: torch.device) -> Listen:
     if not find_spec("faster_whisper"):
         raise UserError("judge faster-whisper: not installed; `pip install 'sebridge_lite[real]'` brings it")
@@ -105,7 +111,7 @@ def faster_whisper(folder: str, device: torch.device) -> Listen:
         how = {"language": lang, "beam_size": 1, "condition_on_previous_text": False, "without_timestamps": True}
         heard = []
         for sound in sounds:
-            most = 8 + round(FASTEST * len(sound) / RATE)
+            most = most_tokens(len(sound) / RATE)
             heard.append(model.transcribe(sound.numpy(), temperature=0.0, max_new_tokens=most, **how)[0])
         return ["".join(part.text for part in parts) for parts in heard]
 
@@ -132,7 +138,7 @@ def whisper(name: str, device: torch.device) -> Listen:
     processor, model = _pretrained("whisper", name, WhisperForConditionalGeneration, device)
 
     def read(inputs, lang: str, seconds: float) -> torch.Tensor:
-        how = {"do_sample": False, "num_beams": 1, "max_new_tokens": 8 + round(FASTEST * seconds)}
+        how = {"do_sample": False, "num_beams": 1, "max_new_tokens": most_tokens(seconds)}
         return model.generate(**inputs, language=lang, task="transcribe", **how)
 
     return _listener(processor, read, {"return_attention_mask": True}, device)

@@ -98,8 +98,9 @@ def page_of(found: dict) -> str:
 
 
 def sentences(summary: Mapping) -> list[str]:
-    """What came out, in five sentences."""
-    return render("outcome.txt", summary=summary, tables=summary["tables"]).splitlines()
+    """What came out, in five or six sentences."""
+    people = {} if summary.get("stack") == "own" else of_people()["summary"].get("tables", {})
+    return render("outcome.txt", summary=summary, tables=summary["tables"], people=people).splitlines()
 
 
 def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:

@@ -18,7 +18,7 @@ PARTS = {
     "Notebooks": "notebooks/*",
     "Exercises": "exercises/*",
     "Solutions": "solutions/*",
-    "Results": "results/*",
+    "Results": "results/**",
     "To teach, to look up, to extend": "docs/*",
 }
 
@@ -33,6 +33,7 @@ include_patterns = [
     "exercises/*.ipynb",
     "solutions/*.ipynb",
     "results/*.md",
+    "results/real/summary.md",
 ]
 exclude_patterns = [
     ".*",
@@ -41,7 +42,6 @@ exclude_patterns = [
     "data",
     "embedded",
     "real",
-    "results/*/**",
     "sebridge_lite",
     "tests",
 ]

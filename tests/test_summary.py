@@ -95,7 +95,7 @@ def test_tables_keep_their_numbers_and_say_null_where_nothing_is_known(results):
     ]
     assert summary["tables"]["phase"] == []
     assert summary["seconds"] == {"erosion": 12.5, "scaling": 12.5}
-    assert "0.751 (0.7 to 0.8)" in (results / "summary.md").read_text(encoding="utf-8")
+    assert "75.1 (70.0 to 80.0)" in (results / "summary.md").read_text(encoding="utf-8")
     assert (results / "figure1.png").read_bytes() == b"drawn" and not (results / "phase.png").exists()
 
 

@@ -348,7 +348,8 @@ if __name__ == "__main__":
         run(target)
     else:
         run(target, dropout=0.0)
-        print(torch.distributed.get_world_size(), "processes")
+        # Whole lines at once: two processes write to one pipe.
+        os.write(1, f"{torch.distributed.get_world_size()} processes\n".encode())
 
 
 def test_a_batch_that_does_not_fit_runs_in_pieces_and_learns_the_same(tmp_path, monkeypatch, capsys):

@@ -22,6 +22,7 @@ from sebridge_lite.core.params import Params, active_params, load_params
 from sebridge_lite.experiments.account import NAME, PACKAGES, accounted, version
 from sebridge_lite.experiments.notebook import STAGES
 from sebridge_lite.measure import effects
+from sebridge_lite.measure.verdicts import NOT_TESTED
 from sebridge_lite.paper import beside
 from sebridge_lite.paper.evidence import (
     CONTENTS,
@@ -90,22 +91,25 @@ def page_of(found: dict) -> str:
     checklist = json.loads(CHECKLIST.read_text(encoding="utf-8"))
     known = {"contents": CONTENTS, "stages": STAGES, "verdicts": VERDICTS, "in_words": in_words, "elsewhere": elsewhere}
     beside_ours = {"sections": sections, "points": inconsistencies(), "checklist": checklist}
-    beside_ours["sentences"] = sentences(found["summary"])
-    text = render("report.html", **found, **known, **beside_ours, human=of_people(), rows=rows, fonts=fonts())
+    human = of_people()
+    beside_ours |= {"human": human, "sentences": sentences(found["summary"], human)}
+    text = render("report.html", **found, **known, **beside_ours, rows=rows, fonts=fonts())
     if len(text.encode()) > LARGEST:
         raise UserError(f"the page would have {len(text.encode()):,} bytes, at most {LARGEST:,} are allowed")
     return text
 
 
-def sentences(summary: Mapping) -> list[str]:
-    """What came out, in five or six sentences."""
-    people = {} if summary.get("stack") == "own" else of_people()["summary"].get("tables", {})
-    return render("outcome.txt", summary=summary, tables=summary["tables"], people=people).splitlines()
+def sentences(summary: Mapping, human: Mapping) -> list[str]:
+    """What came out, in five sentences, or six where a run on human recordings is kept beside it."""
+    people = {} if summary.get("stack") == "own" else human["summary"].get("tables", {})
+    unsure = all(row["verdict"] == NOT_TESTED for row in human["claims"])
+    return render("outcome.txt", summary=summary, tables=summary["tables"], people=people, unsure=unsure).splitlines()
 
 
 def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
     """The README with every block made again."""
-    tables = summary["tables"]
+    tables, human = summary["tables"], of_people()
+    known = {"contents": CONTENTS["tables"], "methods": METHODS, "human": human, "sentences": sentences(summary, human)}
     again = [row for row in tables.get("confirm_systems", []) if row["language"] == "lo"]
     said = {
         "control": [f"{effects.dgsa_sentence(row)}." for row in tables.get("finding", [])],
@@ -116,12 +120,6 @@ def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
         if text.count(start) != 1 or text.count(end) != 1:
             raise UserError(f"{README}: not one pair of {start.strip()} and {end}; restore them with git")
         before, rest = text.split(start)
-        known = {
-            "contents": CONTENTS["tables"],
-            "methods": METHODS,
-            "human": of_people(),
-            "sentences": sentences(summary),
-        }
         block = render("readme.md", block=name, summary=summary, tables=tables, claims=claims, said=said, **known)
         text = before + start + block + end + rest.split(end)[1]
     return text

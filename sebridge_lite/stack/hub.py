@@ -23,11 +23,10 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import open_sound, resample
 from sebridge_lite.stack.judges import named_judge
-from sebridge_lite.stack.likeness import APART
+from sebridge_lite.stack.likeness import APART, HEARD, heard
 from sebridge_lite.stack.own import OwnLanguage
 from sebridge_lite.stack.stack import Decoder, Judge, Stack
 
-HEARD = 16_000  # what speech tokenizers and speaker encoders take
 LAYER = 12  # Eq. 26
 
 
@@ -58,11 +57,6 @@ def pretrained(what: str, load: Callable, place: str):
         raise UserError(
             f"hub: {what} '{place}' cannot be loaded ({why}); name a whole folder, or fetch it again"
         ) from None
-
-
-def heard(sounds: Sequence[torch.Tensor], rate: int) -> list[torch.Tensor]:
-    """Sounds of a stack at 16 kHz."""
-    return [torch.from_numpy(resample(sound.numpy(), rate, HEARD)) for sound in sounds]
 
 
 @dataclass(frozen=True, eq=False)

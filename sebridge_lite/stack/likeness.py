@@ -22,10 +22,15 @@ from sebridge_lite.data.manifest import resample
 from sebridge_lite.stack.stack import Decoder, SpeakerEncoder
 
 APART = 1e-4  # of the decoder's part of a voice: cosines change by 1e-8
-HEARD = 16_000
+HEARD = 16_000  # what speech tokenizers and speaker encoders take
 LEVEL = -30.0  # dB; quieter sounds are raised to it
 FRAMES, STEP, FILLED = 160, 77, 0.75  # of 10 ms: a window, from one to the next, and how full the last one has to be
 INSTALL = "`pip install --no-deps resemblyzer==0.1.4` brings its weights"
+
+
+def heard(sounds: Sequence[Tensor], rate: int) -> list[Tensor]:
+    """Sounds of a stack at 16 kHz."""
+    return [torch.from_numpy(resample(sound.numpy(), rate, HEARD)) for sound in sounds]
 
 
 class GE2E(nn.Module):
@@ -79,8 +84,8 @@ class Resemblyzer:
     def embed(self, sounds: Sequence[Tensor]) -> Tensor:
         """The mean over windows of 1.6 s, of length 1. (N, 256)"""
         rows = []
-        for sound in sounds:
-            wave = torch.from_numpy(resample(sound.numpy(), self.rate, HEARD)).to(self.device)
+        for sound in heard(sounds, self.rate):
+            wave = sound.to(self.device)
             power = wave.square().mean().clamp(min=1e-12)
             wave = wave * (10 ** (LEVEL / 20) / power.sqrt()).clamp(min=1)
             starts = windows(len(wave))

@@ -26,9 +26,9 @@ def load_stack(
     parts = Parts(pick_device(device), own=about is not None)
     if about and len(set(languages)) > 1:
         raise UserError(f"languages {', '.join(languages)}: the parts of your own speech speak {about['lang']} alone")
-    if about and "hub" in about and speaker != "own":
-        raise UserError(f"judge.speaker '{speaker}': a released model's stack has hub.speaker for that; write own")
     if about and "hub" in about:
+        if speaker != "own":
+            raise UserError(f"judge.speaker '{speaker}': a released model's stack has hub.speaker for that; write own")
         return hub_stack(about["hub"], languages, score, select, parts.device)
     if select != "own":
         raise UserError(f"judge.select '{select}': this stack's own judge selects; write own")

@@ -111,7 +111,7 @@ def _preload() -> None:
     # The library's own guard comes first: it lets transformers import beside a broken torchaudio.
     for name in ("sebridge_lite", "numpy", "pandas", "scipy.stats", "transformers.models.qwen2.modeling_qwen2"):
         importlib.import_module(name)
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
     os.environ["SEBRIDGE_WORKERS"] = "1"  # stages run side by side
 
 

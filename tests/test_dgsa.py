@@ -150,7 +150,16 @@ def test_the_reference_is_asked_once_for_each_sequence(models, triplets, make, m
     twice = [*triplets, *(t._replace(name=f"{t.name}/1", stab=t.expr, expr=t.stab) for t in triplets)]
     assert make(of=twice).reference.shape == (8, 3)
     assert sum(asked) == 3 * len(triplets)
-    assert torch.equal(make(0, 1).reference, make().reference[:, [0, 2]])  # bit by bit, whatever else is asked
+
+
+def test_no_other_sequence_shares_a_batch_with_dpos_pairs_when_the_reference_is_asked(make, monkeypatch):
+    """Its numbers would change in the last bit with who else is there; the stand-in's change far more."""
+    monkeypatch.setattr(
+        dgsa, "sequence_logprobs", lambda _, batch: batch.speech_lengths.sum().expand(len(batch.speech))
+    )
+    alone, beside = (make(*weights).collate(range(4)) for weights in ((0, 1), (0.4, 0.6)))
+    for mine, others in zip(alone.pairs["expr"], beside.pairs["expr"], strict=True):
+        assert torch.equal(alone.reference[mine], beside.reference[others])
 
 
 def test_the_training_loop_widens_the_margins_and_writes_displacement_down(triplets, tmp_path):

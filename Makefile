@@ -54,8 +54,8 @@ test: data/text
 	SEBRIDGE_OUTPUTS="$$outputs" python -m pytest tests notebooks --numprocesses=auto --dist=loadfile --durations=20 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300
 
-# What is too long for `make test`: 600 bad inputs, 20 kills, load, full disks, a second run of the small pipeline, 120
-# small faults in the code.
+# What is too long for `make test`: 600 bad inputs, 20 kills, load, full disks, a second run of the small pipeline and a third
+# on two threads, 120 small faults in the code.
 hard: data/text
 	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; set -e; \
 	export SEBRIDGE_HEADLESS=1 OMP_NUM_THREADS=1; \
@@ -66,6 +66,7 @@ hard: data/text
 	SEBRIDGE_OUTPUTS="$$outputs/one" python tests/faults/disk.py; \
 	python tests/faults/two.py; \
 	python -m tests.faults.determinism "$$outputs/one" "$$outputs/two"; \
+	OMP_NUM_THREADS=2 python -m tests.faults.determinism "$$outputs/one" "$$outputs/three" --near 1e-4; \
 	SEBRIDGE_OUTPUTS="$$outputs/one" python tests/faults/mutants.py 120
 
 lab: data/text

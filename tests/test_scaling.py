@@ -269,7 +269,9 @@ def test_each_effect_over_alpha_is_the_difference_that_its_name_says(as_printed)
 
     curves = dict.fromkeys(("wer", "rep", "f0_range", "h_cond", "sim"), exact(9, 7, 5, 4, 2, 1))
     curves |= {"hp": exact(1, 6, 8, 7, 3, 2), "f0_std": exact(2, 3, 5, 4, 1, 0)}
-    both = scaling_conditions(curves)
+    beyond = Interval(-0.2, -0.3, -0.1, 24, 1)
+    both = scaling_conditions(curves, beyond)
+    assert [one.effect for one in both["C7"][1] if one.what.endswith("in the right voice")] == [beyond]
     means = {one.what: one.effect.mean for printed, strict in both.values() for one in (*printed, *strict)}
     hand = {"last - first": 1 - 9, "80 to 100 % - 40 to 67 %": 1.5 - 16 / 3, "next lowest - 100 %": 2 - 1}
     assert {what: means[what] for what in hand} == pytest.approx(hand)

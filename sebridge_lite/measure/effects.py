@@ -39,8 +39,11 @@ NO_LINES = Lines(Systems({}, {}), {}, 1.0)
 Rungs = Mapping[float, tuple[str, str]]  # alpha: DGSA, and the SFT policy that it starts from
 
 
-def scaling_conditions(curves: Mapping[str, Curve]) -> Conditions:
-    """The conditions of C1 to C7; curves without the pure synthetic policy cannot be asked C3 to C5."""
+def scaling_conditions(curves: Mapping[str, Curve], beyond_engines: Interval = UNKNOWN) -> Conditions:
+    """The conditions of C1 to C7; curves without the pure synthetic policy cannot be asked C3 to C5.
+
+    beyond_engines: SIM of that policy minus SIM of engines' tokens decoded in the voices of the same people.
+    """
     alphas = curves["wer"].alphas
     middle = (alphas >= BEFORE) & (alphas <= ALPHA_STAR + 1e-9)
 
@@ -61,6 +64,7 @@ def scaling_conditions(curves: Mapping[str, Curve]) -> Conditions:
         "next lowest - 100 %": lambda measure: stands_out(curves[measure], len(alphas) - 1, -1),
         "hp with f0_std": lambda _: association(curves["hp"], curves["f0_std"]),
         "hp with f0_std up to 67 %": lambda _: association(curves["hp"], curves["f0_std"], RISING),
+        "100 % - engines' tokens in the right voice": lambda _: beyond_engines,
         "hp with h_cond": lambda _: association(curves["hp"], curves["h_cond"]),
     }
     asked = (

@@ -33,6 +33,10 @@ def test_the_first_stage_where_two_runs_part_is_named_and_times_are_no_differenc
     (tmp_path / "b" / "artifacts" / "sft" / "more.csv").unlink()
     (tmp_path / "b" / "artifacts" / "sft" / "table.csv").write_text("wer,seconds\n0.1,3.0\n")
     assert first_difference(outs, tmp_path / "a", tmp_path / "b") == ("sft", "sft/table.csv")
+    assert first_difference(outs, tmp_path / "a", tmp_path / "b", near=0.2) == ("score", "scores/summary.json")
+    assert first_difference(outs, tmp_path / "a", tmp_path / "b", near=0.3) is None
+    (tmp_path / "b" / "artifacts" / "scores" / "summary.json").write_text(json.dumps({"wer": "none"}))
+    assert first_difference(outs, tmp_path / "a", tmp_path / "b", near=0.3) == ("score", "scores/summary.json")
 
 
 def test_every_module_that_is_mutated_has_tests_and_every_mutant_is_other_code():

@@ -207,3 +207,22 @@ def test_a_recogniser_of_transformers_is_a_judge(tmp_path):
     model.save_pretrained(tmp_path)
     judge = named_judge(f"ctc:{tmp_path}", {"en": language("en")}, torch.device("cpu"))
     assert judge.words([torch.rand(8_000), torch.rand(16_000)], "en") == [["b"], ["b"]]
+
+
+def test_ten_more_recordings_are_learnt_from_and_what_was_held_out_stays_so(project):
+    """The last test of this file: the corpus is another one afterwards."""
+    folder, before = project / "data" / "real", load_bench(active_params())
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    learnt = {said.words for said in before.utterances("real")}
+    held_out = {said.words for name in ("dev", "test") for said in before.utterances(name)}
+    again = [row for row in rows if tuple(row["text"].split()) in learnt][:10]
+    with (folder / "manifest.jsonl").open("a", encoding="utf-8") as manifest:
+        for row in again:
+            more = row | {"id": f"{row['id']}-again", "path": f"{row['id']}-again.wav"}
+            soundfile.write(folder / more["path"], toy_engine.say(row["text"], 140.0, lively=0.3), toy_engine.RATE)
+            manifest.write(json.dumps(more | {"seconds": soundfile.info(folder / more["path"]).duration}) + "\n")
+    assert main(["import"]) == 0
+    after = load_bench(active_params())
+    assert any(said.id.endswith("-again") for said in after.utterances("real"))
+    assert held_out <= {said.words for name in ("dev", "test") for said in after.utterances(name)}
+    assert not held_out & {said.words for said in after.utterances("real")}

@@ -4,13 +4,18 @@ One checkpoint is kept, the last good one: it is written under a temporary name 
 running code (`weights_only`). A checkpoint names what its run depended on, and is never used by another run.
 """
 
+from __future__ import annotations
+
 import hashlib
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:  # it takes over a second to import, and many stages only hash code
+    import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.files import read_text
@@ -24,7 +29,9 @@ def key_of(*parts) -> str:
     """A short hash of texts, arrays and tensors: what a run depends on, for `inputs` of `train`."""
     digest = hashlib.sha256()
     for part in parts:
-        if isinstance(part, torch.Tensor):
+        if hasattr(part, "detach"):  # a tensor
+            import torch
+
             part = part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
         digest.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else str(part).encode())
         digest.update(b"\0")
@@ -67,6 +74,8 @@ def add_row(path: Path, row: dict) -> None:
 
 def resume(path: Path, run: dict, model, optimizer, device: torch.device) -> dict:
     """The state to start from. A checkpoint of another run is not an error: parameters have changed, so begin again."""
+    import torch
+
     start = {"step": 0, "place": (0, 0), "tokens": 0, "seconds": 0.0, "loss": math.nan}
     if not path.exists():
         return start
@@ -91,6 +100,8 @@ def learnt(model) -> dict:
 
 def save(path: Path, run: dict, state: dict, model, optimizer) -> None:
     """Writes the checkpoint, whole or not at all."""
+    import torch
+
     # Opened here, since torch, given a name, does not pass on what the system said of a failed write.
     with replacing(path) as temporary, temporary.open("wb") as file:
         torch.save({**state, "run": run, "model": learnt(model), "optimizer": optimizer.state_dict()}, file)

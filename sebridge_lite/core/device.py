@@ -3,18 +3,24 @@
 Left out: Apple's GPU, half precision on CPUs; memory on Windows, which has no such account: there it is NaN.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
 import re
 import sys
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:  # it takes over a second to import, and many stages only ask for memory
+    import torch
 
 from sebridge_lite.core.errors import UserError
 
 
 def pick_device(name: str) -> torch.device:
     """The device of a name: `auto`, `cpu`, `cuda` or `cuda:N`."""
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
@@ -27,12 +33,14 @@ def pick_device(name: str) -> torch.device:
 
 def autocast(device: torch.device) -> torch.autocast:
     """bf16 on the GPU only: CPUs without bf16 units run it slower than float32."""
+    import torch
+
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
 def move(batch, device: torch.device):
     """A batch with its tensors on the device; dataclasses, dicts, lists and tuples are walked, the rest is left alone."""
-    if isinstance(batch, torch.Tensor):
+    if hasattr(batch, "detach"):  # a tensor
         return batch.to(device)
     if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
         return dataclasses.replace(batch, **move(vars(batch), device))

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
-from sebridge_lite.data import summary
+from sebridge_lite.data import recordings, summary
 from sebridge_lite.data.filters import Filter, filtered, fitted, stuck_share
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.data.mixing import alpha_of, mix, seconds_of
-from sebridge_lite.data.recordings import Recording, load_f0, take_seconds
+from sebridge_lite.data.recordings import Recording, load_f0, take_seconds, write_set, write_sound
 from sebridge_lite.data.sets import PLACES, load_set
 from sebridge_lite.data.summary import data_card, mix_table, pitch_table
 from sebridge_lite.experiments.corpus import run_import
@@ -115,7 +115,7 @@ def test_minutes_are_what_was_asked_for_to_the_last_utterance(corpus):
     for lang, name, minutes in (("th", "real", 0.2), ("th", "synthetic", 1.0), ("lo", "synthetic", 0.2)):
         rows = sets_of(corpus, lang)[name]
         assert seconds_of(rows[:-1]) < 60 * minutes <= seconds_of(rows)
-        assert {u.path for u in rows} == {f"{name}-000.wav"}  # a file holds ten minutes
+        assert {u.path for u in rows} == {f"{name}-000.wav"}  # a file holds two hours
     assert sets_of(corpus, "lo")["real"] == []
 
 
@@ -246,6 +246,25 @@ def test_a_set_is_counted_by_hand(monkeypatch, tmp_path):
 
 def test_recordings_are_taken_until_the_seconds_are_full():
     assert len(list(take_seconds([recording(noise(1.0))] * 9, 3.0, ""))) == 3
+
+
+def test_a_set_over_two_shards_reads_back_sample_by_sample_and_no_shard_is_over_its_limit(tmp_path, monkeypatch):
+    sounds = [noise(seconds)[:-place] for place, seconds in enumerate((0.1, 0.2, 0.15, 0.7, 0.1), 1)]
+    tracks = [np.full(len(sound) // 160, 100.0 + place) for place, sound in enumerate(sounds)]
+    said = [
+        Recording(dataclasses.replace(lasting(1, 1.0), id=str(place)), *both)
+        for place, both in enumerate(zip(sounds, tracks, strict=True))
+    ]
+    monkeypatch.setattr(recordings, "SHARD_BYTES", 10_000)
+    found = write_set(tmp_path, "real", said)
+    assert [row.path for row in found] == [f"real-00{shard}.wav" for shard in (0, 0, 1, 2, 3)]
+    sizes = {path.name: path.stat().st_size for path in sorted(tmp_path.glob("*.wav"))}
+    assert all(size <= 10_000 or name == "real-002.wav" for name, size in sizes.items())  # longer than a shard by itself
+    for row, sound, track in zip(found, sounds, tracks, strict=True):
+        assert np.array_equal(load_audio(row, tmp_path) * 32768, sound)
+        assert np.array_equal(load_f0(row, tmp_path), track)
+    write_sound(tmp_path / "whole.wav", np.concatenate(sounds[:2]))
+    assert (tmp_path / "real-000.wav").read_bytes() == (tmp_path / "whole.wav").read_bytes()
 
 
 def test_a_mix_is_told_in_minutes_of_each_kind():

@@ -4,8 +4,11 @@ Beside a shard lies NAME-000.f0.npy where the true pitch is known, which only th
 """
 
 import io
+import wave
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +20,8 @@ from sebridge_lite.core.files import regular
 from sebridge_lite.core.progress import progress
 from sebridge_lite.data.manifest import RATE, Utterance, write_manifest
 
-SHARD_SECONDS = 600.0
+SHARD_BYTES = 256_000_000  # of a shard at most: 2.2 h; one longer utterance is a shard of its own
+HEAD = 44  # bytes of a WAV file before its samples
 F0_HOP = RATE // 100  # samples between two values of the true pitch
 QUIET_DB = -40.0  # under the loudest 10 ms: silence
 AGAIN = "`dvc repro import` makes it again"
@@ -66,31 +70,30 @@ def take_seconds(recordings: Iterable[Recording], seconds: float, what: str) -> 
                 return
 
 
-def _shards(recordings: Iterable[Recording]) -> Iterator[list[Recording]]:
-    shard, filled = [], 0
+def _numbered(recordings: Iterable[Recording]) -> Iterator[tuple[int, Recording]]:
+    """Each recording with the number of its shard."""
+    number, filled = 0, HEAD
     for recording in recordings:
-        shard.append(recording)
-        filled += len(recording.samples)
-        if filled >= SHARD_SECONDS * RATE:
-            yield shard
-            shard, filled = [], 0
-    if shard:
-        yield shard
+        filled += recording.samples.nbytes
+        if filled > SHARD_BYTES and filled > (alone := HEAD + recording.samples.nbytes):
+            number, filled = number + 1, alone
+        yield number, recording
 
 
 def write_set(folder: Path, name: str, recordings: Iterable[Recording]) -> list[Utterance]:
-    """The utterances with their place in the shards, after shards and manifest are written."""
+    """The utterances with their place in the shards, after shards and manifest are written, a recording at a time."""
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Utterance] = []
-    for number, shard in enumerate(_shards(recordings)):
-        wav, start = folder / f"{name}-{number:03d}.wav", 0
-        said, sounds, tracks = zip(*shard, strict=True)
-        write_sound(wav, np.concatenate(sounds))
+    for number, shard in groupby(_numbered(recordings), itemgetter(0)):
+        path, tracks = folder / f"{name}-{number:03d}.wav", []
+        with wave.open(str(path), "wb") as wav:
+            wav.setparams((1, 2, RATE, 0, "NONE", ""))
+            for _, (utterance, samples, f0) in shard:
+                written.append(replace(utterance, path=path.name, start=wav.tell(), frames=len(samples)))
+                tracks.append(f0)
+                wav.writeframesraw(samples)
         if all(track is not None for track in tracks):
-            np.save(wav.with_suffix(".f0.npy"), np.concatenate(tracks).astype(np.float16))
-        for utterance, samples in zip(said, sounds, strict=True):
-            written.append(replace(utterance, path=wav.name, start=start, frames=len(samples)))
-            start += len(samples)
+            np.save(path.with_suffix(".f0.npy"), np.concatenate(tracks).astype(np.float16))
     write_manifest(folder / f"{name}.jsonl", written)
     return written
 

@@ -259,7 +259,9 @@ def test_a_set_over_two_shards_reads_back_sample_by_sample_and_no_shard_is_over_
     found = write_set(tmp_path, "real", said)
     assert [row.path for row in found] == [f"real-00{shard}.wav" for shard in (0, 0, 1, 2, 3)]
     sizes = {path.name: path.stat().st_size for path in sorted(tmp_path.glob("*.wav"))}
-    assert all(size <= 10_000 or name == "real-002.wav" for name, size in sizes.items())  # longer than a shard by itself
+    assert all(
+        size <= 10_000 or name == "real-002.wav" for name, size in sizes.items()
+    )  # longer than a shard by itself
     for row, sound, track in zip(found, sounds, tracks, strict=True):
         assert np.array_equal(load_audio(row, tmp_path) * 32768, sound)
         assert np.array_equal(load_f0(row, tmp_path), track)

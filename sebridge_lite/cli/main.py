@@ -12,10 +12,11 @@ from importlib import import_module
 from pathlib import Path
 
 from sebridge_lite import __version__
-from sebridge_lite.cli.stages import STAGES, run_command
+from sebridge_lite.cli.stages import SHARED, STAGES, run_command
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError, in_line, no_memory, printable, show
 from sebridge_lite.core.params import OWN, PROFILES, active_params
+from sebridge_lite.core.processes import rank, world
 
 LEAST = 1e9  # bytes of addresses: torch and the libraries beside it take .9 GB before any work
 
@@ -41,6 +42,8 @@ def check_memory() -> None:
 def call(options) -> None:
     """Runs a stage, or the function of a command with those options that it takes, and prints the lines that it gives back."""
     check_memory()
+    if world() > 1 and options.command not in SHARED:
+        raise UserError(f"{options.command}: is not shared out among processes ({', '.join(SHARED)} are); start one")
     if not options.does:
         run_command(options.command, getattr(options, "name", None), getattr(options, "seed", None))
         return
@@ -181,10 +184,15 @@ def in_a_line(error: BaseException) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code of a command."""
+    """The exit code of a command. Of several processes the first speaks; the others tell errors alone."""
     options = parser().parse_args(arguments)
     try:
-        call(options)
+        with contextlib.ExitStack() as silence:
+            if rank():
+                nowhere = silence.enter_context(Path(os.devnull).open("w"))
+                silence.enter_context(contextlib.redirect_stdout(nowhere))
+                silence.enter_context(contextlib.redirect_stderr(nowhere))
+            call(options)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
     except (UserError, OSError, KeyboardInterrupt, MemoryError, RuntimeError, ImportError) as error:

@@ -15,14 +15,16 @@ if TYPE_CHECKING:  # it takes over a second to import, and many stages only ask 
     import torch
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.processes import world
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of a name: `auto`, `cpu`, `cuda` or `cuda:N`."""
+    """The device of a name: `auto`, `cpu`, `cuda` or `cuda:N`; of several processes each has a GPU of its own."""
     import torch
 
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        mine = f"cuda:{os.environ['LOCAL_RANK']}" if world() > 1 else "cuda"
+        return torch.device(mine if torch.cuda.is_available() else "cpu")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
         raise UserError(f"device: '{name}' is not one of auto, cpu, cuda, cuda:N")
     seen = torch.cuda.device_count()

@@ -8,12 +8,14 @@ import errno
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import escape as glob_escape
 from pathlib import Path
 
 from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.processes import rank, together
 
 with contextlib.suppress(ImportError):  # Windows has no such locks; there nobody keeps two runs apart
     import fcntl
@@ -21,6 +23,7 @@ with contextlib.suppress(ImportError):  # Windows has no such locks; there nobod
 NAME = re.compile(
     r"\w[\w.-]{0,79}"
 )  # of a cell, a system, an engine: no separator, no space, nothing that cannot be printed
+DROPPED = "sebridge-process-"  # a folder of the system's, for what other processes than the first would leave behind
 
 
 def root() -> Path:
@@ -125,7 +128,14 @@ def sweep(target: Path) -> None:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A temporary path beside `target` that takes its place, file or folder, only when the block succeeds."""
+    """A temporary path beside `target` that takes its place, file or folder, only when the block succeeds.
+
+    Of several processes of one command the first does this. What another writes is gone after the block.
+    """
+    if rank() and not any(part.startswith(DROPPED) for part in target.parts):
+        with tempfile.TemporaryDirectory(prefix=DROPPED) as folder:
+            yield Path(folder) / target.name
+        return
     check_output(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(target.parent, os.W_OK):
@@ -169,9 +179,11 @@ def _locked(folder: Path) -> Iterator[None]:
 def working(out: Path) -> Iterator[Path]:
     """The folder `.NAME.work` beside an output, where a killed stage goes on: it is removed when the block succeeds.
 
-    It belongs to one run at a time.
+    It belongs to one run at a time. The processes of one command share it; the first has the lock.
     """
     work = out.with_name(f".{out.name}.work")
-    with _locked(work):
+    with contextlib.nullcontext() if rank() else _locked(work):
         yield work
-        shutil.rmtree(work)
+        together()
+        if not rank():
+            shutil.rmtree(work)

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 import torch
 
 from sebridge_lite.core.errors import UserError, show
+from sebridge_lite.core.processes import world
 from sebridge_lite.core.progress import progress
 
 LM = "transformers.models.qwen2.modeling_qwen2"  # what nearly all jobs of a pool speak with
@@ -67,9 +68,9 @@ def in_pool(function: Callable, jobs: Sequence[tuple], what: str) -> list:
     """`function(job)` of every job, in their order: each in one thread, in as many processes as `workers` allows.
 
     `function` stands at the top of a module. An error of a job names it, by its texts and numbers. A GPU is not shared: there
-    the jobs run one after the other.
+    the jobs run one after the other, and so they do where a launcher has started several processes for this command.
     """
-    found, count = [], 1 if torch.cuda.is_available() else min(workers(), len(jobs))
+    found, count = [], 1 if torch.cuda.is_available() or world() > 1 else min(workers(), len(jobs))
     with crew(count, [function.__module__, LM]) as pool, one_thread():
         done = (pool.map if pool else map)(function, jobs)
         for job in progress(jobs, what, "cell"):

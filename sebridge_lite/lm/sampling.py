@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.processes import shared_out
 from sebridge_lite.lm.lm import Batch, TextSpeechLM, collate
 from sebridge_lite.stack.layers import valid
 
@@ -229,6 +230,7 @@ def generate(
     texts, prefixes: (length,) long each; an empty prefix is style off.
     temperature, lengths (fewest, most tokens): instead of the sampler's; each broadcasts to (texts, candidates).
     row_seeds: one a text, its place in the list if None; with the same one a text gets the same tokens in any company.
+    The processes of one command share the texts out, and each of them gets all tokens.
     """
     everything = collate([(text, prefix, text[:0]) for text, prefix in zip(texts, prefixes, strict=True)])
     model.check(everything)
@@ -241,13 +243,19 @@ def generate(
         _keys(sampler.seed, range(len(texts)) if row_seeds is None else row_seeds, candidates),
         torch.as_tensor(most) > 0,
     )
+
+    def said(places: Tensor) -> list[list[Tensor]]:
+        codes = []
+        for some in places.split(max(1, AT_ONCE // candidates)):
+            place = torch.arange(len(some) * candidates, device=device).view(-1, candidates)
+            rows = _Rows(place, *(values.broadcast_to(len(texts), candidates)[some].to(device) for values in table))
+            batch = move(collate([(texts[i], prefixes[i], texts[i][:0]) for i in some]), device)
+            with torch.autocast(
+                device.type, enabled=False
+            ):  # a caller's bf16 would make rows depend on their neighbours
+                codes += _run(model, batch, rows, sampler, some.tolist())
+        return [codes[first : first + candidates] for first in range(0, len(codes), candidates)]
+
     order = prompt.argsort(stable=True)
-    results: dict[int, list[Tensor]] = {}
-    for some in order.split(max(1, AT_ONCE // candidates)):
-        place = torch.arange(len(some) * candidates, device=device).view(-1, candidates)
-        rows = _Rows(place, *(values.broadcast_to(len(texts), candidates)[some].to(device) for values in table))
-        batch = move(collate([(texts[i], prefixes[i], texts[i][:0]) for i in some]), device)
-        with torch.autocast(device.type, enabled=False):  # a caller's bf16 would make rows depend on their neighbours
-            codes = _run(model, batch, rows, sampler, some.tolist())
-        results.update((int(i), codes[n * candidates : (n + 1) * candidates]) for n, i in enumerate(some))
+    results = dict(zip(order.tolist(), shared_out(said, order), strict=True))
     return [results[i] for i in range(len(texts))]

@@ -12,7 +12,6 @@ scaling (bf16 needs none), schedulers as objects, callbacks beyond `keep`, two o
 
 import dataclasses
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,11 +21,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.distributed as dist
 
 from sebridge_lite.core.checkpoint import CHECKPOINT, add_row, code_hash, key_of, resume, save, tidy
 from sebridge_lite.core.device import autocast, move, pick_device
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.processes import joined, rank, together, world
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import rng_of, seed_of
 
@@ -129,19 +128,6 @@ class _Crew(NamedTuple):
     device: torch.device
 
 
-def _join() -> _Crew:
-    """As the launcher has set it in the environment; a crew of one without a launcher."""
-    picked = pick_device("auto")
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return _Crew(0, 1, picked)
-    if picked.type == "cuda":
-        picked = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(picked)
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if picked.type == "cuda" else "gloo")
-    return _Crew(dist.get_rank(), dist.get_world_size(), picked)
-
-
 def _optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     """Weight decay on matrices only; fused, which is five times faster than the default for small models on a CPU."""
     params = [p for p in model.parameters() if p.requires_grad]
@@ -168,8 +154,8 @@ def _add_up(params: list[torch.nn.Parameter], sums: torch.Tensor) -> None:
     """Adds gradients and `sums` up over the processes, in place."""
     grads = [p.grad for p in params if p.grad is not None]  # all of them: `_gradient` has made them
     flat = torch.cat([grad.reshape(-1) for grad in grads])
-    dist.all_reduce(flat)
-    dist.all_reduce(sums)
+    joined().all_reduce(flat)
+    joined().all_reduce(sums)
     for grad, whole in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
         grad.copy_(whole.view_as(grad))
 
@@ -251,11 +237,11 @@ def train(
     keep(model, steps done) is called before each checkpoint is written, without gradients; it may store the model elsewhere.
     Writes loss.csv and checkpoint.pt in `folder`. Seed torch before the model is built: its first weights count.
     """
-    crew, saved = _join(), folder / CHECKPOINT
+    crew, saved = _Crew(rank(), world(), pick_device("auto")), folder / CHECKPOINT
     model.to(crew.device)
     if crew.world > 1:
         for tensor in model.state_dict().values():
-            dist.broadcast(tensor, 0)
+            joined().broadcast(tensor, 0)
     optimizer, key = _optimizer(model, config), _depends_on(model, batches, config, inputs)
     params = [p for group in optimizer.param_groups for p in group["params"]]
     state = start = resume(saved, key, model, optimizer, crew.device)
@@ -288,6 +274,7 @@ def train(
                 with torch.no_grad():
                     keep(model, step + 1)
             save(saved, key, state, model, optimizer)
+    together()  # what the first process has written can be read
     model.eval()
     epoch, position = state["place"]
     epochs = epoch + position / len(batches.epoch(epoch))

@@ -4,11 +4,13 @@ Whoever provides the six parts named here lets the same policies be trained and 
 at the stack's sampling rate, codes (S,) long, voices (E,); lists of them in, lists out.
 
 `read` is the judge that *selects*, `hear` the one that *scores*; whoever selects with one must score with the other. Left
-out: the text-speech LM, which is what a study trains.
+out: the text-speech LM, which is what a study trains. The processes of one command share out what is spoken, read, heard and
+tracked; each of them gets all of it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +18,7 @@ import numpy as np
 import torch
 
 from sebridge_lite.core.errors import UserError, given
+from sebridge_lite.core.processes import shared_out
 from sebridge_lite.data.manifest import Utterance, load_audio
 from sebridge_lite.stack.batches import unless_empty
 from sebridge_lite.stack.features import energy_db, f0, log_mel
@@ -134,7 +137,7 @@ class Stack:
         def some(places: list[int]) -> list[torch.Tensor]:
             return self.decoder.speak([codes[i] for i in places], timbres[places], [seeds[i] for i in places])
 
-        return unless_empty(some, codes, torch.zeros(0))
+        return unless_empty(partial(shared_out, some), codes, torch.zeros(0))
 
     def read(self, codes: Sequence[torch.Tensor], lang: str) -> list[list[str]]:
         """The words that the *selecting* judge reads in tokens."""
@@ -142,7 +145,8 @@ class Stack:
             raise UserError(
                 f"judge {self.select_judge.name}: hears {self.select_judge.hears}; one that reads tokens selects"
             )
-        return self.select_judge.words(codes, self.language(lang).code)
+        code = self.language(lang).code
+        return shared_out(lambda some: self.select_judge.words(some, code), codes)
 
     def hear(self, sounds: Sequence[torch.Tensor], lang: str) -> list[list[str]]:
         """The words that the *scoring* judge hears in sounds; none where there is no sound."""
@@ -152,12 +156,16 @@ class Stack:
             heard = [sounds[i] for i in places]
             return judge.words(heard if judge.hears == "sound" else self.tokens(heard), code)
 
-        return unless_empty(some, sounds, [])
+        return unless_empty(partial(shared_out, some), sounds, [])
 
     def tracks(self, sounds: Sequence[torch.Tensor]) -> list[Tracks | None]:
         """Mel, pitch and energy of each sound; None where there is no sound."""
-        rows = measured((log_mel, f0, energy_db), sounds, self.sample_rate, self.device)
-        return [None if row is None else Tracks(*(track.numpy() for track in row)) for row in rows]
+
+        def some(heard: Sequence[torch.Tensor]) -> list[Tracks | None]:
+            rows = measured((log_mel, f0, energy_db), heard, self.sample_rate, self.device)
+            return [None if row is None else Tracks(*(track.numpy() for track in row)) for row in rows]
+
+        return shared_out(some, sounds)
 
     def tracks_of_each(self, sounds: Sequence[torch.Tensor]) -> list[Tracks]:
         """The tracks of sounds none of which is empty."""

@@ -154,6 +154,22 @@ def test_order_candidates_and_batch_size_do_not_matter(model, monkeypatch):
     assert same(generate(model, texts, prefixes, PLAIN, candidates=5), base)
 
 
+def test_texts_shared_out_among_processes_get_the_tokens_they_get_together(model, monkeypatch):
+    """A row's random numbers go by its text's place in the whole list, not by its place in a share."""
+
+    def in_three_processes(work, items):
+        results = [None] * len(items)
+        for place in range(3):
+            results[place::3] = work(items[place::3])
+        return results
+
+    texts, prefixes = prompts(20)
+    how = {"temperature": torch.linspace(0.5, 1.5, 20)[:, None], "lengths": (torch.arange(20)[:, None], (30,))}
+    whole = generate(model, texts, prefixes, PLAIN, 4, **how)
+    monkeypatch.setattr(sampling, "shared_out", in_three_processes)
+    assert same(generate(model, texts, prefixes, PLAIN, 4, **how), whole)
+
+
 def test_packing_changes_nothing(model, monkeypatch):
     texts, prefixes = prompts(20)
     lengths = torch.randint(1, 30, (20, 6))

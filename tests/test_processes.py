@@ -32,7 +32,6 @@ FILTERS = {"max_wer": 1.1, "max_rep": 1.1, "shortest": 0.0, "longest": 100.0, "a
 PARAMS = replace(
     SMOKE,
     tdsc=replace(SMOKE.tdsc, **LOOP, **FILTERS, temperatures=(1.0,), curve_texts=2),
-    sft=replace(SMOKE.sft, token_noise=0.0, style_share=0.0),  # each process draws these for its own share
     sampling=replace(SMOKE.sampling, min_ratio=0.3, max_ratio=0.6),
     cells=replace(SMOKE.cells, critique=("tdsc",), oracle=(), critique_decoded=()),
 )

@@ -5,7 +5,6 @@ choosing among samples by anything but words (the paper says no more than "best 
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -14,7 +13,7 @@ from sebridge_lite.align.pairs import Triplet
 from sebridge_lite.align.runs import Run
 from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.lm import train as loop
-from sebridge_lite.lm.lm import TextSpeechLM, collate, loss
+from sebridge_lite.lm.lm import Batch, TextSpeechLM, collate, loss, noisy
 from sebridge_lite.measure.metrics import word_errors
 from sebridge_lite.stack.stack import Stack
 
@@ -34,8 +33,9 @@ def train(model: TextSpeechLM, triplets: Sequence[Triplet], run: Run) -> tuple[l
     names, rows = list(examples), list(examples.values())
     batches = loop.Batches([sum(map(len, row)) + 2 for row in rows], names, p.budget, run.seed)
     data = key_of("sft on y_real", noise, *(part for text, _, speech in rows for part in (text, speech)))
-    config, fit = run.config(p.sft_lr), partial(loss, noise=noise)
-    done = loop.train(
-        model, fit, batches, lambda some: collate([rows[i] for i in some]), config, run.work, data, run.what, run.keep
-    )
+
+    def read(places) -> Batch:
+        return noisy(collate([rows[i] for i in places]), noise, model.config.speech_vocab)
+
+    done = loop.train(model, loss, batches, read, run.config(p.sft_lr), run.work, data, run.what, run.keep)
     return done, {"utterances": len(rows)}

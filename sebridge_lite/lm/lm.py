@@ -63,6 +63,11 @@ class Batch:
     prefix_lengths: Tensor  # (B,)
     speech: Tensor  # (B, S)
     speech_lengths: Tensor  # (B,)
+    read: Tensor | None = None  # (B, S): what stands for the speech where the model reads it
+
+    def share(self, rows: Sequence[int]) -> "Batch":
+        """These rows alone."""
+        return Batch(*(None if part is None else part[rows] for part in vars(self).values()))
 
 
 Example = tuple[Tensor, Tensor, Tensor]  # text, style prefix (empty: style off), speech: each (length,) long
@@ -235,17 +240,21 @@ def sequence_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:
     return token_logprobs(model, batch).sum(1)
 
 
+def noisy(batch: Batch, noise: float, codes: int) -> Batch:
+    """The batch where this share of the speech that is *read* is swapped for random tokens (ours).
+
+    A model which will read its own slips so learns to trust the text more.
+    """
+    hit = torch.rand(batch.speech.shape, device=batch.speech.device) < noise
+    return replace(batch, read=torch.where(hit, torch.randint_like(batch.speech, codes), batch.speech))
+
+
 def loss(model: TextSpeechLM, batch: Batch, noise: float = 0.0) -> tuple[Tensor, int, dict]:
     """Eq. 2 (Sec. 2): mean cross entropy over scored tokens, their number, and no further scalars (the loop's contract).
 
-    noise (ours): this share of the speech that is *read* is swapped for random tokens, so that a model which will read its own
-    slips learns to trust the text more.
+    noise: as in `noisy`, for a batch that is not so yet.
     """
-    heard = batch
-    if noise:
-        hit = torch.rand(batch.speech.shape, device=batch.speech.device) < noise
-        heard = replace(
-            batch, speech=torch.where(hit, torch.randint_like(batch.speech, model.config.speech_vocab), batch.speech)
-        )
+    heard = noisy(batch, noise, model.config.speech_vocab) if noise else batch
+    heard = heard if heard.read is None else replace(heard, speech=heard.read)
     logits, targets = model(heard)[0], model.targets(batch)
     return F.cross_entropy(logits.float(), targets), len(targets), {}

@@ -14,7 +14,7 @@ from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import SFTParams
 from sebridge_lite.core.seeds import seed_of
-from sebridge_lite.lm.lm import Batch, TextSpeechLM, collate, loss
+from sebridge_lite.lm.lm import Batch, TextSpeechLM, collate, loss, noisy
 from sebridge_lite.lm.lora import adapted, rank_of, settled
 from sebridge_lite.lm.train import Batches, TrainConfig, Trained, train
 
@@ -70,8 +70,12 @@ def fine_tune(
     adapted(model, rank_of(model, p.lora_rank))
     config = TrainConfig(p.steps, p.lr, min(p.warmup, p.steps // 4), "cosine", 0.01, save_every=100, seed=seed)
     batches = Batches(sizes, [str(place) for place in range(len(examples))], p.budget, seed)
-    rows = partial(styled_batch, examples, same_speaker(speakers), p.style_share, p.style_tokens)
+    styled = partial(styled_batch, examples, same_speaker(speakers), p.style_share, p.style_tokens)
     data = key_of(*(part for example in examples for part in example), *speakers, p)
-    trained = train(model, partial(loss, noise=p.token_noise), batches, rows, config, folder, data, what)
+
+    def rows(places) -> Batch:
+        return noisy(styled(places), p.token_noise, model.config.speech_vocab)
+
+    trained = train(model, loss, batches, rows, config, folder, data, what)
     settled(model)
     return trained

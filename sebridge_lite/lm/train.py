@@ -1,12 +1,13 @@
 """The one training loop and its batches: tokenizer, judges, decoder, LM and preference alignment are all trained here.
 
 A step draws a batch from an endless stream, clips the gradient of its mean loss, and lets AdamW move. Torch's random numbers are
-seeded anew for each step from (seed, step, process), so a checkpoint needs no generator states: weights, optimizer and the
+seeded anew for each step from (seed, step), so a checkpoint needs no generator states: weights, optimizer and the
 place in the stream are enough to go on bit by bit.
 
 Several processes (`accelerate launch --multi_gpu --num_processes 2`, also on CPUs, or `torchrun`) each take every n-th
-example of each batch and add up their gradients in the open, by torch.distributed. accelerate's own classes would add
-nothing here but the launcher: they average over processes, which is wrong when shares differ in tokens. Left out: loss
+example of each batch and add up their gradients in the open, by torch.distributed. A `Batch` of the LM is drawn whole by each,
+so that its style prefixes and its noise are those of one process; what a loss or a network draws is not. accelerate's own classes
+would add nothing here but the launcher: they average over processes, which is wrong when shares differ in tokens. Left out: loss
 scaling (bf16 needs none), schedulers as objects, callbacks beyond `keep`, two optimizers (adversarial training).
 """
 
@@ -167,10 +168,11 @@ def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Call
     """
     for p in params:  # zeros, not None: a parameter that one process's share leaves out is still added up
         p.grad = torch.zeros_like(p)
-    mine, sums, scalars = indices[crew.rank :: crew.world], torch.zeros(()), dict[str, Any]()
+    mine, sums, scalars = np.arange(len(indices))[crew.rank :: crew.world], torch.zeros(()), dict[str, Any]()
     idle = len(mine) == 0  # fewer examples than processes: one of them again, with weight 0
-    for part in np.array_split(indices[:1] if idle else mine, min(pieces, len(mine)) or 1):
-        batch = move(collate(part), crew.device)
+    whole = collate(indices) if crew.world > 1 else None  # so that it draws the random numbers that one process draws
+    for part in np.array_split([0] if idle else mine, min(pieces, len(mine)) or 1):
+        batch = move(whole.share(part) if hasattr(whole, "share") else collate(indices[part]), crew.device)
         with autocast(crew.device):
             loss, weight, scalars = loss_fn(model, batch)
         weight = torch.as_tensor(0 if idle else weight, dtype=torch.float32, device=crew.device)
@@ -253,7 +255,7 @@ def train(
     model.train()
     pieces = 1
     for step in bar:
-        torch.manual_seed(seed_of(config.seed, step, crew.rank))
+        torch.manual_seed(seed_of(config.seed, step, 0))
         place, indices = next(stream)
         given = (model, params, config.clip, loss_fn, collate, indices, crew)
         pieces, (loss, norm, means) = _in_pieces(pieces, what, batches.budget, step, given)

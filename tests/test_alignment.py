@@ -87,7 +87,10 @@ def test_a_method_is_trained_by_its_weights_at_one_rate_and_pays_for_every_posit
     for name, by in (("dgsa", dgsa), ("dgsa-length", dgsa), ("dgsa-sft", dgsa), ("sft-real", baselines)):
         run = Run(method_of("align", name), here.params, 0.8, 0, cell("align", 0, name))
         about[name] = by.train(policy, triplets, run)[1]
-    share, told = lambda_e(0.8, p.alpha_star), {name: some[1].keywords for name, some in trained.items()}
+    share, told = (
+        lambda_e(0.8, p.alpha_star),
+        {name: getattr(some[1], "keywords", {}) for name, some in trained.items()},
+    )
     assert weights == {(1 - share, share)}
     assert [about["dgsa"][name] for name in ("lambda_s", "lambda_e")] == pytest.approx([1 - share, share], abs=1e-4)
     assert (told["dgsa"]["sft"], told["dgsa-sft"]["sft"], told["dgsa"]["beta"]) == (0, p.sft_weight, p.beta)
@@ -97,6 +100,7 @@ def test_a_method_is_trained_by_its_weights_at_one_rate_and_pays_for_every_posit
         width = rows.text_lengths + rows.prefix_lengths + rows.speech_lengths + policy.around
         assert batches.sizes[0] == len(width) * width.max() and config.weight_decay == 0
         assert len({lr_at(step, config) for step in range(p.warmup, 99)}) == 1
+    assert trained["sft-real"][3]([0]).read is not None  # with the noise of SFT
 
 
 def test_a_method_whose_start_is_not_among_the_arms_is_named(here):

@@ -105,7 +105,8 @@ def faster_whisper(folder: str, device: torch.device) -> Listen:
         raise UserError(f"judge faster-whisper:{folder}: no model.bin there; name a folder of CTranslate2's Whisper")
     from faster_whisper import WhisperModel
 
-    model = WhisperModel(folder, device=device.type, compute_type="default" if device.type == "cuda" else "int8")
+    place = {"device": device.type, "device_index": device.index or 0}
+    model = WhisperModel(folder, **place, compute_type="default" if device.type == "cuda" else "int8")
 
     def listen(sounds: Sequence[torch.Tensor], lang: str) -> list[str]:
         how = {"language": lang, "beam_size": 1, "condition_on_previous_text": False, "without_timestamps": True}

@@ -35,7 +35,7 @@ def together() -> None:
         joined().barrier()
 
 
-def shared_out(work: Callable[[Sequence], Sequence], items: Sequence) -> list:
+def shared_out(work: Callable[..., Sequence], items) -> list:
     """A result an item, in the order of `items`, to every process; each has done `work` on every n-th item."""
     mine = items[rank() :: world()]
     done = list(work(mine)) if len(mine) else []

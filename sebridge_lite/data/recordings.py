@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -85,13 +85,13 @@ def write_set(folder: Path, name: str, recordings: Iterable[Recording]) -> list[
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Utterance] = []
     for number, shard in groupby(_numbered(recordings), itemgetter(0)):
-        path, tracks = folder / f"{name}-{number:03d}.wav", []
+        path, tracks = folder / f"{name}-{number:03d}.wav", list[Any]()
         with wave.open(str(path), "wb") as wav:
             wav.setparams((1, 2, RATE, 0, "NONE", ""))
             for _, (utterance, samples, f0) in shard:
                 written.append(replace(utterance, path=path.name, start=wav.tell(), frames=len(samples)))
                 tracks.append(f0)
-                wav.writeframesraw(samples)
+                wav.writeframesraw(samples.data)
         if all(track is not None for track in tracks):
             np.save(path.with_suffix(".f0.npy"), np.concatenate(tracks).astype(np.float16))
     write_manifest(folder / f"{name}.jsonl", written)

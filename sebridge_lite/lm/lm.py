@@ -67,7 +67,7 @@ class Batch:
 
     def share(self, rows: Sequence[int]) -> "Batch":
         """These rows alone."""
-        return Batch(*(None if part is None else part[rows] for part in vars(self).values()))
+        return replace(self, **{name: part[rows] for name, part in vars(self).items() if part is not None})
 
 
 Example = tuple[Tensor, Tensor, Tensor]  # text, style prefix (empty: style off), speech: each (length,) long

@@ -91,7 +91,7 @@ def write_set(folder: Path, name: str, recordings: Iterable[Recording]) -> list[
             for _, (utterance, samples, f0) in shard:
                 written.append(replace(utterance, path=path.name, start=wav.tell(), frames=len(samples)))
                 tracks.append(f0)
-                wav.writeframesraw(samples.data)
+                wav.writeframesraw(samples.tobytes())
         if all(track is not None for track in tracks):
             np.save(path.with_suffix(".f0.npy"), np.concatenate(tracks).astype(np.float16))
     write_manifest(folder / f"{name}.jsonl", written)

@@ -4,19 +4,32 @@ Its one table of inputs is speech | text | sos, task. Lengths are those of the s
 do: speed does not depend on what is said.
 """
 
+import argparse
 import copy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from sebridge_lite.lm.lm import SOS, STOPS, TASK, LMConfig, TextSpeechLM
+from sebridge_lite.lm.lora import RANK
 from sebridge_lite.stack.characters import CharVocab
 
-CONFIG = LMConfig(
-    CharVocab().size, 729, hidden=128, layers=3, heads=4, kv_heads=2, ffn=320, max_positions=2048, rope_theta=1e4,
-    pace=0,  # positions count on: transformers knows no others, and they make no difference to speed
-)  # fmt: skip
-SPEECH = CONFIG.speech_vocab + STOPS  # where texts begin in the table
+
+@dataclass(frozen=True)
+class Size:
+    config: LMConfig  # of pace 0: transformers knows no other positions, and they make no difference to speed
+    texts: int  # to generate for
+    triplets: int  # to align with
+    micro: int  # of them in a step
+    examples: int  # to fine-tune on
+    rank: int  # of alignment's adapters; 0: all weights
+
+
+SIZES = {
+    "studio": Size(LMConfig(CharVocab().size, 729, 128, 3, 4, 2, 320, 2048, 1e4, 0.0), 64, 64, 16, 320, 0),
+    "50m": Size(LMConfig(CharVocab().size, 6561, 512, 12, 8, 2, 2048, 2048, 1e6, 0.0), 16, 16, 8, 96, RANK),
+}
 SHORTEST, LONGEST, PER_CHARACTER = 9, 46, 2.3  # characters of a sentence, speech tokens a character
 CLOSE = {"cpu": 1e-4, "cuda": 5e-2}  # losses, and gradients relative to the largest of their tensor: float32, bf16
 
@@ -27,26 +40,28 @@ def as_causal_lm(model: TextSpeechLM):
 
     table = torch.cat([model.speech_embedding.weight, model.llm.embed_tokens.weight, model.llm_embedding.weight])
     peer = Qwen2ForCausalLM(copy.deepcopy(model.llm.config))
-    peer.model.load_state_dict(model.llm.state_dict())
+    peer.model = copy.deepcopy(model.llm)  # with its adapters, if it has any
     peer.model.embed_tokens = nn.Embedding.from_pretrained(table)
     peer.lm_head = model.llm_decoder
-    peer.config.vocab_size = SPEECH  # what its own loss counts on
+    peer.config.vocab_size = model.config.speech_vocab + STOPS  # what its own loss counts on
     return peer.eval()
 
 
-def prompt_rows(text: Tensor) -> Tensor:
+def prompt_rows(config: LMConfig, text: Tensor) -> Tensor:
     """[sos] text [task] in the twin's table."""
-    sos, task = (torch.tensor([SPEECH + CONFIG.text_vocab + mark]) for mark in (SOS, TASK))
-    return torch.cat([sos, SPEECH + text, task])
+    first = config.speech_vocab + STOPS  # row of a text
+    sos, task = (torch.tensor([first + config.text_vocab + mark]) for mark in (SOS, TASK))
+    return torch.cat([sos, first + text, task])
 
 
-def gradients_of(peer) -> dict[str, Tensor]:
-    """The twin's, by name in the text-speech LM."""
-    tables = peer.model.embed_tokens.weight.grad.split([SPEECH, CONFIG.text_vocab, 2])
-    names = ("speech_embedding.weight", "llm.embed_tokens.weight", "llm_embedding.weight")
+def gradients_of(peer, config: LMConfig) -> dict[str, Tensor]:
+    """The twin's, by name in the text-speech LM; None where weights are frozen."""
     found = {f"llm.{name}": weights.grad for name, weights in peer.model.named_parameters()}
     found |= {f"llm_decoder.{name}": weights.grad for name, weights in peer.lm_head.named_parameters()}
-    return found | dict(zip(names, tables, strict=True))
+    if (table := found["llm.embed_tokens.weight"]) is None:
+        return found
+    names = ("speech_embedding.weight", "llm.embed_tokens.weight", "llm_embedding.weight")
+    return found | dict(zip(names, table.split([config.speech_vocab + STOPS, config.text_vocab, 2]), strict=True))
 
 
 def gap(model: TextSpeechLM, peer, loss: Tensor, theirs: Tensor) -> dict[str, float]:
@@ -55,9 +70,21 @@ def gap(model: TextSpeechLM, peer, loss: Tensor, theirs: Tensor) -> dict[str, fl
     peer.zero_grad()
     loss.backward()
     theirs.backward()
-    found = gradients_of(peer)
-    gaps = [(w.grad - found[name]).abs().max() / w.grad.abs().max() for name, w in model.named_parameters()]
+    found, learnt = gradients_of(peer, model.config), {n: w for n, w in model.named_parameters() if w.requires_grad}
+    gaps = [(w.grad - found[name]).abs().max() / w.grad.abs().max() for name, w in learnt.items()]
     return {"loss": abs((loss - theirs).item()), "gradient": torch.stack(gaps).max().item()}  # NaN stays NaN
+
+
+def sized(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "--size", choices=SIZES, default="studio", help="of the LM: of the studio, or 50 million weights"
+    )
+    return parser
+
+
+def named(benchmark: str, size: str) -> str:
+    """A benchmark's name in `results/bench.json`."""
+    return benchmark if size == "studio" else f"{benchmark}_{size}"
 
 
 def agree(parity: dict[str, dict[str, float]], device: torch.device) -> bool:

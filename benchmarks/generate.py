@@ -10,14 +10,14 @@ was no faster). Greedy outputs are compared first, and must be the same.
 
 import torch
 from _common import compared, exit_code, finish, in_turn, options, seconds
-from _twin import CONFIG, LONGEST, PER_CHARACTER, SHORTEST, as_causal_lm, prompt_rows
+from _twin import LONGEST, PER_CHARACTER, SHORTEST, SIZES, as_causal_lm, named, prompt_rows, sized
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from sebridge_lite.lm.lm import STOPS, TextSpeechLM
+from sebridge_lite.lm.lm import STOPS, LMConfig, TextSpeechLM
 from sebridge_lite.lm.sampling import SamplerConfig, generate
 
-TEXTS, CANDIDATES, PAD = 64, 12, -1
+CANDIDATES, PAD = 12, -1
 
 
 class StopAt:
@@ -39,7 +39,9 @@ class NoStops:
 
 
 @torch.inference_mode()
-def by_transformers(peer, texts: list[Tensor], lengths: Tensor, temperature: float, rows: int) -> list[list[Tensor]]:
+def by_transformers(
+    peer, config: LMConfig, texts: list[Tensor], lengths: Tensor, temperature: float, rows: int
+) -> list[list[Tensor]]:
     """What `generate` returns, from batches of about `rows` rows."""
     speech, width = peer.lm_head.out_features, lengths.shape[1]
     how = (
@@ -49,7 +51,7 @@ def by_transformers(peer, texts: list[Tensor], lengths: Tensor, temperature: flo
     )
     found: list[list[Tensor]] = []
     for some in torch.arange(len(texts)).split(max(1, rows // width)):
-        prompts, ends = [prompt_rows(texts[i]) for i in some], lengths[some].flatten()
+        prompts, ends = [prompt_rows(config, texts[i]) for i in some], lengths[some].flatten()
         ids = pad_sequence(prompts, batch_first=True, padding_side="left", padding_value=PAD).to(peer.device)
         out = peer.generate(
             ids.clamp_min(0),
@@ -74,32 +76,36 @@ def rate(arm) -> float:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = options(__doc__, repeats=5)
+    parser = sized(options(__doc__, repeats=3))
     parser.add_argument("--rows", type=int, default=192, help="rows in a batch of transformers' arm")
     args = parser.parse_args(argv)
     torch.manual_seed(0)
-    model = TextSpeechLM(CONFIG).eval()
+    count, config = SIZES[args.size].texts, SIZES[args.size].config
+    model = TextSpeechLM(config).eval()
     peer = as_causal_lm(model)
-    sizes = torch.randint(SHORTEST, LONGEST + 1, (TEXTS,))
-    texts = [torch.randint(0, CONFIG.text_vocab, (size,)) for size in sizes.tolist()]
-    style_off = [texts[0][:0]] * TEXTS
-    lengths = (sizes[:, None] * PER_CHARACTER * (0.9 + 0.2 * torch.rand(TEXTS, CANDIDATES))).long()
+    sizes = torch.randint(SHORTEST, LONGEST + 1, (count,))
+    texts = [torch.randint(0, config.text_vocab, (size,)) for size in sizes.tolist()]
+    style_off = [texts[0][:0]] * count
+    lengths = (sizes[:, None] * PER_CHARACTER * (0.9 + 0.2 * torch.rand(count, CANDIDATES))).long()
 
     def ours(temperature: float, lengths: Tensor) -> list[list[Tensor]]:
         sampler = SamplerConfig(temperature, top_p=0.9, window=0, tau=0, min_ratio=0, max_ratio=1, seed=0)
         return generate(model, texts, style_off, sampler, lengths.shape[1], lengths=(lengths, lengths))
 
-    greedy = zip(ours(0, lengths[:, :1]), by_transformers(peer, texts, lengths[:, :1], 0, args.rows), strict=True)
+    def theirs(temperature: float, lengths: Tensor) -> list[list[Tensor]]:
+        return by_transformers(peer, config, texts, lengths, temperature, args.rows)
+
+    greedy = zip(*(arm(0, lengths[:, :1]) for arm in (ours, theirs)), strict=True)
     same = sum(torch.equal(a, b) for (a,), (b,) in greedy)
-    print(f"greedy outputs identical: {same} of {TEXTS} texts; {torch.get_num_threads()} threads")
-    if same < TEXTS:
+    print(f"greedy outputs identical: {same} of {count} texts; {torch.get_num_threads()} threads")
+    if same < count:
         return 1
     arms = {
         "sebridge_lite": lambda: rate(lambda: ours(1, lengths)),
-        "transformers": lambda: rate(lambda: by_transformers(peer, texts, lengths, 1, args.rows)),
+        "transformers": lambda: rate(lambda: theirs(1, lengths)),
     }
-    parity = {"texts": TEXTS, "identical": same}
-    finish(compared("generate", in_turn(arms, args.repeats), *arms, parity), "tokens/s", args.json)
+    parity = {"texts": count, "identical": same}
+    finish(compared(named("generate", args.size), in_turn(arms, args.repeats), *arms, parity), "tokens/s", args.json)
     return 0
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 from _common import exit_code, options, write_json
-from _twin import CONFIG, LONGEST, PER_CHARACTER, SHORTEST, as_causal_lm
+from _twin import LONGEST, PER_CHARACTER, SHORTEST, SIZES, as_causal_lm
 from generate import by_transformers
 
 from sebridge_lite.align.dgsa import dgsa_loss, pair_set
@@ -153,7 +153,7 @@ def against_transformers(device: torch.device, config: LMConfig, rows: Rows, can
     none = [text[:0] for text in texts]
     how = {"candidates": candidates, "lengths": (lengths, lengths)}
     ours = timed(lambda: generate(model, texts, none, sampler(1.0), **how), 1)
-    theirs = timed(lambda: by_transformers(peer, texts, lengths, 1.0, 192), 1)
+    theirs = timed(lambda: by_transformers(peer, config, texts, lengths, 1.0, 192), 1)
     return {"ours": spoken / ours, "transformers": spoken / theirs, "ratio": theirs / ours}
 
 
@@ -175,7 +175,7 @@ def check(device: torch.device, repeats: int) -> dict:
     """All parts; at tiny sizes where there is no GPU."""
     real = device.type == "cuda"
     torch.set_float32_matmul_precision("highest")  # float32 must be float32, or parity says nothing
-    small, big = CONFIG, PAPER if real else TINY
+    small, big = SIZES["studio"].config, PAPER if real else TINY
     longest, count, many = (LONGEST, 64, 12) if real else (9, 4, 2)
     rows, begun = made_up(small, count, longest), time.perf_counter()
     report = {"device": torch.cuda.get_device_name(device) if real else "cpu: tiny sizes, nothing measured"}

@@ -30,17 +30,17 @@ from pathlib import Path
 
 import torch
 from _common import compared, exit_code, finish, in_turn, options, seconds
-from _twin import CONFIG, LONGEST, PER_CHARACTER, SHORTEST, agree, as_causal_lm, gap, prompt_rows
+from _twin import LONGEST, PER_CHARACTER, SHORTEST, SIZES, Size, agree, as_causal_lm, gap, named, prompt_rows, sized
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from sebridge_lite.core.device import autocast, move, pick_device
 from sebridge_lite.core.params import SFTParams, load_params
-from sebridge_lite.lm.lm import TextSpeechLM, collate, loss
+from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, loss
 from sebridge_lite.lm.sft import fine_tune
 from sebridge_lite.lm.train import Batches
 
-EXAMPLES, COMPARED, IGNORED = 320, 16, -100
+COMPARED, IGNORED = 16, -100
 DEFAULT, BEST, OURS = "Trainer default", "Trainer best", "sebridge_lite"
 LITE = Path(__file__).parents[1] / "params" / "lite.yaml"
 
@@ -51,6 +51,7 @@ Example = tuple[Tensor, Tensor]  # text, speech
 class Setting:
     """What all arms share."""
 
+    config: LMConfig
     examples: list[Example]
     sizes: list[int]  # as `fine_tune` counts
     sft: SFTParams
@@ -59,26 +60,27 @@ class Setting:
 
     def batches(self) -> list:
         """Of our first epoch."""
-        return Batches(self.sizes, [""] * EXAMPLES, self.sft.budget, 0).epoch(0)
+        return Batches(self.sizes, [""] * len(self.sizes), self.sft.budget, 0).epoch(0)
 
 
-def make_setting(device: torch.device) -> Setting:
+def make_setting(size: Size, device: torch.device) -> Setting:
     torch.manual_seed(0)
-    sizes = torch.randint(SHORTEST, LONGEST + 1, (EXAMPLES,))
-    lengths = (sizes * PER_CHARACTER * (0.9 + 0.2 * torch.rand(EXAMPLES))).long()
+    config, count = size.config, size.examples
+    sizes = torch.randint(SHORTEST, LONGEST + 1, (count,))
+    lengths = (sizes * PER_CHARACTER * (0.9 + 0.2 * torch.rand(count))).long()
     examples = [
-        (torch.randint(0, CONFIG.text_vocab, (text,)), torch.randint(0, CONFIG.speech_vocab, (speech,)))
+        (torch.randint(0, config.text_vocab, (text,)), torch.randint(0, config.speech_vocab, (speech,)))
         for text, speech in zip(sizes.tolist(), lengths.tolist(), strict=True)
     ]
     sft = replace(load_params(LITE).sft, style_share=0.0, token_noise=0.0)
-    setting = Setting(examples, [len(text) + len(speech) + 2 for text, speech in examples], sft, 0, device)
+    setting = Setting(config, examples, [len(text) + len(speech) + 2 for text, speech in examples], sft, 0, device)
     steps = len(setting.batches())
-    return replace(setting, sft=replace(sft, steps=steps), rows=math.ceil(EXAMPLES / steps))
+    return replace(setting, sft=replace(sft, steps=steps), rows=math.ceil(count / steps))
 
 
-def as_rows(example: Example) -> dict[str, Tensor]:
+def as_rows(config: LMConfig, example: Example) -> dict[str, Tensor]:
     """Of the twin: eos is the first row after the speech tokens, and only speech and eos are learnt."""
-    prompt, said = prompt_rows(example[0]), torch.cat([example[1], torch.tensor([CONFIG.speech_vocab])])
+    prompt, said = prompt_rows(config, example[0]), torch.cat([example[1], torch.tensor([config.speech_vocab])])
     ids = torch.cat([prompt, said])
     return {"input_ids": ids, "labels": torch.cat([torch.full_like(prompt, IGNORED), said])}
 
@@ -106,7 +108,7 @@ def make_trainer(model: TextSpeechLM, setting: Setting, best: bool, folder: str)
         save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True,
     )  # fmt: skip
     twin = copy.deepcopy(as_causal_lm(model)).requires_grad_(True)
-    rows = [as_rows(example) for example in setting.examples]
+    rows = [as_rows(setting.config, example) for example in setting.examples]
     if best:
         rows.sort(key=lambda row: len(row["input_ids"]))
     trainer = Trainer(twin, settings, padded if best else masked, rows)
@@ -121,7 +123,7 @@ def disagreement(model: TextSpeechLM, trainer, setting: Setting) -> dict[str, fl
     ours = copy.deepcopy(model).to(setting.device).train()
     with autocast(setting.device):
         mean = loss(ours, batch)[0]
-    inputs = move(trainer.data_collator([as_rows(example) for example in some]), setting.device)
+    inputs = move(trainer.data_collator([as_rows(setting.config, example) for example in some]), setting.device)
     with autocast(setting.device):
         theirs = trainer.compute_loss(
             trainer.model.train(), inputs, num_items_in_batch=torch.tensor(len(model.targets(batch)))
@@ -133,7 +135,7 @@ def padding(setting: Setting) -> dict[str, float]:
     """Of each arm's inputs in an epoch."""
     sizes, rows = torch.tensor(setting.sizes), setting.rows
     batches = {
-        DEFAULT: torch.randperm(EXAMPLES).split(rows),
+        DEFAULT: torch.randperm(len(sizes)).split(rows),
         BEST: sizes.argsort().split(rows),
         OURS: setting.batches(),
     }
@@ -147,20 +149,20 @@ def rate(train: Callable[[], object], setting: Setting) -> float:
 
 
 def by_us(model: TextSpeechLM, setting: Setting) -> float:
-    speakers = ["one"] * EXAMPLES
+    speakers = ["one"] * len(setting.examples)
     with tempfile.TemporaryDirectory() as folder:
         return rate(lambda: fine_tune(model, setting.examples, speakers, setting.sft, 0, Path(folder), "SFT"), setting)
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = options(__doc__, repeats=5)
+    parser = sized(options(__doc__, repeats=5))
     parser.add_argument("--device", default="auto")
     args = parser.parse_args(argv)
     logging.disable(logging.WARNING)  # transformers warns of its own settings
     warnings.simplefilter("ignore")
-    setting = make_setting(pick_device(args.device))
+    setting = make_setting(SIZES[args.size], pick_device(args.device))
     torch.manual_seed(0)
-    model = TextSpeechLM(CONFIG)
+    model = TextSpeechLM(setting.config)
     with tempfile.TemporaryDirectory() as folder:
         trainers = {name: make_trainer(model, setting, name == BEST, folder) for name in (DEFAULT, BEST)}
         parity = {name: disagreement(model, trainer, setting) for name, trainer in trainers.items()}
@@ -172,7 +174,7 @@ def main(argv: list[str] | None = None) -> int:
     shares = padding(setting)
     for name in rates:
         print(f"{name}: {steps[name]} updates, {shares[name]:.1%} padding")
-    result = compared("sft_step", rates, OURS, BEST, parity)
+    result = compared(named("sft_step", args.size), rates, OURS, BEST, parity)
     finish(result | {"updates": steps, "padding": shares}, "speech tokens/s", args.json)
     return 0
 

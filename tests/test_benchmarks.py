@@ -1,5 +1,6 @@
 """Every benchmark at a tiny size: arms that agree, and the file that other tools read. Nothing here is timed."""
 
+import dataclasses
 import importlib
 import json
 import logging
@@ -11,9 +12,11 @@ import pytest
 import torch
 
 from sebridge_lite.align import tdsc
+from sebridge_lite.lm.lm import TextSpeechLM
 
 ROOT = Path(__file__).parents[1]
 KEYS = {"name", "arms", "ratio", "low", "high", "repeats"}
+SIZES = "studio", "50m"
 
 
 @pytest.fixture
@@ -34,13 +37,18 @@ def load(monkeypatch):
     torch.set_num_threads(threads)
 
 
-def written(module, folder) -> dict:
+def sizes(load, **counts) -> dict:
+    """All sizes of an LM, each as small as the studio's, with these counts."""
+    return dict.fromkeys(SIZES, dataclasses.replace(load("_twin").SIZES["studio"], **counts))
+
+
+def written(module, folder, *more) -> dict:
     """The contract, of two repeats."""
     file = folder / "found.json"
-    assert module.main(["--repeats", "2", "--json", str(file)]) == 0
+    assert module.main(["--repeats", "2", "--json", str(file), *more]) == 0
     found = json.loads(file.read_text(encoding="utf-8"))
     assert set(found) >= KEYS
-    assert found["name"] == module.__name__
+    assert found["name"] == "_".join([module.__name__, *more[1:]])
     assert len(found["arms"]) >= 2
     for rate in (*found["arms"].values(), found["low"]):
         assert math.isfinite(rate)
@@ -51,7 +59,8 @@ def written(module, folder) -> dict:
 
 
 def test_generate_makes_the_same_greedy_tokens(load, tmp_path):
-    found = written(load("generate", TEXTS=2, CANDIDATES=2, LONGEST=10), tmp_path)
+    bench = load("generate", SIZES=sizes(load, texts=2), CANDIDATES=2, LONGEST=10)
+    found = written(bench, tmp_path, "--size", "50m")
     assert found["parity"] == {"texts": 2, "identical": 2}
 
 
@@ -61,11 +70,28 @@ def test_render_makes_the_same_sound(load, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_sft_steps_have_the_same_loss_and_gradients(load, tmp_path):
-    found = written(load("sft_step", EXAMPLES=30, LONGEST=14, COMPARED=6), tmp_path)
+    found = written(load("sft_step", SIZES=sizes(load, examples=30), LONGEST=14, COMPARED=6), tmp_path)
     assert set(found["parity"]) == {"Trainer default", "Trainer best"}
     for apart in found["parity"].values():
         assert apart["loss"] < 1e-5
         assert apart["gradient"] < 1e-4
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_dgsa_steps_by_adapters_have_the_same_loss_and_gradients(load, tmp_path):
+    pytest.importorskip("trl")
+    bench = load("dgsa_step", SIZES=sizes(load, triplets=4, micro=2, rank=4), LONGEST=14)
+    found = written(bench, tmp_path, "--size", "50m")
+    assert set(found["parity"]) == {"TRL default", "TRL best"}
+    for apart in found["parity"].values():
+        assert apart["loss"] < 1e-5
+        assert apart["gradient"] < 1e-4
+
+
+def test_the_larger_lm_has_about_50_million_weights(load):
+    with torch.device("meta"):
+        model = TextSpeechLM(load("_twin").SIZES["50m"].config)
+    assert 45e6 < sum(weights.numel() for weights in model.parameters()) < 55e6
 
 
 def test_growth_has_every_step_at_every_size(load, tmp_path, monkeypatch):

@@ -195,14 +195,18 @@ def test_a_method_without_any_weight_is_one_line(make):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of transformers, about what TRL sets
-def test_loss_and_gradients_are_those_of_trls_own_trainer(tmp_path, monkeypatch):
+@pytest.mark.parametrize("rank", (0, 4))
+def test_loss_and_gradients_are_those_of_trls_own_trainer(tmp_path, monkeypatch, rank):
     pytest.importorskip("trl")
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
     monkeypatch.setenv("TQDM_DISABLE", "1")
     monkeypatch.setattr(logging.root.manager, "disable", logging.WARNING)
     bench = importlib.import_module("dgsa_step")
-    monkeypatch.setattr(bench, "TRIPLETS", 6)
-    arms = bench.make_arms(torch.device("cpu"), str(tmp_path))
+    size = dataclasses.replace(bench.SIZES["studio"], triplets=6, micro=6, rank=rank)
+    arms = bench.make_arms(size, torch.device("cpu"), str(tmp_path))
+    assert {".lora_" in name for name, w in arms["sebridge_lite"].model.named_parameters() if w.requires_grad} == {
+        rank > 0
+    }
     for name in ("TRL default", "TRL best"):
         apart = bench.disagreement(arms["sebridge_lite"], arms[name], range(6))
         assert apart["loss"] < 1e-5, name

@@ -59,6 +59,38 @@ def test_scores_are_those_of_each_row_by_itself(model, examples):
     torch.testing.assert_close(sequence_logprobs(model, collate(examples)), found.sum(1), **NEAR)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of transformers, about the name of checkpointing
+@pytest.mark.parametrize("checkpointing", (False, True))
+def test_rows_that_share_a_prompt_score_and_learn_as_by_themselves(model, examples, checkpointing):
+    if checkpointing:
+        model.llm.gradient_checkpointing_enable({"use_reentrant": False})
+    rows = [
+        *examples,
+        *((text, prefix, speech.flip(0)[:5]) for text, prefix, speech in reversed(examples)),
+        examples[1],
+    ]
+    shared = collate(rows, shared=True)
+    assert shared.prompt.tolist() == [0, 1, 2, 3, 3, 2, 1, 0, 1]
+    for ids, lengths in ((shared.text, shared.text_lengths), (shared.speech, shared.speech_lengths)):
+        ids.masked_fill_(torch.arange(ids.shape[1]) >= lengths[:, None], -999)  # padding is never read
+    found, wanted = (token_logprobs(model.train(), batch) for batch in (shared, collate(rows)))
+    torch.testing.assert_close(found, wanted, **NEAR)
+    some = [6, 3, 4, 1]
+    torch.testing.assert_close(token_logprobs(model, shared.share(some)), wanted[some], **NEAR)
+    parameters = list(model.parameters())
+    grads, others = (torch.autograd.grad(scores.square().sum(), parameters) for scores in (found, wanted))
+    for grad, other in zip(grads, others, strict=True):
+        torch.testing.assert_close(grad, other, rtol=1e-4, atol=1e-4)
+
+
+def test_a_prompt_is_run_once_for_all_its_rows(model, examples, monkeypatch):
+    seen = []
+    table = model.llm.embed_tokens.forward
+    monkeypatch.setattr(model.llm.embed_tokens, "forward", lambda ids: seen.append(len(ids)) or table(ids))
+    model(collate([examples[0]] * 3 + [examples[1]], shared=True))
+    assert seen == [len(examples[0][0]) + len(examples[1][0])]
+
+
 def test_padding_is_never_read(model, examples):
     batch = collate(examples)
     changed = {}

@@ -56,7 +56,7 @@ class PairSet:
 
     def collate(self, indices: Sequence[int]) -> PairBatch:
         n, width = len(indices), self.reference.shape[1]
-        rows = collate([self.rows[i][place] for place in range(width) for i in indices])
+        rows = collate([self.rows[i][place] for place in range(width) for i in indices], shared=True)
         reference = self.reference[torch.as_tensor(indices)].T.reshape(-1)
         places = torch.arange(n)
         pairs = {name: torch.stack([places + n * place for place in pair]) for name, pair in self.pairs.items()}

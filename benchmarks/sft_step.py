@@ -155,7 +155,7 @@ def by_us(model: TextSpeechLM, setting: Setting) -> float:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = sized(options(__doc__, repeats=5))
+    parser = sized(options(__doc__, repeats=3))
     parser.add_argument("--device", default="auto")
     args = parser.parse_args(argv)
     logging.disable(logging.WARNING)  # transformers warns of its own settings

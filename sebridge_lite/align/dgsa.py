@@ -2,8 +2,9 @@
 
 Each sequence of a triplet is one row, scored once, whatever number of pairs it is in: three rows when both sets are scored
 without a style prefix, four when T_stab is scored under it ("split"), two when a weight is 0. The reference is frozen, so its
-log-probabilities are computed once. Left out: rows packed into padding-free sequences (measured on a CPU: their block mask
-costs 15 to 40 % more time than the 11 % of padding in batches of like lengths), and sharing the text among a triplet's rows.
+log-probabilities are computed once. Rows under the same text and prefix run them once (`TextSpeechLM.continued`). Left out:
+rows packed into padding-free sequences (measured on a CPU: their block mask costs 15 to 40 % more time than the 11 % of padding
+in batches of like lengths).
 """
 
 from collections.abc import Mapping, Sequence

@@ -215,11 +215,8 @@ class TextSpeechLM(nn.Module):
         parts = batch.text, batch.text_lengths, batch.prefix, batch.prefix_lengths
         out = self.run(Batch(*(x[own] for x in parts), batch.speech[own, :0], batch.speech_lengths[own] * 0), True)
         out.past_key_values.batch_select_indices(rows)
-        length, real = (
-            batch.text_lengths + batch.prefix_lengths + self.around,
-            valid(batch.speech_lengths, batch.speech.shape[1]),
-        )
-        first, step = self.first_position(batch)
+        length, (first, step) = batch.text_lengths + batch.prefix_lengths + self.around, self.first_position(batch)
+        real = valid(batch.speech_lengths, batch.speech.shape[1])
         said = self.llm(
             inputs_embeds=self.speech_embedding(batch.speech.masked_fill(~real, 0)),
             past_key_values=out.past_key_values,
@@ -230,8 +227,8 @@ class TextSpeechLM(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Logits (N, V + extra) and targets (N,) of the scored positions only, row after row: speech, then eos."""
-        forgets = any(getattr(module, "gradient_checkpointing", False) for module in self.llm.modules())
-        if batch.prompt is not None and not forgets:
+        forgetful = any(getattr(module, "gradient_checkpointing", False) for module in self.llm.modules())  # of keys
+        if batch.prompt is not None and not forgetful:
             states = self.continued(batch)
             return self.llm_decoder(states[valid(batch.speech_lengths + 1, states.shape[1])]), self.targets(batch)
         states = self.run(batch).last_hidden_state

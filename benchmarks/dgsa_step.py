@@ -1,19 +1,20 @@
 """DGSA training steps: `align.dgsa` against TRL's `DPOTrainer`, on the same triplets, weights, precision and optimiser.
 
 64 triplets (a text, y_real, y_expr, y_stab), 16 a step, the weights of alpha = 0.8, style off, beta 0.1, AdamW; lengths are
-those of the studio world (9 to 46 characters, 2.3 tokens each, +-10 % between versions). TRL has no weights by pair, so its
-loss is called once for each set and added up as in Eq. 10; one call over both sets was no faster. Both sides collate, run
-forward and backward, and step. TRL is spared the rest of its trainer, the reading of its dataset, and gradient
-checkpointing, which is on by default there. Arms:
+those of the studio world (9 to 46 characters, 2.3 tokens each, +-10 % between versions). At 50 M weights they are 16 and 8,
+and adapters of rank 32 are trained, the same on both sides; TRL's reference is then its model with the adapter off. TRL has no
+weights by pair, so its loss is called once for each set and added up as in Eq. 10; one call over both sets was no faster. Both
+sides collate, run forward and backward, and step. TRL is spared the rest of its trainer, the reading of its dataset, and
+gradient checkpointing, which is on by default there. Arms:
 
     TRL default      the reference is run in each step; batches in random order
     TRL best         log-probabilities of the reference computed beforehand; batches of like lengths, the same as ours
-    sebridge_lite    y_real is scored once for both sets; the reference is asked once
+    sebridge_lite    y_real is scored once for both sets, the text is run once for all three; the reference is asked once
 
 One step's loss and all its gradients are compared first, away from the reference, and must agree to 1e-4 of the largest of
 each tensor. `ratio` is to TRL's best arm.
 
-    OMP_WAIT_POLICY=passive python benchmarks/dgsa_step.py --repeats 5 --json dgsa_step.json
+    OMP_WAIT_POLICY=passive python benchmarks/dgsa_step.py --size 50m --json dgsa_step_50m.json
 """
 
 import copy

@@ -1,10 +1,11 @@
 """SFT training: `speech.sft.fine_tune` against transformers' `Trainer`, on the same weights, examples, precision and optimiser.
 
-320 examples (text, speech tokens) of the studio world's lengths, once through, with the settings of `params/lite.yaml`: AdamW,
-its betas and weight decay, warm-up and half a cosine, gradients clipped, float32 (bf16 on a GPU), at most 2,000 tokens a step.
-Trainer counts rows, so it gets as many a step as make the same number of steps. Style prefixes and token noise are off:
-they are drawn anew in each step, and both sides must see the same tokens. Both run their whole loop, from a batch's
-collation to its update; ours also writes its history and a checkpoint, Trainer neither. Arms:
+320 examples (48 at 50 M weights; text, speech tokens) of the studio world's lengths, once through, with the settings of
+`params/lite.yaml`: AdamW, its betas and weight decay, warm-up and half a cosine, gradients clipped, float32 (bf16 on a GPU),
+at most 2,000 tokens a step. Trainer counts rows, so it gets as many a step as make the same number of steps. Style prefixes
+and token noise are off: they are drawn anew in each step, and both sides must see the same tokens. All weights are trained, as
+the library does below 100 M; a user of 50 M would too, since they and AdamW's state take under 1 GB. Both run their whole
+loop, from a batch's collation to its update; ours also writes its history and a checkpoint, Trainer neither. Arms:
 
     Trainer default    random batches, padded, with an attention mask, as its own collators make them
     Trainer best       examples sorted by length beforehand, since `group_by_length` sorts a small set worse than a large one; no
@@ -16,7 +17,7 @@ One step's loss and all its gradients are compared first, and must agree to 1e-4
 Trainer's best arm; `padding` is the share of each arm's inputs that is padding. Left out: `torch.compile`, packed batches (no
 kernel for them on CPUs).
 
-    OMP_WAIT_POLICY=passive python benchmarks/sft_step.py --repeats 5 --json sft_step.json
+    OMP_WAIT_POLICY=passive python benchmarks/sft_step.py --size 50m --json sft_step_50m.json
 """
 
 import copy

@@ -28,7 +28,7 @@ class Size:
 
 SIZES = {
     "studio": Size(LMConfig(CharVocab().size, 729, 128, 3, 4, 2, 320, 2048, 1e4, 0.0), 64, 64, 16, 320, 0),
-    "50m": Size(LMConfig(CharVocab().size, 6561, 512, 12, 8, 2, 2048, 2048, 1e6, 0.0), 16, 16, 8, 48, RANK),
+    "50m": Size(LMConfig(CharVocab().size, 6561, 512, 12, 8, 2, 2048, 2048, 1e6, 0.0), 16, 8, 4, 48, RANK),
 }
 SHORTEST, LONGEST, PER_CHARACTER = 9, 46, 2.3  # characters of a sentence, speech tokens a character
 CLOSE = {"cpu": 1e-4, "cuda": 5e-2}  # losses, and gradients relative to the largest of their tensor: float32, bf16

@@ -28,11 +28,11 @@ HERE = Path(__file__).parent
 THREADS = 1
 BENCHMARKS = {
     "generate": "generation, 12 candidates a text",
-    "generate_50m": "the same, 50 M weights",
+    "generate_50m": "generation, 12 candidates a text, 50 M weights",
     "dgsa_step": "DGSA training",
-    "dgsa_step_50m": "DGSA by adapters, 50 M weights",
+    "dgsa_step_50m": "DGSA training by adapters, 50 M weights",
     "sft_step": "SFT training",
-    "sft_step_50m": "the same, 50 M weights",
+    "sft_step_50m": "SFT training, 50 M weights",
     "render": "the synthesiser",
     "growth": "TDSC's candidate step, time for twice the texts",
 }
@@ -42,8 +42,9 @@ def run(script: Path, work: Path, repeats: int | None) -> dict | None:
     """What a benchmark found; None when it failed, and why is on stderr. One named `x_50m` is `x` of that size."""
     print(f"== {script.stem}", flush=True)
     file, env = work / f"{script.stem}.json", {"OMP_NUM_THREADS": str(THREADS), "OMP_WAIT_POLICY": "passive"}
-    own, _, size = script.stem.partition("_50")
-    more = [*(["--size", f"50{size}"] if size else []), *(["--repeats", str(repeats)] if repeats else [])]
+    own = script.stem.removesuffix("_50m")
+    more = ["--size", "50m"] if own != script.stem else []
+    more += ["--repeats", str(repeats)] if repeats else []
     done = subprocess.run([sys.executable, script.with_stem(own), "--json", file, *more], env=os.environ | env)
     if done.returncode or not file.is_file():
         print(f"benchmark {script.stem}: failed (exit code {done.returncode})", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
 """DGSA training steps: `align.dgsa` against TRL's `DPOTrainer`, on the same triplets, weights, precision and optimiser.
 
 64 triplets (a text, y_real, y_expr, y_stab), 16 a step, the weights of alpha = 0.8, style off, beta 0.1, AdamW; lengths are
-those of the studio world (9 to 46 characters, 2.3 tokens each, +-10 % between versions). At 50 M weights they are 16 and 8,
+those of the studio world (9 to 46 characters, 2.3 tokens each, +-10 % between versions). At 50 M weights they are 8 and 4,
 and adapters of rank 32 are trained, the same on both sides; TRL's reference is then its model with the adapter off. TRL has no
 weights by pair, so its loss is called once for each set and added up as in Eq. 10; one call over both sets was no faster. Both
 sides collate, run forward and backward, and step. TRL is spared the rest of its trainer, the reading of its dataset, and

@@ -158,6 +158,13 @@ def test_a_failing_benchmark_is_named_and_loses_no_other(load, tmp_path, capfd):
     assert "benchmark bad: failed (exit code 3)" in capfd.readouterr().err
 
 
+def test_a_row_of_50_million_weights_is_the_script_at_that_size(load, tmp_path):
+    (script,) = scripts_in(tmp_path, good=GOOD.replace('"good"', "sys.argv[-3]"))
+    report = load("bench").run_all([script.with_stem("good_50m")], tmp_path / "bench.json", repeats=4)
+    assert [found["name"] for found in report["benchmarks"]] == ["50m"]
+    assert report["failed"] == []
+
+
 def test_the_readme_quotes_the_committed_run(load):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     here = (ROOT / "results" / "bench.json").read_text(encoding="utf-8")

@@ -81,8 +81,7 @@ def collate(examples: Sequence[Example], shared: bool = False) -> Batch:
         parts += [pad_sequence(list(rows), batch_first=True).long(), torch.tensor([len(row) for row in rows])]
     if shared:
         like = (tuple(tuple(part.tolist()) for part in example[:2]) for example in examples)
-        prompt = torch.tensor([first.setdefault(key, row) for row, key in enumerate(like)])
-        return Batch(*parts, prompt=prompt)
+        return replace(Batch(*parts), prompt=torch.tensor([first.setdefault(key, row) for row, key in enumerate(like)]))
     return Batch(*parts)
 
 
@@ -207,13 +206,14 @@ class TextSpeechLM(nn.Module):
             inputs_embeds=embedded, position_ids=position, attention_mask=torch.ones_like(place), use_cache=use_cache
         )
 
-    def continued(self, batch: Batch) -> Tensor:
+    def continued(self, batch: Batch, prompt: Tensor) -> Tensor:
         """(B, S + 1, D): the states that predict speech, then eos; each prompt is run once, and its keys serve all its rows."""
         self.check(batch)
-        names, rows = batch.prompt.unique(return_inverse=True)
-        own = (names[:, None] == batch.prompt).int().argmax(1)
-        parts = batch.text, batch.text_lengths, batch.prefix, batch.prefix_lengths
-        out = self.run(Batch(*(x[own] for x in parts), batch.speech[own, :0], batch.speech_lengths[own] * 0), True)
+        names, rows = prompt.unique(return_inverse=True)
+        alone = batch.share((names[:, None] == prompt).int().argmax(1).tolist())
+        out = self.run(
+            replace(alone, speech=alone.speech[:, :0], speech_lengths=alone.speech_lengths * 0), use_cache=True
+        )
         out.past_key_values.batch_select_indices(rows)
         length, (first, step) = batch.text_lengths + batch.prefix_lengths + self.around, self.first_position(batch)
         real = valid(batch.speech_lengths, batch.speech.shape[1])
@@ -229,7 +229,7 @@ class TextSpeechLM(nn.Module):
         """Logits (N, V + extra) and targets (N,) of the scored positions only, row after row: speech, then eos."""
         forgetful = any(getattr(module, "gradient_checkpointing", False) for module in self.llm.modules())  # of keys
         if batch.prompt is not None and not forgetful:
-            states = self.continued(batch)
+            states = self.continued(batch, batch.prompt)
             return self.llm_decoder(states[valid(batch.speech_lengths + 1, states.shape[1])]), self.targets(batch)
         states = self.run(batch).last_hidden_state
         first = (

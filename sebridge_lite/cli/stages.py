@@ -52,14 +52,8 @@ STAGES = {
     "cloning": Stage("cloning:run_cloning", "artifacts/cloning", "Table 6: people never heard, cloned."),
     "confirm": Stage("confirm:run_confirm", "results/confirm", "The main systems once more, on fresh texts."),
 }  # fmt: skip
-SHARED = (
-    "sft",
-    "pairs",
-    "align",
-    "choose",
-    "critique",
-    "score",
-)  # what several processes of a launcher may do together
+# What several processes of a launcher may do together.
+SHARED = ("sft", "pairs", "align", "choose", "critique", "score")
 
 
 def run_command(command: str, name: str | None, seed: int | None) -> None:

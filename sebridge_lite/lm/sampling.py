@@ -250,9 +250,8 @@ def generate(
             place = torch.arange(len(some) * candidates, device=device).view(-1, candidates)
             rows = _Rows(place, *(values.broadcast_to(len(texts), candidates)[some].to(device) for values in table))
             batch = move(collate([(texts[i], prefixes[i], texts[i][:0]) for i in some]), device)
-            with torch.autocast(
-                device.type, enabled=False
-            ):  # a caller's bf16 would make rows depend on their neighbours
+            # A caller's bf16 would make rows depend on their neighbours.
+            with torch.autocast(device.type, enabled=False):
                 codes += _run(model, batch, rows, sampler, some.tolist())
         return [codes[first : first + candidates] for first in range(0, len(codes), candidates)]
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sebridge_lite.cli.main import main
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.data_card import format_card
 from sebridge_lite.data.engines import folder_recordings
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.own_data import check_folder, good_rows
@@ -191,6 +192,8 @@ def test_the_card_counts_what_is_there(tmp_path):
     assert card["characters"] == len(set(THAI + "กขคx"))
     assert card["foreign"] == {"x": 2}
     json.dumps(card)
+    warned = ["trim it" in format_card(card | {"silence": share}) for share in (2 / 7, 0.41, 0.9)]
+    assert warned == [False, True, True]
 
 
 def test_the_printed_report_lists_problems_then_the_card_and_says_whether_it_may_be_used(tmp_path, capsys):

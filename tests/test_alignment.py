@@ -30,6 +30,7 @@ from sebridge_lite.experiments.pairs import make_pairs
 from sebridge_lite.experiments.score import scored
 from sebridge_lite.experiments.sft import sft_policy
 from sebridge_lite.lm import train as loop
+from sebridge_lite.lm.lora import has_adapter
 from sebridge_lite.lm.train import lr_at
 
 TRAINED = ("dgsa", "dgsa-split", "dgsa-sft", "dgsa-length", "lora", "sft-real", "dgsa-0.25")
@@ -87,6 +88,7 @@ def test_a_method_is_trained_by_its_weights_at_one_rate_and_pays_for_every_posit
     for name, by in (("dgsa", dgsa), ("dgsa-length", dgsa), ("dgsa-sft", dgsa), ("sft-real", baselines)):
         run = Run(method_of("align", name), here.params, 0.8, 0, cell("align", 0, name))
         about[name] = by.train(policy, triplets, run)[1]
+    assert not has_adapter(policy)  # all weights of a small model learn
     share, told = (
         lambda_e(0.8, p.alpha_star),
         {name: getattr(some[1], "keywords", {}) for name, some in trained.items()},

@@ -244,6 +244,12 @@ def test_a_set_is_counted_by_hand(monkeypatch, tmp_path):
     assert melody[3:].tolist() == pytest.approx([np.arange(101).std(), 90, 4 / 30])
 
 
+def test_a_mix_is_told_by_the_minutes_of_people_and_of_engines():
+    made = [dataclasses.replace(lasting(1, 60.0), id=str(place), kind="engine", engine="e") for place in range(4)]
+    people = [dataclasses.replace(one, id=f"p{one.id}", kind="people", engine="") for one in made[:3]]
+    assert mix_table(people, made, [0.25], 0).to_numpy().tolist() == [[0.25, 3.0, 1.0, 0.25]]
+
+
 def test_recordings_are_taken_until_the_seconds_are_full():
     assert len(list(take_seconds([recording(noise(1.0))] * 9, 3.0, ""))) == 3
 

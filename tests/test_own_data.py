@@ -105,6 +105,7 @@ def test_every_format_at_any_rate_becomes_16_khz_mono_at_the_same_pitch(tmp_path
 def test_each_problem_is_found_at_its_row(tmp_path):
     save(tmp_path, "wavs/good.wav", tone(0.5))
     save(tmp_path, "wavs/short.wav", tone(0.4))
+    save(tmp_path, "wavs/longest.wav", tone(30))
     save(tmp_path, "wavs/long.wav", tone(31))
     save(tmp_path, "wavs/none.wav", np.zeros(0))
     save(tmp_path, "wavs/nan.wav", np.where(np.arange(16_000) == 9, np.nan, 0.1), subtype="FLOAT")
@@ -128,6 +129,7 @@ def test_each_problem_is_found_at_its_row(tmp_path):
         (f"noise|{THAI}", "'wavs/noise.wav' is not audio"),
         (f"short|{THAI}", "0.40 s long, under 0.5 s"),
         (f"none|{THAI}", "0.00 s long, under 0.5 s"),
+        (f"longest|{THAI}", None),
         (f"long|{THAI}", "31.00 s long, over 30 s"),
         (f"nan|{THAI}", "NaN, infinite or absurdly large samples"),
         (f"huge|{THAI}", "NaN, infinite or absurdly large samples"),
@@ -143,11 +145,11 @@ def test_each_problem_is_found_at_its_row(tmp_path):
     ]
     ljspeech(tmp_path, *(row for row, _ in cases))
     good, problems, card = check_folder(tmp_path, "th")
-    assert [u.id for u in good] == ["good"]
+    assert [u.id for u in good] == ["good", "longest"]
     wanted = [(number, what) for number, (_, what) in enumerate(cases, start=1) if what]
     shortened = [(p.row, p.what) for p in problems]
     assert [(row, what[:40]) for row, what in shortened] == [(row, what[:40]) for row, what in wanted]
-    assert (card["rows"], card["bad_rows"], card["utterances"]) == (len(cases), len(cases) - 1, 1)
+    assert (card["rows"], card["bad_rows"], card["utterances"]) == (len(cases), len(cases) - 2, 2)
     assert all(str(p).startswith(f"metadata.csv:{p.row}: ") and "\n" not in str(p) and p.how for p in problems)
 
 

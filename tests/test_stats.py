@@ -120,4 +120,5 @@ def test_bad_input_is_one_clear_line(call, says):
 def test_the_interval_of_a_share_is_scipys_wilson_and_stays_within_0_and_1(count, n):
     found, theirs = share_interval(count, n), binomtest(count, n).proportion_ci(method="wilson")
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
+    assert (found.n, found.seeds) == (n, 1)
     assert -1e-12 <= found.low <= found.mean == count / n <= found.high + 1e-12 <= 1 + 1e-11

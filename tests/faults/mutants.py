@@ -82,6 +82,13 @@ NAMED = {
 # No result depends on these: how much is worked out at once, what is kept ready, how often a state is saved for a run that
 # is killed, how long a program of others is waited for, how a JSON file is laid out.
 IDLE = {"AT_ONCE", "CACHED", "SHRINK", "maxsize", "save_every", "TIMEOUT", "indent"}
+# Places that a change makes other code of, and no other result: (module, how its line reads up to there, why). Not tried.
+ALIKE = (
+    ("align/dgsa", "max(BUDGET, *sizes), seed=0", "in which order sequences are scored"),
+    ("data/filters", "np.abs(np.diff(bands, axis=0)) < STUCK_DB", "no measured float is equal to it"),
+    ("data/own_tables", "handle.read(MOST_PROMPTS + 1", "one character more shows that there are more; so do two"),
+    ("lm/sampling", "step * DRAWS + DRAWS - 1", "the number of a random draw which nothing else uses"),
+)
 # Many tests import these, so they are imported once, before the first fork.
 SHARED = "pytest hypothesis numpy pandas scipy.stats scipy.signal soundfile torch transformers.models.qwen2.modeling_qwen2 peft"
 LONGEST_TEST = 100  # seconds of a processor, whatever else the machine does: a mutant that runs for ever dies of it
@@ -241,6 +248,14 @@ def ordered(room: str, seed: int) -> list[tuple[str, int]]:
     return [(module, number) for _, module, number in sorted(keyed)]
 
 
+def alike(module: str, number: int) -> str:
+    """Why a change of this place changes no result, '' where it may."""
+    node = places(parsed(module))[number]
+    lines = (ROOT / "sebridge_lite" / f"{module}.py").read_text(encoding="utf-8").splitlines()
+    before = lines[node.end_lineno - 1].encode()[: node.end_col_offset].decode()
+    return next((why for name, text, why in ALIKE if name == module and before.endswith(text)), "")
+
+
 def drawn(count: int, seed: int, rooms: list[str]) -> list[tuple[str, int]]:
     shares = [count // len(rooms) + (place < count % len(rooms)) for place in range(len(rooms))]
     return [one for room, share in zip(rooms, shares, strict=True) for one in sorted(ordered(room, seed)[:share])]
@@ -262,6 +277,10 @@ def main(count: int, seed: int, rooms: list[str], only_list: bool) -> int:
     if only_list:
         print(*(f"{module}.py {mutate(places(parsed(module))[number])}" for module, number in chosen), sep="\n")
         return 0
+    for module, number in chosen:
+        if why := alike(module, number):
+            print(f"not tried, {why}: {module}.py {mutate(places(parsed(module))[number])}")
+    chosen = [one for one in chosen if not alike(*one)]
     preload()
     with tempfile.TemporaryDirectory() as folder:
         copy = copied(Path(folder))

@@ -273,6 +273,8 @@ def noisy(batch: Batch, noise: float, codes: int) -> Batch:
 
     A model which will read its own slips so learns to trust the text more.
     """
+    if not noise:
+        return batch
     hit = torch.rand(batch.speech.shape, device=batch.speech.device) < noise
     return replace(batch, read=torch.where(hit, torch.randint_like(batch.speech, codes), batch.speech))
 
@@ -282,7 +284,7 @@ def loss(model: TextSpeechLM, batch: Batch, noise: float = 0.0) -> tuple[Tensor,
 
     noise: as in `noisy`, for a batch that is not so yet.
     """
-    heard = noisy(batch, noise, model.config.speech_vocab) if noise else batch
+    heard = noisy(batch, noise, model.config.speech_vocab)
     heard = heard if heard.read is None else replace(heard, speech=heard.read)
     logits, targets = model(heard)[0], model.targets(batch)
     return F.cross_entropy(logits.float(), targets), len(targets), {}

@@ -170,9 +170,8 @@ def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Call
         p.grad = torch.zeros_like(p)
     mine, sums, scalars = np.arange(len(indices))[crew.rank :: crew.world], torch.zeros(()), dict[str, Any]()
     idle = len(mine) == 0  # fewer examples than processes: one of them again, with weight 0
-    whole: Any = (
-        collate(indices) if crew.world > 1 else None
-    )  # so that it draws the random numbers that one process draws
+    # Collated as a whole, so that it draws the random numbers that one process draws.
+    whole: Any = collate(indices) if crew.world > 1 else None
     for part in np.array_split([0] if idle else mine, min(pieces, len(mine)) or 1):
         batch = move(whole.share(part) if hasattr(whole, "share") else collate(indices[part]), crew.device)
         with autocast(crew.device):

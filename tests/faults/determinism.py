@@ -63,8 +63,8 @@ def difference(out: str, a: Path, b: Path, near: float = 0.0) -> str:
     first, second = files_in(a / out), files_in(b / out)
     if lone := first.keys() ^ second.keys():
         return f"{min(lone)} is in one of them alone"
-    same = {name: alike(content(path, near), content(second[name], near), near) for name, path in first.items()}
-    return next((name for name in same if not same[name]), "")
+    pairs = ((name, content(path, near), content(second[name], near)) for name, path in first.items())
+    return next((name for name, one, other in pairs if not alike(one, other, near)), "")
 
 
 def first_difference(outs: Mapping[str, Iterable[str]], a: Path, b: Path, near: float = 0.0) -> tuple[str, str] | None:

@@ -277,10 +277,10 @@ def main(count: int, seed: int, rooms: list[str], only_list: bool) -> int:
     if only_list:
         print(*(f"{module}.py {mutate(places(parsed(module))[number])}" for module, number in chosen), sep="\n")
         return 0
-    for module, number in chosen:
-        if why := alike(module, number):
-            print(f"not tried, {why}: {module}.py {mutate(places(parsed(module))[number])}")
-    chosen = [one for one in chosen if not alike(*one)]
+    left = {one: why for one in chosen if (why := alike(*one))}
+    for (module, number), why in left.items():
+        print(f"not tried, {why}: {module}.py {mutate(places(parsed(module))[number])}")
+    chosen = [one for one in chosen if one not in left]
     preload()
     with tempfile.TemporaryDirectory() as folder:
         copy = copied(Path(folder))

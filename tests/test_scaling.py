@@ -227,6 +227,16 @@ def test_curves_over_alpha_are_sorted_and_each_point_is_what_its_tables_hold(sco
         assert (table[f"{name}_low"] <= table[name]).all() and (table[name] <= table[f"{name}_high"]).all()
 
 
+def test_a_measure_has_a_curve_where_each_alpha_knows_it_by_a_seed_at_least(scores):
+    def without(some):
+        return Scores(some.table.assign(sim=float("nan")), some.counts, [], {})
+
+    partly = {alpha: [seeds[0], *map(without, seeds[1:])] for alpha, seeds in scores.items()}
+    assert set(curves_over(partly)) == set(OVER_ALPHA)
+    partly[0.5] = [*map(without, scores[0.5])]
+    assert set(curves_over(partly)) == {*OVER_ALPHA} - {"sim"}
+
+
 def test_policies_that_do_as_the_paper_says_reproduce_every_claim(as_printed):
     assert verdicts(as_printed) == dict.fromkeys([f"C{i}" for i in range(1, 8)], "reproduced")
 

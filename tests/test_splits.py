@@ -77,6 +77,12 @@ def test_dev_and_test_have_their_shares_at_most_what_is_asked_and_one_text_at_le
     assert counts == [dev, test, texts - dev - test]
 
 
+def test_three_words_are_a_sentence_as_five_are_and_two_are_none():
+    texts = [tuple(f"{i}{j}" for j in range(length)) for length in (2, 3, 5) for i in range(20 * length, 20 * length + 20)]
+    held_out = {len(words) for words, place in split(texts, {"dev": 99, "test": 99}).items() if place != "real"}
+    assert held_out == {3, 5}
+
+
 def test_a_text_said_thrice_among_few_trains_and_short_texts_train_while_there_are_longer_ones():
     def sets(times, words=("b", "c"), short=()):
         return split([*((f"a{i}", *words) for i in range(9) for _ in range(times)), *short], {"dev": 99, "test": 99})

@@ -12,6 +12,7 @@ from sebridge_lite.lm.lm import (
     TextSpeechLM,
     collate,
     loss,
+    noisy,
     sequence_logprobs,
     token_logprobs,
 )
@@ -210,7 +211,7 @@ def test_a_row_may_fill_all_positions_and_noise_swaps_its_share_of_what_is_read(
         TextSpeechLM, "forward", lambda self, read: heard.append(read.speech) or (torch.zeros(56, 23), None)
     )
     for noise in (0.0, 0.5, 1.0):
-        loss(model, batch, noise)
+        loss(model, noisy(batch, noise, 20))
     assert [0.2 < (read != 0).float().mean() < 0.8 for read in heard] == [False, True, False]
     assert not heard[0].any() and heard[2].float().mean() > 5
 

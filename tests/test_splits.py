@@ -78,7 +78,9 @@ def test_dev_and_test_have_their_shares_at_most_what_is_asked_and_one_text_at_le
 
 
 def test_three_words_are_a_sentence_as_five_are_and_two_are_none():
-    texts = [tuple(f"{i}{j}" for j in range(length)) for length in (2, 3, 5) for i in range(20 * length, 20 * length + 20)]
+    texts = [
+        tuple(f"{i}{j}" for j in range(length)) for length in (2, 3, 5) for i in range(20 * length, 20 * length + 20)
+    ]
     held_out = {len(words) for words, place in split(texts, {"dev": 99, "test": 99}).items() if place != "real"}
     assert held_out == {3, 5}
 

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 import torch
 
-from sebridge_lite.core.checkpoint import CHECKPOINT, key_of, save
+from sebridge_lite.core.checkpoint import CHECKPOINT, save
 from sebridge_lite.core.device import pick_device
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.hashes import key_of
 from sebridge_lite.lm.train import Batches, TrainConfig, lr_at, train
 
 CONFIG = TrainConfig(12, 0.02, 3, "cosine", 0.1, save_every=5, seed=3)

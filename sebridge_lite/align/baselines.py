@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sebridge_lite.align.pairs import Triplet
 from sebridge_lite.align.runs import Run
-from sebridge_lite.core.checkpoint import key_of
+from sebridge_lite.core.hashes import key_of
 from sebridge_lite.lm import train as loop
 from sebridge_lite.lm.lm import Batch, TextSpeechLM, collate, loss, noisy
 from sebridge_lite.measure.metrics import word_errors

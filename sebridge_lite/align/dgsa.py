@@ -20,9 +20,9 @@ from sebridge_lite.align.dpo import dpo_loss
 from sebridge_lite.align.methods import lambda_e, lambda_s
 from sebridge_lite.align.pairs import Triplet, expressivity_pairs, stability_pairs
 from sebridge_lite.align.runs import Run
-from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.device import autocast, move
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.hashes import key_of
 from sebridge_lite.lm import train as loop
 from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs, token_logprobs
 from sebridge_lite.lm.lora import adapted

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sebridge_lite.align.dgsa import reference_logprobs
 from sebridge_lite.align.tdsc import Candidates, Loop, config_of
-from sebridge_lite.core.checkpoint import key_of
+from sebridge_lite.core.hashes import key_of
 from sebridge_lite.lm.lm import Batch, Example, TextSpeechLM, collate, sequence_logprobs
 from sebridge_lite.lm.train import Batches, train
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from sebridge_lite.align.critic import Length, Listen, Text, judged
 from sebridge_lite.align.dgsa import PairSet, dgsa_loss, paired
 from sebridge_lite.align.runs import constant, winner_change
-from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.hashes import key_of
 from sebridge_lite.core.params import SamplingParams, SFTParams, TdscParams
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.lm.lm import TextSpeechLM

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sebridge_lite.align.methods import checked
 from sebridge_lite.core import paths
-from sebridge_lite.core.device import memory_gib
 from sebridge_lite.core.errors import UserError, printable
+from sebridge_lite.core.memory import memory_gib
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments.account import PACKAGES, parts_code, version
 

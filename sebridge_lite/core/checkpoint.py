@@ -4,45 +4,17 @@ One checkpoint is kept, the last good one: it is written under a temporary name 
 running code (`weights_only`). A checkpoint names what its run depended on, and is never used by another run.
 """
 
-from __future__ import annotations
-
-import hashlib
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-if TYPE_CHECKING:  # it takes over a second to import, and many stages only hash code
-    import torch
+import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.files import read_text
 from sebridge_lite.core.paths import replacing
 
 CHECKPOINT = "checkpoint.pt"
-PARTS_CODE = ("studio", "stack", "lm", "experiments/parts.py")  # what makes the embedded parts
-
-
-def key_of(*parts) -> str:
-    """A short hash of texts, arrays and tensors: what a run depends on, for `inputs` of `train`."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if hasattr(part, "detach"):  # a tensor
-            import torch
-
-            part = part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
-        digest.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else str(part).encode())
-        digest.update(b"\0")
-    return digest.hexdigest()[:16]
-
-
-def code_hash(*places: str) -> str:
-    """A short hash of the library's code in rooms or modules, such as `stack` or `experiments/parts.py`."""
-    package = Path(__file__).parents[1]
-    files = [file for place in places for file in sorted((package / place).rglob("*.py")) or [package / place]]
-    return key_of(*(f"{file.relative_to(package)}\n{file.read_text(encoding='utf-8')}" for file in files))
 
 
 def tidy(folder: Path, done: int) -> None:
@@ -74,8 +46,6 @@ def add_row(path: Path, row: dict) -> None:
 
 def resume(path: Path, run: dict, model, optimizer, device: torch.device) -> dict:
     """The state to start from. A checkpoint of another run is not an error: parameters have changed, so begin again."""
-    import torch
-
     start = {"step": 0, "place": (0, 0), "tokens": 0, "seconds": 0.0, "loss": math.nan}
     if not path.exists():
         return start
@@ -100,8 +70,6 @@ def learnt(model) -> dict:
 
 def save(path: Path, run: dict, state: dict, model, optimizer) -> None:
     """Writes the checkpoint, whole or not at all."""
-    import torch
-
     # Opened here, since torch, given a name, does not pass on what the system said of a failed write.
     with replacing(path) as temporary, temporary.open("wb") as file:
         torch.save({**state, "run": run, "model": learnt(model), "optimizer": optimizer.state_dict()}, file)

@@ -1,18 +1,10 @@
-"""Which machine part computes, CUDA when it is there, else the CPU; and how much memory a run took.
-
-Left out: Apple's GPU, half precision on CPUs; memory on Windows, which has no such account: there it is NaN.
-"""
-
-from __future__ import annotations
+"""Which device computes: CUDA when it is there, else the CPU. Left out: Apple's GPU, half precision on CPUs."""
 
 import dataclasses
 import os
 import re
-import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # it takes over a second to import, and many stages only ask for memory
-    import torch
+import torch
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.processes import world
@@ -20,8 +12,6 @@ from sebridge_lite.core.processes import world
 
 def pick_device(name: str) -> torch.device:
     """The device of a name: `auto`, `cpu`, `cuda` or `cuda:N`; of several processes each has a GPU of its own."""
-    import torch
-
     if name == "auto":
         mine = f"cuda:{os.environ['LOCAL_RANK']}" if world() > 1 else "cuda"
         return torch.device(mine if torch.cuda.is_available() else "cpu")
@@ -35,8 +25,6 @@ def pick_device(name: str) -> torch.device:
 
 def autocast(device: torch.device) -> torch.autocast:
     """bf16 on the GPU only: CPUs without bf16 units run it slower than float32."""
-    import torch
-
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
@@ -51,21 +39,3 @@ def move(batch, device: torch.device):
     if type(batch) in (list, tuple):
         return type(batch)(move(value, device) for value in batch)
     return batch
-
-
-def peak_memory_gib(children: bool = False) -> float:
-    """The largest resident size so far of this process, or of the largest of its finished children."""
-    try:
-        import resource
-    except ImportError:
-        return float("nan")
-    unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def memory_gib() -> float:
-    """Physical memory, or NaN where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    except (ValueError, AttributeError, OSError):
-        return float("nan")

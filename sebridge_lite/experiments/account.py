@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash
-from sebridge_lite.core.device import memory_gib, peak_memory_gib
 from sebridge_lite.core.files import read_json
+from sebridge_lite.core.hashes import PARTS_CODE, code_hash
+from sebridge_lite.core.memory import memory_gib, peak_memory_gib
 from sebridge_lite.core.params import Params
 
 NAME = "account.json"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash
 from sebridge_lite.core.device import pick_device
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.files import read_json
+from sebridge_lite.core.hashes import PARTS_CODE, code_hash
 from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.account import today
 from sebridge_lite.stack.parts import FOLDERS, Parts, load_part

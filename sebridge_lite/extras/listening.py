@@ -24,9 +24,9 @@ from jinja2 import Template
 from jinja2.utils import htmlsafe_json_dumps
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError, show
 from sebridge_lite.core.files import read_json
+from sebridge_lite.core.hashes import key_of
 from sebridge_lite.core.seeds import rng_of, seed_of
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.measure.evaluate import Scores

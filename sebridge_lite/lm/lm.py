@@ -279,12 +279,8 @@ def noisy(batch: Batch, noise: float, codes: int) -> Batch:
     return replace(batch, read=torch.where(hit, torch.randint_like(batch.speech, codes), batch.speech))
 
 
-def loss(model: TextSpeechLM, batch: Batch, noise: float = 0.0) -> tuple[Tensor, int, dict]:
-    """Eq. 2 (Sec. 2): mean cross entropy over scored tokens, their number, and no further scalars (the loop's contract).
-
-    noise: as in `noisy`, for a batch that is not so yet.
-    """
-    heard = noisy(batch, noise, model.config.speech_vocab)
-    heard = heard if heard.read is None else replace(heard, speech=heard.read)
+def loss(model: TextSpeechLM, batch: Batch) -> tuple[Tensor, int, dict]:
+    """Eq. 2 (Sec. 2): mean cross entropy over scored tokens, their number, and no further scalars (the loop's contract)."""
+    heard = batch if batch.read is None else replace(batch, speech=batch.read)
     logits, targets = model(heard)[0], model.targets(batch)
     return F.cross_entropy(logits.float(), targets), len(targets), {}

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import SFTParams
+from sebridge_lite.core.hashes import key_of
+from sebridge_lite.core.params import PartsParams, SFTParams
 from sebridge_lite.core.seeds import seed_of
 from sebridge_lite.lm.lm import Batch, TextSpeechLM, collate, loss, noisy
 from sebridge_lite.lm.lora import adapted, rank_of, settled
@@ -47,6 +47,11 @@ def styled_batch(
     return collate(rows)
 
 
+def noisy_batch(examples, same, p: SFTParams | PartsParams, codes: int, places) -> Batch:
+    """What is trained on: `styled_batch`, and of its speech a share of `p.token_noise` is read as other tokens."""
+    return noisy(styled_batch(examples, same, p.style_share, p.style_tokens, places), p.token_noise, codes)
+
+
 def fine_tune(
     model: TextSpeechLM,
     examples: Sequence[tuple[torch.Tensor, torch.Tensor]],
@@ -70,12 +75,8 @@ def fine_tune(
     adapted(model, rank_of(model, p.lora_rank))
     config = TrainConfig(p.steps, p.lr, min(p.warmup, p.steps // 4), "cosine", 0.01, save_every=100, seed=seed)
     batches = Batches(sizes, [str(place) for place in range(len(examples))], p.budget, seed)
-    styled = partial(styled_batch, examples, same_speaker(speakers), p.style_share, p.style_tokens)
+    rows = partial(noisy_batch, examples, same_speaker(speakers), p, model.config.speech_vocab)
     data = key_of(*(part for example in examples for part in example), *speakers, p)
-
-    def rows(places) -> Batch:
-        return noisy(styled(places), p.token_noise, model.config.speech_vocab)
-
     trained = train(model, loss, batches, rows, config, folder, data, what)
     settled(model)
     return trained

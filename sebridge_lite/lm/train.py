@@ -18,14 +18,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from sebridge_lite.core.checkpoint import CHECKPOINT, add_row, code_hash, key_of, resume, save, tidy
+from sebridge_lite.core.checkpoint import CHECKPOINT, add_row, resume, save, tidy
 from sebridge_lite.core.device import autocast, move, pick_device
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.hashes import code_hash, key_of
 from sebridge_lite.core.processes import joined, rank, together, world
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import rng_of, seed_of
@@ -121,14 +122,6 @@ def lr_at(step: int, config: TrainConfig) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * done))
 
 
-class _Crew(NamedTuple):
-    """This process among those that train together."""
-
-    rank: int
-    world: int
-    device: torch.device
-
-
 def _optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     """Weight decay on matrices only; fused, which is five times faster than the default for small models on a CPU."""
     params = [p for p in model.parameters() if p.requires_grad]
@@ -161,26 +154,26 @@ def _add_up(params: list[torch.nn.Parameter], sums: torch.Tensor) -> None:
         grad.copy_(whole.view_as(grad))
 
 
-def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Callable, indices, crew: _Crew, pieces=1):
+def _gradient(model, params: list, clip: float, loss_fn: Callable, collate: Callable, indices, device, pieces=1):
     """(loss, gradient norm, scalars) of all processes; the clipped gradient is left in `.grad`. Nothing moves yet.
 
     pieces: how many parts of its share a process runs one after the other, for memory; sums are the same.
     """
     for p in params:  # zeros, not None: a parameter that one process's share leaves out is still added up
         p.grad = torch.zeros_like(p)
-    mine, sums, scalars = np.arange(len(indices))[crew.rank :: crew.world], torch.zeros(()), dict[str, Any]()
+    mine, sums, scalars = np.arange(len(indices))[rank() :: world()], torch.zeros(()), dict[str, Any]()
     idle = len(mine) == 0  # fewer examples than processes: one of them again, with weight 0
     # Collated as a whole, so that it draws the random numbers that one process draws.
-    whole: Any = collate(indices) if crew.world > 1 else None
+    whole: Any = collate(indices) if world() > 1 else None
     for part in np.array_split([0] if idle else mine, min(pieces, len(mine)) or 1):
-        batch = move(whole.share(part) if hasattr(whole, "share") else collate(indices[part]), crew.device)
-        with autocast(crew.device):
+        batch = move(whole.share(part) if hasattr(whole, "share") else collate(indices[part]), device)
+        with autocast(device):
             loss, weight, scalars = loss_fn(model, batch)
-        weight = torch.as_tensor(0 if idle else weight, dtype=torch.float32, device=crew.device)
+        weight = torch.as_tensor(0 if idle else weight, dtype=torch.float32, device=device)
         (loss * weight).backward()
-        means = [torch.as_tensor(value, dtype=torch.float32, device=crew.device) for value in (loss, *scalars.values())]
+        means = [torch.as_tensor(value, dtype=torch.float32, device=device) for value in (loss, *scalars.values())]
         sums = sums + torch.stack([weight, *(mean.detach() * weight for mean in means)])
-    if crew.world > 1:
+    if world() > 1:
         _add_up(params, sums)
     for p in params:
         p.grad /= sums[0]
@@ -197,8 +190,8 @@ def _in_pieces(pieces: int, what: str, budget: int, step, rest: tuple) -> tuple[
             return pieces, _gradient(*[*rest, pieces])
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
-        *_, indices, crew = rest
-        if pieces >= len(indices) // crew.world:
+        *_, indices, _ = rest
+        if pieces >= len(indices) // world():
             raise UserError(
                 f"{what}, step {step + 1}: out of GPU memory with one example at a time; shorten the longest, take adapters "
                 "or hub.checkpointing; the last checkpoint is kept, and the same command goes on from it"
@@ -240,17 +233,17 @@ def train(
     keep(model, steps done) is called before each checkpoint is written, without gradients; it may store the model elsewhere.
     Writes loss.csv and checkpoint.pt in `folder`. Seed torch before the model is built: its first weights count.
     """
-    crew, saved = _Crew(rank(), world(), pick_device("auto")), folder / CHECKPOINT
-    model.to(crew.device)
-    if crew.world > 1:
+    device, saved = pick_device("auto"), folder / CHECKPOINT
+    model.to(device)
+    if world() > 1:
         for tensor in model.state_dict().values():
             joined().broadcast(tensor, 0)
     optimizer, key = _optimizer(model, config), _depends_on(model, batches, config, inputs)
     params = [p for group in optimizer.param_groups for p in group["params"]]
-    state = start = resume(saved, key, model, optimizer, crew.device)
+    state = start = resume(saved, key, model, optimizer, device)
     sizes, stream, begun = np.asarray(batches.sizes), batches.stream(start["place"]), time.perf_counter()
     bar: Any = range(start["step"], config.steps)
-    if crew.rank == 0:
+    if rank() == 0:
         tidy(folder, start["step"])
         bar = progress(bar, what, "step")
     model.train()
@@ -258,7 +251,7 @@ def train(
     for step in bar:
         torch.manual_seed(seed_of(config.seed, step, 0))
         place, indices = next(stream)
-        given = (model, params, config.clip, loss_fn, collate, indices, crew)
+        given = (model, params, config.clip, loss_fn, collate, indices, device)
         pieces, (loss, norm, means) = _in_pieces(pieces, what, batches.budget, step, given)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise _not_finite(loss, norm, [str(batches.names[i]) for i in indices], step + 1, saved)
@@ -268,7 +261,7 @@ def train(
         tokens, seconds = state["tokens"] + int(sizes[indices].sum()), time.perf_counter() - begun
         done = {"step": step + 1, "loss": loss}
         state = {**done, "place": place, "tokens": tokens, "seconds": start["seconds"] + seconds}
-        if crew.rank != 0:
+        if rank() != 0:
             continue
         bar.set_postfix_str(f"loss {loss:.3f}, {(tokens - start['tokens']) / seconds:,.0f} tokens/s", refresh=False)
         add_row(folder / "loss.csv", {**done, "lr": lr_at(step, config), "grad_norm": norm, "tokens": tokens, **means})

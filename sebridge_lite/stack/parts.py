@@ -21,10 +21,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from sebridge_lite.core import paths
-from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError, no_memory
 from sebridge_lite.core.fields import build
 from sebridge_lite.core.files import read_json, regular
+from sebridge_lite.core.hashes import key_of
 from sebridge_lite.stack.flow import Flow, FlowConfig
 from sebridge_lite.stack.recogniser import SoundJudge, SoundJudgeConfig, TokenJudge, TokenJudgeConfig
 from sebridge_lite.stack.speaker import SpeakerConfig, SpeakerEncoder

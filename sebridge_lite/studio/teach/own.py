@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sebridge_lite.core.checkpoint import key_of
 from sebridge_lite.core.errors import UserError, given
+from sebridge_lite.core.hashes import key_of
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.progress import progress
 from sebridge_lite.core.seeds import rng_of

@@ -19,13 +19,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from sebridge_lite.core.checkpoint import PARTS_CODE, code_hash, key_of
-from sebridge_lite.core.device import peak_memory_gib
+from sebridge_lite.core.hashes import PARTS_CODE, code_hash, key_of
+from sebridge_lite.core.memory import peak_memory_gib
 from sebridge_lite.core.params import PartParams, PartsParams, PretrainParams
 from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.lm import loss as lm_loss
-from sebridge_lite.lm.sft import same_speaker, styled_batch
+from sebridge_lite.lm.sft import noisy_batch, same_speaker
 from sebridge_lite.lm.train import Batches, TrainConfig, train
 from sebridge_lite.stack.batches import cut, in_batches
 from sebridge_lite.stack.characters import CharVocab
@@ -222,10 +222,9 @@ def train_backbone(plan: Plan, m: Material, codes: list[Tensor]) -> TextSpeechLM
     shape = part.width, part.blocks, 4, 2, part.width * 5 // 2, plan.positions
     config = LMConfig(vocab.size, plan.codes, *shape, 10_000.0, pace)
     examples = [(vocab.encode(utterance.text), row) for utterance, row in zip(m.utterances, codes, strict=True)]
-    rows = partial(styled_batch, examples, same_speaker(m.speakers), p.style_share, p.style_tokens)
+    rows = partial(noisy_batch, examples, same_speaker(m.speakers), p, plan.codes)
     sizes = [len(text) + len(speech) + 2 for text, speech in examples]
-    loss = partial(lm_loss, noise=p.token_noise)
-    return plan.fit("backbone", TextSpeechLM, config, loss, sizes, m.names, rows, part, *DECODER[:2])
+    return plan.fit("backbone", TextSpeechLM, config, lm_loss, sizes, m.names, rows, part, *DECODER[:2])
 
 
 def train_all(p: PretrainParams, work: Path) -> dict[str, dict]:

@@ -102,7 +102,16 @@ def test_a_method_is_trained_by_its_weights_at_one_rate_and_pays_for_every_posit
         width = rows.text_lengths + rows.prefix_lengths + rows.speech_lengths + policy.around
         assert batches.sizes[0] == len(width) * width.max() and config.weight_decay == 0
         assert len({lr_at(step, config) for step in range(p.warmup, 99)}) == 1
-    assert trained["sft-real"][3]([0]).read is not None  # with the noise of SFT
+    real = {triplet.name.rpartition("/")[0]: triplet.real for triplet in triplets}
+    name, twice = "another sample", [*triplets, *(t._replace(name=f"{t.name[:-1]}1") for t in triplets)]
+    baselines.train(policy, twice, run)
+    _, _, batches, collate, *_ = trained[name]
+    taught = collate(range(len(real)))
+    assert list(batches.names) == list(real)  # a recording once, however many its samples
+    assert [taught.speech[i, :n].tolist() for i, n in enumerate(taught.speech_lengths)] == [
+        y.tolist() for y in real.values()
+    ]
+    assert not taught.prefix_lengths.any() and taught.read is not None  # without a style, with the noise of SFT
 
 
 def test_a_method_whose_start_is_not_among_the_arms_is_named(here):

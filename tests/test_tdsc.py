@@ -51,6 +51,34 @@ def chosen(rows, p=P):
     return tdsc.accepted_set(table, why, p.best), tdsc.preferences(table, why, p)
 
 
+def test_the_table_of_candidates_is_what_a_judge_hears_counts_and_measures():
+    loop, other, short = torch.full((8,), 3), torch.arange(8), torch.tensor([1, 2])
+    heard = {8 * 3: ["a", "x"], 28: ["a", "b"], 3: []}
+    length = critic.Length(slope=2.0, start=1.0)
+    groups = [[loop, other], [short, short]]
+    table = critic.judged(
+        groups, [said("a", "b"), said("b")], (0.7, 1.0), length, lambda rows: [heard[int(row.sum())] for row in rows]
+    )
+    windows = 8 - critic.K
+    columns = {
+        "name": ["0/0", "0/1", "1/0", "1/1"],
+        "text": [0, 0, 1, 1],
+        "slot": [0, 1, 0, 1],
+        "temperature": [0.7, 1.0, 0.7, 1.0],
+        "wrong": [1, 0, 1, 1],
+        "words": [2, 2, 1, 1],
+        "wer": [0.5, 0.0, 1.0, 1.0],
+        "repeats": [windows, 0, 0, 0],
+        "windows": [windows, windows, 0, 0],
+        "rep": [1.0, 0.0, 0.0, 0.0],  # a share of the windows, and none of none
+        "tokens": [8, 8, 2, 2],
+        "expected": [5.0, 5.0, 3.0, 3.0],
+        "read": ["a x", "a b", "", ""],
+        "again": [False, False, False, True],
+    }
+    assert table.to_dict("list") == columns
+
+
 HOTTEST = {"paper_d2": (0.9, 1.3), "table12": (1.4, 1.8), "table12_first": (1.3, 1.7), "fixed": (1.3, 1.3)}
 
 

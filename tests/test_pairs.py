@@ -130,6 +130,20 @@ def test_no_pair_left_gives_one_line(make, how, part):
     assert "\n" not in str(caught.value)
 
 
+def test_the_recording_wins_both_sets_and_a_style_is_heard_in_the_stability_pairs_alone_where_asked(make):
+    for t, stab, styled, expr in zip(
+        triplets := make()[0],
+        pairs.stability_pairs(triplets),
+        pairs.stability_pairs(triplets, styled=True),
+        pairs.expressivity_pairs(triplets),
+        strict=True,
+    ):
+        assert len(t.prefix)
+        for pair, prefix, loser in ((stab, [], t.expr), (styled, t.prefix.tolist(), t.expr), (expr, [], t.stab)):
+            said = [[part.tolist() for part in example] for example in pair]
+            assert said == [[t.text.tolist(), prefix, y.tolist()] for y in (t.real, loser)]
+
+
 def table(triplets) -> pd.DataFrame:
     """As `mode_rows`, with made-up figures: wrong words and F0 std that follow from the place."""
     rows = []

@@ -303,6 +303,18 @@ def test_grpo_begins_with_the_policy_gradient_and_is_clipped_far_from_it(model, 
     torch.testing.assert_close(parts, alone / 2, rtol=0, atol=1e-5)
 
 
+def test_grpos_objective_is_clipped_only_where_it_would_go_on_gaining(monkeypatch):
+    """Four candidates, half and twice as likely a token as they were, each once better and once worse than its text's mean."""
+    change, advantage = torch.tensor([0.5, 0.5, 2.0, 2.0]).log(), torch.tensor([3.0, -3.0, 3.0, -3.0])
+    lengths = torch.tensor([1, 2, 3, 4])
+    monkeypatch.setattr(grpo, "sequence_logprobs", lambda *_: change * (lengths + 1) - 7)
+    batch = SimpleNamespace(speech_lengths=lengths), torch.full((4,), -7.0), advantage
+    loss, weight, scalars = grpo.grpo_loss(None, batch, 0.2)
+    gains = [0.5 * 3, 0.8 * -3, 1.2 * 3, 2 * -3]
+    assert loss.item() == pytest.approx(-sum(gains) / 4) and weight == 4
+    assert scalars["change"].item() == pytest.approx(0, abs=1e-6)
+
+
 def test_grpo_takes_as_many_steps_as_both_parts_of_tdsc_and_pays_for_every_position(model, tmp_path, monkeypatch):
     def seen(policy, loss, batches, collate, config, folder, data, what):
         rows = collate([0])[0]
@@ -346,6 +358,14 @@ def test_methods_differ_from_tdsc_only_where_they_say():
     assert own["literal"].beta == 0.1 and own["literal"].best == P.candidates
     assert own["self-training"].candidates == P.best and own["self-training"].schedule == "one"
     assert {method.title.endswith(" (ours)") for method in METHODS["critique"].values() if method.printed} == {False}
-    assert own["no-length"].longest == math.inf and own["no-length"].shortest == 0
+    assert own["self-training"].max_wer == own["self-training"].max_rep == own["no-repetition"].max_rep == math.inf
+    for name in ("no-length", "self-training"):
+        assert own[name].longest == math.inf and own[name].shortest == 0
+    assert {name for name, p in own.items() if not p.dpo_steps} == {"no-dpo", "self-training", "rejection"}
+    assert {name for name, p in own.items() if not p.iterations} == {"sft", "best-of-12"}
+    assert {name for name, p in own.items() if p.schedule != P.schedule} == {
+        *("self-training", "rejection", "t1-only", "grpo-wer"),
+        *("fixed-tmax", "literal"),
+    }
     assert method_of("critique", "oracle").title.endswith(" (ours)")
     assert hasattr(grpo, "learn") and method_of("critique", "grpo-wer").by == "grpo"

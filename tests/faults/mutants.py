@@ -85,6 +85,11 @@ IDLE = {"AT_ONCE", "CACHED", "SHRINK", "maxsize", "save_every", "TIMEOUT", "inde
 # Places that a change makes other code of, and no other result: (module, how its line reads up to there, why). Not tried.
 ALIKE = (
     ("align/dgsa", "max(BUDGET, *sizes), seed=0", "in which order sequences are scored"),
+    (
+        "align/tdsc",
+        "BEFORE[p.schedule] + RISE * k, 6",
+        "rounded to one place less, a temperature in tenths is the same",
+    ),
     ("data/filters", "np.abs(np.diff(bands, axis=0)) < STUCK_DB", "no measured float is equal to it"),
     ("data/own_tables", "handle.read(MOST_PROMPTS + 1", "one character more shows that there are more; so do two"),
     ("lm/sampling", "step * DRAWS + DRAWS - 1", "the number of a random draw which nothing else uses"),

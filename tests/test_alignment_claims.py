@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from made_up import RULE, made, verdicts
 
-from sebridge_lite.measure.bootstrap import paired_difference
+from sebridge_lite.measure.bootstrap import Curve, interval_of, paired_difference
 from sebridge_lite.measure.effects import UNJUDGED, alignment_conditions, dgsa_sentence, finding, rungs_of
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.stats import Interval
-from sebridge_lite.measure.systems import above, frontier, has, lines_of, outside, over_heats, systems
+from sebridge_lite.measure.systems import Lines, Systems, above, frontier, has, lines_of, outside, over_heats, systems
 from sebridge_lite.measure.verdicts import Condition, verdict
 
 FLOOR, STAR = 0.1, 0.5
@@ -192,6 +192,21 @@ def test_at_equal_word_error_a_point_is_held_against_a_line(other, expected):
         assert (gain.mean, gain.low, gain.high) == pytest.approx((expected,) * 3) and gain.n == 6
         assert back.mean == pytest.approx(-expected)
     assert np.isnan(found.gain("f0_std", "a", "c").mean)
+
+
+def test_the_interval_at_equal_word_error_is_that_of_all_replicates():
+    rng = np.random.default_rng(0)
+    values = {"wer": [[0.2, 0.4, 0.3]], "f0_std": [[2.0, 3.0, 2.2]]}
+    spread = {name: np.array(row) + 0.02 * rng.normal(size=(21, 3)) for name, row in values.items()}
+    names = ["a, T = 0.7", "a, T = 1", "b, T = 1"]
+    rest = np.zeros((1, 2, 3)), np.zeros((21, 1, 2, 3)), np.ones((21, 1)), 6
+    curves = {name: Curve(np.arange(3.0), np.array(values[name][0]), spread[name], *rest) for name in values}
+    heats = {"a": dict(zip((0.7, 1.0), names, strict=False)), "b": {1.0: names[2]}}
+    gain = Lines(Systems(dict.fromkeys(values, names), curves), heats, 1.0).gain("f0_std", "a", "b")
+    share = (spread["wer"][:, 2] - spread["wer"][:, 0]) / (spread["wer"][:, 1] - spread["wer"][:, 0])
+    line = spread["f0_std"][:, 0] + share * (spread["f0_std"][:, 1] - spread["f0_std"][:, 0])
+    by_hand = interval_of(0.3, line - spread["f0_std"][:, 2], 6)
+    assert (gain.mean, gain.low, gain.high) == pytest.approx((0.3, by_hand.low, by_hand.high))
 
 
 def test_systems_that_differ_in_temperature_alone_are_equal_at_equal_word_error():

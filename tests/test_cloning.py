@@ -65,6 +65,9 @@ def test_a_reference_is_of_the_same_speaker_never_the_text_itself_and_as_long_as
 def test_a_speaker_of_one_sentence_cannot_be_cloned_and_halves_of_one_sound_are_of_one_voice(bench):
     half = torch.randn(16_000)
     assert two_voices(bench.stack, [torch.cat([half, half])])[0] == pytest.approx(1, abs=1e-3)
+    cut = []
+    two_voices(SimpleNamespace(timbres=lambda sounds: cut.extend(sounds) or torch.ones(2, 1)), [torch.arange(6)])
+    assert [half.tolist() for half in cut] == [[0, 1, 2], [3, 4, 5]]
     alone = bench.utterances("test")[:1]
     with pytest.raises(UserError, match="no other sentence to take a reference from"):
         voices_of(bench.stack, alone, alone, [torch.zeros(16_000)], 1.0)

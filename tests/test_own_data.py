@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sebridge_lite.cli.main import main
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.data.data_card import format_card
+from sebridge_lite.data.data_card import _counts, format_card
 from sebridge_lite.data.engines import folder_recordings
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.own_data import check_folder, good_rows
@@ -174,6 +174,13 @@ def test_a_text_that_cannot_be_thai_speech_is_found(tmp_path, text, what):
     problems = found(tmp_path, "th")
     assert [row for row, _ in problems] == ([1] if what else [])
     assert what is None or what in problems[0][1]
+
+
+def test_a_card_shows_eight_of_many_and_says_that_there_are_more():
+    many = [{f"F{i}": i + 1 for i in range(n)} for n in (0, 1, 8, 9)]
+    eight = ", ".join(f"F{i} ({i + 1})" for i in range(8))
+    assert [_counts(counts) for counts in many] == ["none", "F0 (1)", eight, eight + ", ..."]
+    assert _counts({16_000: 2}, " Hz") == "16000 Hz (2)"
 
 
 def test_the_card_counts_what_is_there(tmp_path):

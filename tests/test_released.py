@@ -9,6 +9,7 @@ import torch
 from fake_stack import CODES
 from safetensors.torch import load_file, save_file
 from tiny_hub import causal, cosyvoice, neutts
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.lm import lora, released, sampling
@@ -16,6 +17,7 @@ from sebridge_lite.lm.lm import LMConfig, TextSpeechLM, collate, loss, token_log
 from sebridge_lite.lm.lora import adapted, has_adapter, load_adapter, merge_lora, rank_of, save_policy
 from sebridge_lite.lm.released import load_causal, load_cosyvoice, load_released, read_weights, save_causal
 from sebridge_lite.lm.sampling import SamplerConfig, generate
+from sebridge_lite.stack.neutts import Places
 
 NEAR = {"rtol": 0, "atol": 1e-5}
 PLAIN = SamplerConfig(temperature=1, top_p=0.9, window=0, tau=0.1, min_ratio=1, max_ratio=3, seed=0)
@@ -191,6 +193,26 @@ def test_a_causal_lm_that_does_not_speak_is_one_line(files, tmp_path):
     causal(60).save_pretrained(tmp_path / "dumb")
     with pytest.raises(UserError, match=r"no <\|speech_0\|> or <\|s_0\|>"):
         load_causal(str(tmp_path / "dumb"))
+
+
+def test_the_last_row_of_a_table_may_mark_and_the_one_behind_it_may_not(files, tmp_path, monkeypatch):
+    released.text_tokenizer(str(files["neutts"][0])).save_pretrained(tmp_path)
+    causal(60).save_pretrained(tmp_path)
+    for part, mark in ((part, mark) for part in ("before", "after") for mark in (59, 60)):
+        places = Places(**{"first": 0, "codes": 5, "end": 5, "before": (6,), "after": (7,)} | {part: (mark,)})
+        monkeypatch.setattr(released, "places_of", lambda *_, places=places: places)
+        if mark == 59:
+            assert load_causal(str(tmp_path)).config.speech_vocab == 5
+        else:
+            with pytest.raises(UserError, match="another model's"):
+                load_causal(str(tmp_path))
+
+
+def test_without_its_config_cosyvoice_is_a_qwen_of_half_a_billion_weights():
+    config = Qwen2Config(**released.QWEN_05B, vocab_size=151_936, tie_word_embeddings=True)
+    with torch.device("meta"):
+        assert Qwen2ForCausalLM(config).num_parameters() == 494_032_768  # as its card says
+    assert config.hidden_size == 64 * config.num_attention_heads
 
 
 def about(files, family, **more):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -117,7 +117,8 @@ def test_upsampling_only_repeats_people_and_comes_as_near_to_half_as_whole_repea
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.lists(st.integers(0, 6560), max_size=30), max_size=8))
+@given(st.lists(st.lists(st.integers(0, 6560) | st.sampled_from((32_767, 32_768, 65_535)), max_size=30), max_size=8))
+@example([[32_768]]).via("one more than two bytes hold")
 def test_tokens_come_back_as_they_were_written_in_their_order(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("codes") / "x.safetensors"
     write_codes(path, [f"u{i}" for i in range(len(rows))], [torch.tensor(row, dtype=torch.long) for row in rows])

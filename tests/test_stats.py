@@ -2,7 +2,7 @@ from inspect import signature
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, wilcoxon
+from scipy.stats import binomtest, ttest_1samp, wilcoxon
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure import evaluate, proxy, systems, trends
@@ -20,7 +20,9 @@ from sebridge_lite.measure.stats import (
     holm,
     normal_interval,
     paired_tests,
+    row_range,
     share_interval,
+    value_range,
 )
 
 
@@ -94,7 +96,17 @@ def test_paired_tests_count_texts_and_not_their_repeats():
     repeated = paired_tests(np.repeat(small, 50), np.zeros(400), np.repeat(np.arange(8), 50))
     assert repeated == pytest.approx(paired_tests(small, np.zeros(8)))
     assert paired_tests(small, small) == (1, 1)
+    partly = [0.0, 1.0, 2.0, 2.5]  # a pair alike, the others not
+    assert paired_tests(partly, np.zeros(4)) == pytest.approx((ttest_1samp(partly, 0).pvalue, wilcoxon(partly).pvalue))
     assert paired_tests([3, 4], [1, 2]) == (0, wilcoxon([2, 2]).pvalue)  # the same in all
+
+
+def test_a_value_is_said_with_its_unit_and_its_interval_where_both_are_known():
+    assert value_range(10.4, 10.2, 10.6, "bits") == "10.4 bits (10.2 to 10.6)"
+    assert value_range(0.021, -0.01, 0.05, "points", "+.1f", by=100) == "+2.1 points (-1.0 to +5.0)"
+    assert value_range(0.5, None, 0.6) == value_range(0.5, 0.4, np.nan) == "0.5"
+    assert value_range(None, 0.4, 0.6) == value_range(np.nan, 0.4, 0.6) == row_range({}, "hp") == "-"
+    assert row_range({"hp": 7.0, "hp_low": 6.5, "hp_high": 7.25}, "hp", "bits") == "7 bits (6.5 to 7.25)"
 
 
 def test_holm_by_hand():

@@ -95,6 +95,8 @@ def test_the_reason_names_the_number_that_decided():
         "the other way, by less than the 0.05 bits that count"
     )
     assert V.said(_condition(0.06, -0.01, 0.13), PARAMS).endswith("which its interval does not tell from 0")
+    stands = _condition(-0.9, -0.95, -0.8, measure="correlation")  # it is a value, and no change
+    assert V.said(stands, PARAMS).endswith("is -0.90 (-0.95 to -0.80), the other way")
     assert "was not measured" in V.why([up, _condition(np.nan, np.nan, np.nan, n=0, seeds=0)], PARAMS)
 
 

@@ -90,9 +90,18 @@ ALIKE = (
         "BEFORE[p.schedule] + RISE * k, 6",
         "rounded to one place less, a temperature in tenths is the same",
     ),
+    ("data/data_card", "card[\"silence\"] > SILENCE_WARNING", "no measured share is equal to it"),
     ("data/filters", "np.abs(np.diff(bands, axis=0)) < STUCK_DB", "no measured float is equal to it"),
     ("data/own_tables", "handle.read(MOST_PROMPTS + 1", "one character more shows that there are more; so do two"),
+    (
+        "lm/lm",
+        "torch.rand(batch.speech.shape, device=batch.speech.device) < noise",
+        "no random number need be equal to it",
+    ),
+    ("lm/sampling", "step * DRAWS + attempt", "which random numbers are drawn, each once all the same"),
     ("lm/sampling", "step * DRAWS + DRAWS - 1", "the number of a random draw which nothing else uses"),
+    ("measure/entropy", "np.unique(counts[counts > 0", "a code of no tokens adds nothing to the sum"),
+    ("measure/trends", "most: float = 1.0", "no alpha is above 1"),
 )
 # Many tests import these, so they are imported once, before the first fork.
 SHARED = "pytest hypothesis numpy pandas scipy.stats scipy.signal soundfile torch transformers.models.qwen2.modeling_qwen2 peft"

@@ -1,5 +1,6 @@
 """Cloning and the command, on tiny random parts: who lends the voice, floor and ceiling, intervals, and every refusal."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 import torch
 from tiny import ROOT, recorded, tiny_config, tiny_lm, tiny_stack
+from transformers import VitsConfig, VitsModel, VitsTokenizer
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
@@ -175,6 +177,39 @@ def test_weights_that_are_not_here_are_never_fetched(monkeypatch, tmp_path):
     for lang in ("th", "xx"):
         with pytest.raises(UserError, match="no weights of"):
             engines.load_mms(lang)
+
+
+def tiny_mms(folder, reads_latin):
+    """A VITS of 8 numbers wide, in the form of MMS-TTS, that knows five letters and nothing else."""
+    (folder / "vocab.json").write_text(json.dumps({letter: place for place, letter in enumerate("_กามปู |")}))
+    how = {"pad_token": "_", "unk_token": "_", "phonemize": False, "is_uroman": reads_latin}
+    VitsTokenizer(str(folder / "vocab.json"), **how).save_pretrained(folder)
+    layers = (
+        "num_hidden_layers",
+        "prior_encoder_num_flows",
+        "prior_encoder_num_wavenet_layers",
+        "depth_separable_num_layers",
+    )
+    sizes = ("hidden_size", "ffn_dim", "flow_size", "vocab_size")
+    ups = {"upsample_initial_channel": 16, "upsample_rates": [4, 4], "upsample_kernel_sizes": [8, 8]}
+    sizes = dict.fromkeys(sizes, 8) | dict.fromkeys(layers, 1) | ups | {"spectrogram_bins": 9, "window_size": 2}
+    torch.manual_seed(0)
+    VitsModel(VitsConfig(**sizes, num_attention_heads=2, sampling_rate=8_000)).save_pretrained(folder)
+
+
+def test_mms_says_each_text_at_16_khz_alike_with_one_seed_and_no_language_in_other_letters(monkeypatch, tmp_path):
+    tiny_mms(tmp_path, reads_latin=False)
+    monkeypatch.setattr(engines, "MMS", {"th": str(tmp_path)})
+    texts = [("กามา", ("กา", "มา")), ("ปู", ("ปู",))]
+    once, again, other = (list(engines.spoken("mms", texts, "th", tmp_path, seed)) for seed in (0, 0, 1))
+    assert [said.utterance.text for said in once] == ["กามา", "ปู"] and once[0].utterance.engine == engines.MMS_NAME
+    sounds = [[said.samples.tolist() for said in some] for some in (once, again, other)]
+    assert sounds[0] == sounds[1] != sounds[2] and all(
+        len(sound) % 32 == 0 for sound in sounds[0]
+    )  # 16 at 8 kHz a step
+    tiny_mms(tmp_path, reads_latin=True)
+    with pytest.raises(UserError, match="reads Latin letters alone"):
+        engines.load_mms("th")
 
 
 # The command

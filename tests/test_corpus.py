@@ -193,6 +193,7 @@ def test_a_stuck_sound_is_found_and_a_lively_one_is_not():
     tone = (3000 * np.sin(2 * np.pi * 125 * np.arange(32000) / 16000)).astype(np.int16)
     assert stuck_share(tone) == 1.0
     assert stuck_share(np.zeros(32000, np.int16)) == 1.0
+    assert [stuck_share(np.zeros(640 * blocks, np.int16)) for blocks in (5, 6)] == [0, 1]  # 200 ms, and one block more
     assert stuck_share(noise(2.0)) == 0.0
     assert stuck_share(noise(0.1)) == 0.0
     half = np.concatenate([tone, noise(2.0)])  # 50 blocks stand still and 50 do not: 99 changes, 95 stretches of five

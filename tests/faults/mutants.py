@@ -90,7 +90,7 @@ ALIKE = (
         "BEFORE[p.schedule] + RISE * k, 6",
         "rounded to one place less, a temperature in tenths is the same",
     ),
-    ("data/data_card", "card[\"silence\"] > SILENCE_WARNING", "no measured share is equal to it"),
+    ("data/data_card", 'card["silence"] > SILENCE_WARNING', "no measured share is equal to it"),
     ("data/filters", "np.abs(np.diff(bands, axis=0)) < STUCK_DB", "no measured float is equal to it"),
     ("data/own_tables", "handle.read(MOST_PROMPTS + 1", "one character more shows that there are more; so do two"),
     (

@@ -52,14 +52,13 @@ def chosen(rows, p=P):
 
 
 def test_the_table_of_candidates_is_what_a_judge_hears_counts_and_measures():
-    loop, other, short = torch.full((8,), 3), torch.arange(8), torch.tensor([1, 2])
-    heard = {8 * 3: ["a", "x"], 28: ["a", "b"], 3: []}
+    once, other, short = torch.full((critic.K + 1,), 3), torch.arange(8), torch.tensor([1, 2])
+    heard = {3 * len(once): ["a", "x"], 28: ["a", "b"], 3: []}
     length = critic.Length(slope=2.0, start=1.0)
-    groups = [[loop, other], [short, short]]
+    groups = [[once, other], [short, short]]
     table = critic.judged(
         groups, [said("a", "b"), said("b")], (0.7, 1.0), length, lambda rows: [heard[int(row.sum())] for row in rows]
     )
-    windows = 8 - critic.K
     columns = {
         "name": ["0/0", "0/1", "1/0", "1/1"],
         "text": [0, 0, 1, 1],
@@ -68,10 +67,10 @@ def test_the_table_of_candidates_is_what_a_judge_hears_counts_and_measures():
         "wrong": [1, 0, 1, 1],
         "words": [2, 2, 1, 1],
         "wer": [0.5, 0.0, 1.0, 1.0],
-        "repeats": [windows, 0, 0, 0],
-        "windows": [windows, windows, 0, 0],
+        "repeats": [1, 0, 0, 0],
+        "windows": [1, 8 - critic.K, 0, 0],
         "rep": [1.0, 0.0, 0.0, 0.0],  # a share of the windows, and none of none
-        "tokens": [8, 8, 2, 2],
+        "tokens": [len(once), 8, 2, 2],
         "expected": [5.0, 5.0, 3.0, 3.0],
         "read": ["a x", "a b", "", ""],
         "again": [False, False, False, True],
@@ -106,6 +105,7 @@ def test_each_reason_to_reject_is_found_alone_and_its_edge_is_the_papers():
 def test_length_is_a_line_in_characters_fitted_on_the_training_set():
     length = critic.fit_length(["ab", "abcd", "abcdef"], [torch.zeros(n) for n in (9, 13, 17)])
     assert length.of("abcdefgh") == pytest.approx(21)
+    assert critic.Length(0.1, 0.0).of("ab") == critic.Length(1.0, -9.0).of("ab") == 1  # a token at least
     with pytest.raises(UserError, match="two of different length"):
         critic.fit_length(["ab", "cd"], [torch.zeros(3), torch.zeros(4)])
 
@@ -141,6 +141,8 @@ def test_a_temperatures_line_counts_what_it_said_by_hand():
     assert cold["hp"] > 0 and math.isfinite(hot["hp"])
     line = critic.by_temperature(table, why, [], [row[:0] for row in rows], 5).iloc[0]  # nothing said, nothing accepted
     assert math.isnan(line["hp"]) and line["contribution"] == 0
+    alone, _ = critic.by_temperature(table[:2], why[:2], [0], rows[:2], 5).to_dict("records")
+    assert math.isnan(alone["hp"]) and alone["contribution"] == 1  # one text has no spread to correct by
 
 
 def test_what_g_does_not_hold_by_hand():

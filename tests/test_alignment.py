@@ -33,6 +33,7 @@ from sebridge_lite.lm import train as loop
 from sebridge_lite.lm.lora import has_adapter
 from sebridge_lite.lm.train import lr_at
 
+ALPHA = 0.77777  # whose weights have more digits than are kept
 TRAINED = ("dgsa", "dgsa-split", "dgsa-sft", "dgsa-length", "lora", "sft-real", "dgsa-0.25")
 
 
@@ -86,15 +87,15 @@ def test_a_method_is_trained_by_its_weights_at_one_rate_and_pays_for_every_posit
     monkeypatch.setattr(dgsa, "pair_set", lambda *some: weights.add(some[2:4]) or pair_set(*some))
     monkeypatch.setattr(loop, "train", lambda *some: trained.setdefault(name, some))
     for name, by in (("dgsa", dgsa), ("dgsa-length", dgsa), ("dgsa-sft", dgsa), ("sft-real", baselines)):
-        run = Run(method_of("align", name), here.params, 0.8, 0, cell("align", 0, name))
+        run = Run(method_of("align", name), here.params, ALPHA, 0, cell("align", 0, name))
         about[name] = by.train(policy, triplets, run)[1]
     assert not has_adapter(policy)  # all weights of a small model learn
     share, told = (
-        lambda_e(0.8, p.alpha_star),
+        lambda_e(ALPHA, p.alpha_star),
         {name: getattr(some[1], "keywords", {}) for name, some in trained.items()},
     )
     assert weights == {(1 - share, share)}
-    assert [about["dgsa"][name] for name in ("lambda_s", "lambda_e")] == pytest.approx([1 - share, share], abs=1e-4)
+    assert [about["dgsa"][name] for name in ("lambda_s", "lambda_e")] == [round(1 - share, 4), round(share, 4)]
     assert (told["dgsa"]["sft"], told["dgsa-sft"]["sft"], told["dgsa"]["beta"]) == (0, p.sft_weight, p.beta)
     assert told["dgsa-length"]["beta"] == pytest.approx(p.beta * np.mean([len(t.real) + 1 for t in triplets]))
     for _, _, batches, collate, config, *_ in trained.values():
@@ -112,6 +113,18 @@ def test_a_method_is_trained_by_its_weights_at_one_rate_and_pays_for_every_posit
         y.tolist() for y in real.values()
     ]
     assert not taught.prefix_lengths.any() and taught.read is not None  # without a style, with the noise of SFT
+
+
+@pytest.mark.parametrize("part", ["text", "prefix", "real", "expr", "stab"])
+def test_a_run_does_not_go_on_from_what_it_learnt_of_other_data(here, monkeypatch, part):
+    make_pairs(here.params, 0)
+    policy, keys = sft_policy(here, ARM, 0), []
+    triplets, _ = load_triplets(cell("pairs", 0, f"{ARM}-own"), here.stack.text.encode)
+    changed = [triplets[0]._replace(**{part: getattr(triplets[0], part).flip(0)}), *triplets[1:]]
+    monkeypatch.setattr(loop, "train", lambda *some: keys.append(some[6]))
+    for some in (triplets, changed, triplets):
+        dgsa.train(policy, some, Run(method_of("align", "dgsa-split"), here.params, 0.8, 0, cell("align", 0, "x")))
+    assert keys[0] == keys[2] != keys[1]
 
 
 def test_a_method_whose_start_is_not_among_the_arms_is_named(here):

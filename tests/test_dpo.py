@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sebridge_lite.align.dpo import dpo_loss
+from sebridge_lite.align.dpo import dpo_loss, fallen
 from sebridge_lite.core.errors import UserError
 
 
@@ -87,3 +87,9 @@ def test_what_cannot_be_computed_is_one_line(four, beta, options, what):
     with pytest.raises(UserError, match=what) as error:
         dpo_loss(*four, beta, **options)
     assert "\n" not in str(error.value)
+
+
+def test_a_fall_is_told_where_it_is_over_what_may_be_lost_or_no_number():
+    told = {change: fallen(change, 0.5) for change in (-0.6, -0.5, 0.0, 9.0, math.inf, math.nan)}
+    assert [change for change, line in told.items() if line is None] == [-0.5, 0.0, 9.0]
+    assert "-0.600 nats a token (at most 0.5 may be lost)" in told[-0.6]

@@ -57,11 +57,15 @@ def test_weights_of_the_ablations_at_alpha_080():
     assert [method_of("align", name).weights(0.4, 0.6) for name in names] == expected
 
 
-@pytest.mark.parametrize("name", ["dgsa2", "dgsa-", "dgsa-1.50", "dgsa-0.5", "lora-0.80"])
+@pytest.mark.parametrize("name", ["dgsa2", "dgsa-", "dgsa-1.01", "dgsa-1.50", "dgsa-0.5", "lora-0.80"])
 def test_an_unknown_method_gives_one_line_with_the_known_ones(name):
     with pytest.raises(UserError, match="no-expr") as caught:
         method_of("align", name)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and "or dgsa-ALPHA" in str(caught.value)
+    with pytest.raises(UserError, match="no-length") as caught:
+        method_of("critique", name)
+    assert "dgsa-ALPHA" not in str(caught.value)
+    assert method_of("align", "dgsa-1.00").arm == "additive-1.00"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,11 @@ def four():
     return columns([-10.0, -24.0], [-21.0, -40.0], [-12.0, -20.0], [-20.0, -30.0])
 
 
+def test_a_policy_that_is_its_reference_prefers_nothing(four):
+    found = dpo_loss(four[0], four[1], four[0], four[1], 0.1)
+    assert found.losses.tolist() == pytest.approx([math.log(2)] * 2) and found.accuracy == 0
+
+
 def test_loss_and_rewards_as_worked_by_hand(four):
     found = dpo_loss(*four, 0.1)
     # margins 0.1 (2 - (-1)) = 0.3 and 0.1 (-4 - (-10)) = 0.6; losses ln(1 + e^-margin)

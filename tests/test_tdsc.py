@@ -357,7 +357,8 @@ def by_hand_loser(model, text, codes):
 def test_methods_differ_from_tdsc_only_where_they_say():
     own = {name: settings_of(method_of("critique", name), P) for name in METHODS["critique"]}
     assert own["tdsc"] == own["oracle"] == P and own["no-dpo"] == replace(P, dpo_steps=0)
-    assert own["literal"].beta == 0.1 and own["literal"].best == P.candidates
+    to_the_letter = {"max_wer": 0.4, "beta": 0.1, "replay": False, "best": P.candidates, "matched": False}  # Sec. 4
+    assert own["literal"] == replace(P, **to_the_letter, schedule="table12", reference="start")
     assert own["self-training"].candidates == P.best and own["self-training"].schedule == "one"
     assert {method.title.endswith(" (ours)") for method in METHODS["critique"].values() if method.printed} == {False}
     assert own["self-training"].max_wer == own["self-training"].max_rep == own["no-repetition"].max_rep == math.inf

@@ -199,6 +199,14 @@ def test_a_pair_is_the_best_of_a_text_and_what_fails_in_words_and_never_the_othe
         assert not any(may_lose(row, winners[0], of_text[text]) for row in of_text[text] if winners)
 
 
+@pytest.mark.parametrize(
+    ("wer", "tokens", "paired"), [(0.5, 13, 1), (0.5, 7, 1), (0.25, 13, 0), (0.5, 14, 0), (0.5, 6, 0)]
+)
+def test_a_matched_loser_is_apart_in_errors_and_near_in_length_each_limit_included(wer, tokens, paired):
+    rows = [(0, 1.0, 0.0, 10), (0, 1.0, wer, tokens)]
+    assert len(chosen(rows, replace(P, max_wer=0.2, apart=0.5, near=3))[1]) == paired
+
+
 @pytest.fixture
 def model():
     return tiny_lm(tiny_config(CharVocab().size, 20, pace=0), 0)
@@ -327,6 +335,25 @@ def test_grpo_takes_as_many_steps_as_both_parts_of_tdsc_and_pays_for_every_posit
     loop = loop_of(tmp_path, steps=4)
     monkeypatch.setattr(grpo, "train", seen)
     assert grpo.learn(loop, 1, model, spoken_in(loop), tmp_path) == {"grpo_loss": 0.1235}
+
+
+def test_what_a_loop_learnt_is_told_to_four_digits_with_its_epochs_to_two(model, tmp_path, monkeypatch):
+    done = SimpleNamespace(loss=1.23456789, epochs=3.14159)
+    loop = loop_of(tmp_path)
+    for name in ("train", "fine_tune"):
+        monkeypatch.setattr(tdsc, name, lambda *_: done)
+    changes = [0.0, 9.0, *(0.00012345 * step for step in range(1, 6))]  # nats a token over seven steps
+    (tmp_path / "loss.csv").write_text("\n".join(["step,winner_change", *(f"{i},{x}" for i, x in enumerate(changes))]))
+    spoken = spoken_in(loop)
+    assert tdsc.learn_accepted(loop, 1, model, spoken, tmp_path) == {"sft_loss": 1.2346, "sft_epochs": 3.14}
+    about = tdsc.learn_pairs(loop, 1, model, None, spoken, tmp_path)
+    assert about == {"dpo_loss": 1.2346, "winner_change": round(3 * 0.00012345, 4)}  # the mean of the last five
+
+
+def test_dpo_warms_up_over_all_its_steps_at_most(tmp_path):
+    loop = loop_of(tmp_path)
+    loop = replace(loop, p=replace(loop.p, dpo_warmup=10))
+    assert [tdsc.config_of(loop, 1, steps, 0.1).warmup for steps in (4, 10, 30)] == [4, 10, 10]
 
 
 @pytest.mark.parametrize(("reference", "order"), [("start", ["pairs", "sft", "dpo"]), ("sft", ["sft", "dpo"])])

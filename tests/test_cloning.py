@@ -22,7 +22,7 @@ from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.cloning import Clone, grid
 from sebridge_lite.extras import clone as command
 from sebridge_lite.extras.consent import read_provenance, write_consent
-from sebridge_lite.measure.cloning import bounds, gap, two_voices, voices_of
+from sebridge_lite.measure.cloning import ENOUGH, bounds, gap, register, two_voices, voices_of
 from sebridge_lite.studio.voices import people
 
 SMOKE = load_params(ROOT / "params" / "smoke.yaml")
@@ -81,6 +81,12 @@ def test_ceiling_is_the_same_speaker_and_floor_the_mean_of_all_others():
     ceiling, floor = bounds(references, SimpleNamespace(timbres=torch.tensor([[0.8, 0.6]] * 3)))
     assert np.allclose(ceiling, [0.8, 0.8, 0.6])
     assert np.allclose(floor, [0.6, 0.6, 0.8])
+
+
+def test_a_register_is_the_median_pitch_where_enough_is_voiced():
+    voiced = np.r_[np.zeros(5), np.linspace(200, 240, ENOUGH)]  # Hz, after a pause
+    known, unknown = (register(SimpleNamespace(f0=f0)) for f0 in (voiced, voiced[:-1]))
+    assert known == pytest.approx(12 * np.log2(220)) and np.isnan(unknown) and np.isnan(register(None))
 
 
 def table(sims, speakers):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,14 @@ from sebridge_lite.measure.effects import (
     beyond,
     by_heat,
     contributions,
+    lesser_gain,
     relative,
     risen,
     tdsc_conditions,
     tdsc_sentence,
     with_relative,
 )
+from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.measure.systems import as_table, systems
 from sebridge_lite.measure.verdicts import CLAIMS as STATEMENTS
 from sebridge_lite.measure.verdicts import judged, write_claims
@@ -111,6 +114,21 @@ def test_a_gain_in_words_bought_with_expressivity_is_not_beyond_the_starts_curve
     assert verdicts(flat)["T13"] == "mixed"
     assert printed["T13"][0][1].what == "tdsc at T = 1.2 - sft"
     assert printed["T13"][0][1].effect.n == TEXTS
+
+
+@pytest.mark.parametrize(
+    ("words", "hp", "lesser"), [(0.06, 9.0, 1.5), (0.02, 9.0, 0.5), (0.4, 0.1, 2.0), (0.02, -0.1, -2.0)]
+)
+def test_the_lesser_gain_is_that_in_words_or_in_hp_in_smallest_effects(monkeypatch, words, hp, lesser):
+    rule = replace(RULE, wer=0.04, hp=0.05)
+
+    def runs(rate, bits):  # two seeds, of other lengths
+        tables = [pd.DataFrame({"words_wrong": [rate * n, 1], "words": [n, 1]}) for n in (10, 1000)]
+        return [Scores(table, np.full((2, 1), bits), [], {}) for table in tables]
+
+    monkeypatch.setattr("sebridge_lite.measure.effects.jackknife", lambda counts: SimpleNamespace(mean=counts.mean()))
+    gain = lesser_gain(runs(0.5 - words, 5.0 + hp), runs(0.5, 5.0), slice(0, 1), rule)
+    assert gain == pytest.approx(lesser)
 
 
 def test_the_best_of_many_alike_is_judged_on_texts_that_did_not_choose_it():

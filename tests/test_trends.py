@@ -55,6 +55,11 @@ def test_a_point_of_a_curve_is_the_rate_of_its_tables_with_the_same_interval():
     _same(plain.interval(3), mean_interval([table["x"] for table in tables[3]], tables[3][0]["id"]))
 
 
+def test_a_curve_may_have_one_place_alone():
+    tables = _tables(np.random.default_rng(0), [0.0], seeds=2)
+    _same(rate_curve([0.5], tables, *RATES["wer"], replicates=2000).interval(0), rate(tables[0], "wer"))
+
+
 def test_a_difference_of_two_ratios_is_paired_by_text_and_seed():
     tables = _tables(np.random.default_rng(1), np.linspace(0, 0.6, 7), seeds=2)
     curve = rate_curve(ALPHAS, tables, "x", replicates=2000)

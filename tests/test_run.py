@@ -67,8 +67,8 @@ def test_bad_params_stop_a_stage_before_it_starts(project):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_notebook_defaults_equal_the_smoke_profile(project, stage):
-    given = stage_parameters(stage, load_params(project / "params" / "smoke.yaml"))
+def test_notebook_defaults_are_the_active_profile_and_the_numbers_of_lite(project, stage):
+    given = stage_parameters(stage, load_params(project / "params" / "lite.yaml")) | {"profile": ""}
     nb = nbformat.read(project / "notebooks" / f"{STAGES[stage][0]}.ipynb", as_version=4)
     cells = [cell.source for cell in nb.cells if "parameters" in cell.metadata.get("tags", [])]
     defaults = {}
@@ -76,6 +76,15 @@ def test_notebook_defaults_equal_the_smoke_profile(project, stage):
     del defaults["__builtins__"]
     assert len(cells) == 1
     assert defaults.items() <= given.items() and len(defaults) <= 12
+
+
+def test_a_notebook_opened_by_hand_is_of_the_active_profile_with_its_edits(project):
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("\nseed: 0", "\nseed: 7"))
+    active = active_params()
+    assert run.params_of("") == run.params_of("lite") == active and active.seed == 7
+    assert run.params_of("smoke") == load_params(project / "params" / "smoke.yaml")
+    assert [run.Stage("start", profile, 0).profile for profile in ("", "smoke")] == ["lite", "smoke"]
 
 
 def test_code_copies_change_with_code_and_not_with_prose_or_outputs(tmp_path):

@@ -71,10 +71,10 @@ def interactive(show: Callable, controls: Mapping):
 
 
 class Stage:
-    """Where a notebook writes: `stage = Stage("corpus", profile, seed)`."""
+    """Where a notebook writes: `stage = Stage("corpus", profile, seed)`. profile: as in `params_of`"""
 
     def __init__(self, name: str, profile: str, seed: int):
-        self.name, self.profile, self.seed = name, profile, seed
+        self.name, self.profile, self.seed = name, profile or active_params().profile, seed
         self.folder = paths.results(name)
 
     def figure(self, name: str, figure) -> None:
@@ -105,9 +105,9 @@ class Stage:
 
 
 def params_of(profile: str) -> Params:
-    """All parameters of a profile: the active ones, with your edits, when they are of this profile."""
+    """All parameters of a profile: the active ones, with your edits, when they are of this profile or it is ""."""
     active = active_params()
-    return active if active.profile == profile else load_params(paths.root() / "params" / f"{profile}.yaml")
+    return active if profile in ("", active.profile) else load_params(paths.root() / "params" / f"{profile}.yaml")
 
 
 def read_metrics(stage: str) -> dict | None:

@@ -115,7 +115,7 @@ def execute(notebook: Path) -> None:
 
 
 def execute_all() -> str:
-    """Says how many of the committed notebooks were executed, on what a run of the smoke profile has made."""
+    """Says how many of the committed notebooks were executed, on what a run of the active profile has made."""
     notebooks = sorted((paths.root() / "notebooks").glob("*.ipynb"))
     os.environ |= {"OMP_NUM_THREADS": "1", "SEBRIDGE_HEADLESS": "1"}
     for notebook in progress(notebooks, "notebooks"):

@@ -242,6 +242,7 @@ REAL = curve([(4, 0.7, 0.15, 7.2, 1.8), (4, 1.0, 0.35, 8.1, 2.4), (8, 1.0, 0.45,
 
 def test_a_system_has_a_line_over_temperatures_and_one_over_doses_through_its_chosen_point():
     lines = lines_of("sft-real", [REAL, REAL.assign(hp=REAL["hp"] + 0.2)], [(4, 1.0), (4, 1.0)])
+    assert list(lines.columns) == ["variant", "line", "at", "wer_cal", "hp", "f0_std", "texts"]
     heats, doses = (lines[lines["line"] == kind] for kind in ("temperature", "dose"))
     assert heats["at"].tolist() == [0.7, 1.0] and doses["at"].tolist() == [4, 8]
     assert heats["hp"].tolist() == pytest.approx([7.3, 8.2])  # means over seeds

@@ -259,7 +259,9 @@ def test_too_few_texts_or_seeds_test_nothing(as_printed, few):
 
 def test_arms_side_by_side_are_paired_with_their_base_by_text_and_seed(as_printed, scores):
     found = {f"arm {i}": scores[alpha] for i, alpha in enumerate(ALPHAS[:4])}
-    table = side_by_side(found, "arm 2", 0.0).set_index("arm")
+    table = side_by_side(found, "arm 2", 0.0)
+    assert table.columns[0] == "arm"
+    table = table.set_index("arm")
     assert list(table.index) == list(found)
     gains = [f"{name}_gain{end}" for name in OVER_ALPHA for end in ("", "_low", "_high")]
     assert (table.loc["arm 2", gains] == 0).all()

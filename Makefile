@@ -3,7 +3,7 @@
 # make hard                                  the long checks: bad input, kills, determinism, small faults in the code (hours)
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
 # make real                                  the study on recordings of a person, in a copy of this folder, real/
-# make notebooks                             execute the committed notebooks again, in place, on a small run
+# make notebooks                             execute the committed notebooks again, in place, on the run that is here
 # make book                                  one site of notebooks, docs and exercises, into results/book/
 # make bench                                 benchmarks, each against a named peer, into results/bench.json
 # make gpu-check                              what a GPU does here: parity, speed, memory; into results/gpu.json
@@ -79,9 +79,7 @@ real: data/text
 	cp -r real/results/real results/
 
 notebooks: data/text
-	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; set -e; \
-	OMP_NUM_THREADS=1 SEBRIDGE_HEADLESS=1 python -m tests.pipeline "$$outputs"; \
-	SEBRIDGE_OUTPUTS="$$outputs" sebridge notebooks
+	@sebridge notebooks
 
 # No stage: what is read is what stands in the folder. The site replaces the old one when it is whole.
 book: $(VENV)/.installed

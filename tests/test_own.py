@@ -17,6 +17,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import active_params
 from sebridge_lite.data.languages import language
 from sebridge_lite.experiments.bench import load_bench
+from sebridge_lite.experiments.floors import mend_of
 from sebridge_lite.stack.judges import NamedJudge, most_tokens, named_judge
 from sebridge_lite.stack.own import Letters, spelt, units_of
 from sebridge_lite.stack.stacks import load_stack
@@ -161,6 +162,25 @@ def test_a_letter_that_training_never_met_is_known_as_such():
     assert units == {"a": 1, "b": 2} and spelt("ˈba c", units) == [2, 1]
     with pytest.raises(UserError, match="empty"):
         letters.encode(" ")
+
+
+def test_a_high_floor_is_explained_by_what_it_rests_on():
+    names = [f"ru_{kind}_{how}" for kind in ("people", "engines") for how in ("recorded", "resynthesised")]
+
+    def mends(judge, *errors):
+        found = dict(zip(names, errors, strict=True))
+        return [mend_of(name, found, judge) for name in names]
+
+    assert mends("own", 0.1, 0.3, 0.2, 0.3) == [""] * 4
+    assert [mend[:19] for mend in mends("own", 0.1, 0.4, 0.5, 0.6)] == [
+        "",
+        "train tokenizer and",
+        "train the judge lon",
+        "",
+    ]
+    larger = "whisper:tiny does not understand them: name a larger one, or own, in judge.score"
+    engine = larger + ", or study an engine that it understands"
+    assert mends("whisper:tiny", 0.4, 0.5, 0.9, 0.9) == [larger, "", engine, ""]
 
 
 def test_a_named_judge_hears_in_the_words_of_the_language():

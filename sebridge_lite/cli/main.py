@@ -108,7 +108,9 @@ def parser() -> argparse.ArgumentParser:
     may(sub, check="write nothing: make every printed figure again and compare")
     may(sub, publish="results/report.html of the evidence that git keeps")
     may(sub, readme="the README's tables, from the evidence that git keeps")
-    command("notebooks", "Execute the committed notebooks again, in place, on the last run.", "report.pages:execute_all")
+    command(
+        "notebooks", "Execute the committed notebooks again, in place, on the last run.", "report.pages:execute_all"
+    )
     command("slides", "The notebooks that are taught live as slides in docs/slides/.", "report.slides:run_slides")
     command(
         "code", "Write the code of the notebooks, for stages to depend on.", "experiments.notebook:write_code_copies"

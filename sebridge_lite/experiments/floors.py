@@ -7,7 +7,7 @@ artifacts/floors/LANG/{people,engines}-{recorded,resynthesised}/   scores of rec
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,16 +79,26 @@ def run_floors(params: Params) -> dict[str, float]:
     with paths.replacing(paths.artifacts("floors")) as temporary:
         jobs = [(params, lang, temporary / lang) for lang in languages(params)]
         found = {name: value for errors in in_pool(_floors, jobs, "floors") for name, value in errors.items()}
-    for name, error in found.items():
-        if error > TRUSTED:
-            mend = "train it longer (own.score_judge.steps), or name another (judge.score)"
-            if name.endswith("resynthesised"):
-                mend = "train tokenizer and decoder longer, on more speech"
+    for name in found:
+        if mend := mend_of(name, found, params.judge.score):
             print(
-                f"warning: {name}: word error {error:.0%}, so what is said of words means little; {mend}",
+                f"warning: {name}: word error {found[name]:.0%}, so what is said of words means little; {mend}",
                 file=sys.stderr,
             )
     return found
+
+
+def mend_of(name: str, errors: Mapping[str, float], judge: str) -> str:
+    """What would lower one of these word errors; "" where it is low enough, or that of the recordings explains it."""
+    recorded = errors[name.replace("resynthesised", "recorded")]
+    if errors[name] <= TRUSTED or (name.endswith("resynthesised") and recorded > TRUSTED):
+        return ""
+    if name.endswith("resynthesised"):
+        return "train tokenizer and decoder longer, on more speech"
+    if judge == "own":
+        return "train the judge longer (own.score_judge.steps), or name another (judge.score)"
+    engine = ", or study an engine that it understands" if "_engines_" in name else ""
+    return f"{judge} does not understand them: name a larger one, or own, in judge.score{engine}"
 
 
 def floor_scores(bench: Bench, kind: str) -> tuple | None:

@@ -139,6 +139,14 @@ def spoilt(path, **changes):
     return path.with_name("bad.pt")
 
 
+@pytest.mark.parametrize("kept", ["llm.model.model.embed_tokens.weight", "speech_embedding.weight"])
+def test_a_file_of_other_weights_is_told_by_its_first_three(tmp_path, kept):
+    path = tmp_path / "llm.pt"
+    torch.save({name: torch.zeros(9, 2) for name in (kept, "a", "b", "c")}, path)
+    with pytest.raises(UserError, match=f"it holds {kept}, a, b ..."):
+        load_cosyvoice(path)
+
+
 def test_missing_extra_and_misshapen_tensors_are_all_listed(files):
     norm = "llm.model.model.layers.1.input_layernorm.weight"
     bad = spoilt(files[2][0], **{norm: None, "llm_decoder.bias": torch.zeros(5), "spk_embed.weight": torch.zeros(2)})

@@ -98,6 +98,7 @@ ALIKE = (
         "torch.rand(batch.speech.shape, device=batch.speech.device) < noise",
         "no random number need be equal to it",
     ),
+    ("lm/sampling", "above[~kept], attempt + 1", "which random numbers are drawn, each once all the same"),
     ("lm/sampling", "step * DRAWS + attempt", "which random numbers are drawn, each once all the same"),
     ("lm/sampling", "step * DRAWS + DRAWS - 1", "the number of a random draw which nothing else uses"),
     ("measure/entropy", "np.unique(counts[counts > 0", "a code of no tokens adds nothing to the sum"),

@@ -12,7 +12,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments.account import accounted, accounts
 from sebridge_lite.paper import evidence
-from sebridge_lite.report.claims import run_claims
+from sebridge_lite.report.claims import as_text, run_claims
 
 ROOT = Path(__file__).parents[1]
 MADE = account_row("")
@@ -97,6 +97,27 @@ def test_tables_keep_their_numbers_and_say_null_where_nothing_is_known(results):
     assert summary["seconds"] == {"erosion": 12.5, "scaling": 12.5}
     assert "75.1 (70.0 to 80.0)" in (results / "summary.md").read_text(encoding="utf-8")
     assert (results / "figure1.png").read_bytes() == b"drawn" and not (results / "phase.png").exists()
+
+
+def test_a_claim_without_a_verdict_says_what_it_indicates(results):
+    claim = {
+        "claim": "x",
+        "paper": "y",
+        "ours": 0.1,
+        "interval": [0.0, 0.2],
+        "n": 9,
+        "seeds": 1,
+        "why": "z",
+        "source": "results/scaling/table1.csv",
+    }
+    words = {"C1": ("not tested", "mixed"), "C2": ("not tested", "not tested"), "C8": ("reproduced", "reproduced")}
+    claims = [claim | {"id": id, "verdict": now, "indicative": more} for id, (now, more) in words.items()]
+    run_claims(params("lite"), publish=False)
+    summary = kept(results / "claims")[0]
+    told = as_text(summary, claims)
+    rows = {line[2:4]: line.split(" | ")[5] for line in told.splitlines() if line[2:4] in words}
+    assert rows == {"C1": "indicates: mixed", "C2": "not tested", "C8": "reproduced"} and "*indicates* one" in told
+    assert "*indicates* one" not in as_text(summary, claims[1:])
 
 
 @pytest.mark.parametrize("profile", ["smoke", "lite"])

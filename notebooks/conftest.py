@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments.notebook import STAGES, stage_parameters
 
@@ -12,7 +10,6 @@ SMOKE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml")
 STAGE_OF = {notebook: stage for stage, (notebook, *_) in STAGES.items()}
 
 
-@pytest.hookimpl
 def pytest_collection_modifyitems(items):
     """As Papermill does: behind what the parameters cell says stands what it is told."""
     for item in items:

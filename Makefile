@@ -1,4 +1,4 @@
-# make reproduce [PROFILE=smoke|lite|full]   set up, pull the embedded data, run the pipeline (plain `dvc repro`)
+# make reproduce [PROFILE=smoke|lite|full]   set up, pull the embedded data, run the pipeline (`sebridge repro`)
 # make test                                  set up, then ruff, mypy, pytest and nbval
 # make hard                                  the long checks: bad input, kills, determinism, small faults in the code (hours)
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
@@ -38,7 +38,7 @@ reproduce: data/text
 	$(if $(PROFILE),sebridge profile $(PROFILE);) \
 	$(if $(filter full,$(PROFILE)),pip install --quiet --no-deps -c constraints.txt resemblyzer;) \
 	sebridge plan; \
-	dvc repro; \
+	sebridge repro; \
 	cat results/claims/brief.txt; \
 	seconds=$$(( $$(date +%s) - start )); \
 	echo "done in $$(( seconds / 60 )) min $$(( seconds % 60 )) s; start reading at results/start/00_start_here.ipynb"
@@ -75,7 +75,7 @@ lab: data/text
 # A copy, so that params.yaml, data/ and results/ of this folder stay as they are; run again, it goes on where it was.
 real: data/text
 	sebridge real
-	cd real && export PYTHONPATH=$(CURDIR)/real && dvc repro && sebridge claims --publish
+	cd real && export PYTHONPATH=$(CURDIR)/real && sebridge repro && sebridge claims --publish
 	cp -r real/results/real results/
 
 notebooks: data/text

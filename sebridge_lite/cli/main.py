@@ -28,6 +28,13 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def jobs(text: str) -> int:
+    """A number of stages at once, 1 to 99."""
+    if not text.isdecimal() or not 0 < int(text[:9]) < 100:
+        raise argparse.ArgumentTypeError(f"{show(text)}: a number of stages is a whole number from 1 to 99")
+    return int(text)
+
+
 def check_memory() -> None:
     """Raises where this shell allows too few addresses: the libraries of linear algebra would hang, or end without a word."""
     with contextlib.suppress(ImportError):  # Windows has no such limit
@@ -85,6 +92,10 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("name", metavar="NAME", choices=(*PROFILES, OWN), help=", ".join((*PROFILES, OWN)))
     may(sub, force="replace your own edits (kept in params.yaml.old)")
     command("plan", "What a run of params.yaml costs: hours, steps, memory, GPU hours, disk.", "cli.plan:plan")
+    sub = command("repro --jobs 2", "What dvc repro does, several stages at once.", "cli.repro:repro")
+    sub.add_argument(
+        "--jobs", metavar="N", type=jobs, help="stages at once (default: one a core, if the memory allows)"
+    )
     for name, about in STAGES.items():
         if " " not in name:
             example = f"{name} {about.example} {'--seed 0' if about.seeded else ''}"

@@ -15,15 +15,20 @@ from sebridge_lite.core.processes import world
 from sebridge_lite.core.progress import progress
 
 LM = "transformers.models.qwen2.modeling_qwen2"  # what nearly all jobs of a pool speak with
+MOST = 8  # processes
 WORTHWHILE = 60.0  # seconds of work: below, starting processes costs more than they save
 
 
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def workers(seconds_of_work: float = math.inf) -> int:
-    """`SEBRIDGE_WORKERS`, else the cores this process may use, at most 8, or 1 where there is little to do."""
+    """`SEBRIDGE_WORKERS`, else the cores this process may use, at most `MOST`, or 1 where there is little to do."""
     asked = os.environ.get("SEBRIDGE_WORKERS", "")
     if not asked:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(8, cores) if seconds_of_work > WORTHWHILE else 1
+        return min(MOST, cores()) if seconds_of_work > WORTHWHILE else 1
     if not asked.isdecimal() or len(asked) > 3 or not int(asked):
         raise UserError(f"SEBRIDGE_WORKERS: {show(asked)} is not a whole number from 1 to 999")
     return int(asked)

@@ -48,7 +48,8 @@ def pipeline(project, monkeypatch):
     def made(text: str):
         (project / "dvc.yaml").write_text(text)
         run = [sys.executable, "-m", "sebridge_lite.cli.main", "repro", "--jobs", "2"]
-        return lambda: subprocess.run(run, cwd=project, env=os.environ, capture_output=True, text=True, check=False)
+        how = {"cwd": project, "capture_output": True, "text": True, "check": False}
+        return lambda *targets: subprocess.run([*run, *targets], **how)
 
     return made
 
@@ -110,3 +111,13 @@ def test_a_bar_is_no_part_of_what_a_stage_said(monkeypatch):
     doing: dict[str, str] = {}
     assert repro.run_one("stage", dict(os.environ), doing) == (0, "found 3\n")
     assert doing == {"stage": "30%"}
+
+
+def test_a_target_is_made_with_what_it_needs_and_nothing_else(pipeline, project):
+    run = pipeline(TOGETHER + "  short:\n    cmd: touch short\n    outs: [short]\n")
+    assert run("short").stdout.strip().endswith("1 of the stages ran, 2 at once")
+    assert run("both").stdout.strip().endswith("3 of the stages ran, 2 at once")
+    wrong = run("shrot")
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("sebridge: shrot: ")
+    assert len(wrong.stderr.splitlines()) == 1

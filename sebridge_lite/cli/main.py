@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     may(sub, force="replace your own edits (kept in params.yaml.old)")
     command("plan", "What a run of params.yaml costs: hours, steps, memory, GPU hours, disk.", "cli.plan:plan")
     sub = command("repro --jobs 2", "What dvc repro does, several stages at once.", "cli.repro:repro")
+    sub.add_argument("targets", metavar="STAGE", nargs="*", help="with all that it needs (default: everything)")
     sub.add_argument(
         "--jobs", metavar="N", type=jobs, help="stages at once (default: one a core, if the memory allows)"
     )

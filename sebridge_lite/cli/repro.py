@@ -2,13 +2,14 @@
 
 DVC runs one stage at a time, and models as small as the studio's gain nothing from a second core. So each stage that has what it
 needs is given to a `dvc repro --single-item` of its own, and as many run as there are cores. What is run, what is taken
-from the cache and what is written is decided by DVC alone. Left out: the targets and options of `dvc repro`.
+from the cache and what is written is decided by DVC alone. Left out: the options of `dvc repro`.
 """
 
 import io
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -30,14 +31,18 @@ def stages_at_once(stack: str) -> int:
     return 1 if stack == "hub" else int(max(1, min(cores(), fit)))
 
 
-def plan(repo: Any) -> tuple[list[Any], dict[str, set[str]]]:
-    """DVC's stages, those first behind which the longest chain waits, and the names of what each waits for."""
-    from dvc.repo.reproduce import get_active_graph, plan_repro
+def plan(repo: Any, targets: Sequence[str] = ()) -> tuple[list[Any], dict[str, set[str]]]:
+    """The stages that make the targets, or all, those first behind which the longest chain waits; and what each waits for."""
+    from dvc.exceptions import DvcException
+    from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
     graph = get_active_graph(repo.index.graph)  # in which a frozen stage waits for nothing
-    order, behind = plan_repro(graph), dict[Any, int]()
+    try:
+        order, behind = plan_repro(graph, collect_stages(repo, targets)), dict[Any, int]()
+    except DvcException as error:
+        raise UserError(f"{' '.join(targets)}: {error}; `dvc stage list` names all stages") from None
     for stage in reversed(order):
-        behind[stage] = 1 + max((behind[later] for later in graph.predecessors(stage)), default=0)
+        behind[stage] = 1 + max((behind.get(later, 0) for later in graph.predecessors(stage)), default=0)
     waits = {stage.addressing: {before.addressing for before in graph.successors(stage)} for stage in order}
     return sorted(order, key=lambda stage: -behind[stage]), waits
 
@@ -55,12 +60,12 @@ def run_one(name: str, env: dict[str, str], doing: dict[str, str]) -> tuple[int,
     return process.returncode, "".join(said)
 
 
-def run_all(jobs: int) -> tuple[int, list[str]]:
+def run_all(targets: Sequence[str], jobs: int) -> tuple[int, list[str]]:
     """How many stages ran, and those that failed; after a failure none is started."""
     from dvc.repo import Repo
 
     repo = Repo(str(paths.root()), _wait_for_lock=True)
-    todo, waits = plan(repo)
+    todo, waits = plan(repo, targets)
     # The last digits of a sum depend on the number of threads, so this follows from the machine alone.
     env = {"OMP_NUM_THREADS": str(max(1, cores() // jobs)), **os.environ}
     env |= {BARS: "1"} if sys.stderr.isatty() else {}
@@ -93,10 +98,10 @@ def run_all(jobs: int) -> tuple[int, list[str]]:
     return ran, failed
 
 
-def repro(params: Params, jobs: int | None) -> str:
+def repro(params: Params, targets: Sequence[str], jobs: int | None) -> str:
     """What was done, in a line."""
     count = jobs or stages_at_once(params.stack)
-    ran, failed = run_all(count)
+    ran, failed = run_all(targets, count)
     if failed:
         raise UserError(
             f"stage {', '.join(failed)} failed, see above; mend it and run this again: what is done is kept"

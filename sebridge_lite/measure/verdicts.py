@@ -228,12 +228,17 @@ def as_conditions(conditions: Conditions, params: ClaimsParams) -> pd.DataFrame:
     )
 
 
+def indicated(row: Mapping) -> str:
+    """What a claim of claims.json indicates where its texts or seeds are too few for a verdict, else ""."""
+    word = row.get("indicative", NOT_TESTED)
+    return word if row["verdict"] == NOT_TESTED != word else ""
+
+
 def told(claims: Iterable[Mapping]) -> str:
     """A line a claim: its verdict by the paper's protocol and strictly, or what it indicates, and why."""
 
     def words(row: Mapping) -> str:
-        indicates = row.get("indicative", NOT_TESTED)
-        small = f", indicates: {indicates}" if row["verdict"] == NOT_TESTED != indicates else ""
+        small = f", indicates: {word}" if (word := indicated(row)) else ""
         strictly = f"; strictly {row['strict']}" if row.get("strict") else ""
         return f"{row['id']} {row['verdict']}{small}{strictly}. {row.get('why') or row['claim']}"
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from sebridge_lite.core import paths
 from sebridge_lite.measure.stats import MEASURES, measure, number_of, row_range, value_range
+from sebridge_lite.measure.verdicts import indicated
 from sebridge_lite.paper.figures import FONT_FOLDER, FONTS
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -52,6 +53,7 @@ def environment() -> jinja2.Environment:
         "heading": lambda name: measure(name)[0],
         "base64": lambda content: base64.b64encode(content).decode(),  # as a data address holds bytes
         "json": lambda value: json.dumps(value, ensure_ascii=False, allow_nan=False),
+        "indicated": indicated,
         "bars": lambda text: str(text).replace("|", "\\|"),  # one within a cell of Markdown would end it
     }
     made.globals |= {"measure": measure, "number_of": number_of}

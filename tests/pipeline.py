@@ -29,14 +29,14 @@ def stages() -> tuple[dict[str, dict], dict[str, set[str]]]:
     """Each stage's command, deps and outs under the smoke profile; and which stages it waits for. As DVC resolves them."""
     from dvc.repo import Repo
 
+    from sebridge_lite.cli.repro import plan
+
     os.chdir(os.environ["PIPELINE_PROJECT"])  # names of stages are relative to the working directory
-    repo = Repo(".")
+    order, waits = plan(Repo("."))
     resolved = {}
-    for stage in repo.index.stages:
+    for stage in order:
         deps = [str(dep) for dep in stage.deps if str(dep) != "params.yaml"]
         resolved[stage.addressing] = {"cmd": stage.cmd, "deps": deps, "outs": [str(out) for out in stage.outs]}
-    graph = repo.index.graph
-    waits = {stage.addressing: {before.addressing for before in graph.successors(stage)} for stage in graph.nodes}
     return resolved, waits
 
 

@@ -179,4 +179,4 @@ def new(
     yield plan(own, sets, sources, what, f"{need / 2**30:.1f} GiB of {free / 2**30:.0f} free")
     yield f"{out} says line by line what was chosen and why; took {time.perf_counter() - start:.0f} s; next:"
     activate = f"sebridge profile {OWN}" if out == usual else f"cp {out} {root / 'params.yaml'}"
-    yield f"  dvc add data\n  {activate}\n  dvc repro"
+    yield f"  dvc add data\n  {activate}\n  sebridge repro"

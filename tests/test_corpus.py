@@ -19,9 +19,10 @@ from sebridge_lite.data.mixing import alpha_of, mix, seconds_of
 from sebridge_lite.data.recordings import Recording, load_f0, take_seconds, write_set, write_sound
 from sebridge_lite.data.sets import PLACES, load_set
 from sebridge_lite.data.summary import data_card, mix_table, pitch_table
-from sebridge_lite.experiments.corpus import run_import
+from sebridge_lite.experiments.corpus import read_aloud, run_import
 from sebridge_lite.studio.backbone import backbone_grammar
 from sebridge_lite.studio.texts import SPLITS, load_language, sentences, text_of
+from sebridge_lite.studio.voices import people
 
 ROOT = Path(__file__).parents[1]
 SMOKE = load_params(ROOT / "params" / "smoke.yaml")
@@ -117,6 +118,18 @@ def test_minutes_are_what_was_asked_for_to_the_last_utterance(corpus):
         assert seconds_of(rows[:-1]) < 60 * minutes <= seconds_of(rows)
         assert {u.path for u in rows} == {f"{name}-000.wav"}  # a file holds two hours
     assert sets_of(corpus, "lo")["real"] == []
+
+
+def test_a_text_of_the_test_set_may_be_several_sentences_and_no_other_text():
+    def said(split: str, joined: int) -> list[tuple[str, ...]]:
+        voices = people("unseen", 2)
+        corpus = with_corpus(test_sentences=joined).corpus
+        return [line.text for line in read_aloud(split, split, voices, "lo", corpus, 3, part=(0, 4))]
+
+    alone = said("test", 1)
+    assert said("test", 2)[:2] == [alone[0] + alone[1], alone[2] + alone[3]]
+    assert len(set(said("test", 4))) == 4
+    assert said("dev", 4) == said("dev", 1)
 
 
 def test_every_utterance_has_its_audio_and_its_truth(corpus):

@@ -1,12 +1,20 @@
 """The studio's stack reads each part from its place, and no part before it is used."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from tiny import CODES, tiny_parts, tiny_stack
 
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import load_params
+from sebridge_lite.experiments.own import run_own
+from sebridge_lite.lm.lm import load_backbone
 from sebridge_lite.stack.parts import FOLDERS, part_file, save_model
 from sebridge_lite.stack.stacks import load_stack
+
+ROOT = Path(__file__).parents[1]
 
 
 def keep(folder, *names):
@@ -57,3 +65,20 @@ def test_syllables_and_tones_come_from_the_lexicon_and_an_unknown_word_has_none(
     assert (thai.code, thai.name) == ("th", "Thai")
     assert thai.syllables(["ที่", "เป็น"]) == [("tʰiː", "F"), ("pen", "M")]
     assert thai.syllables(["เป็น", "ไม่มีคำนี้"]) == []
+
+
+def test_policies_start_from_another_backbone_where_the_run_asks_for_it(project, monkeypatch):
+    monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
+    (project / "artifacts").mkdir()
+    (project / "artifacts" / "parts").symlink_to(ROOT / "artifacts" / "parts")
+    params = load_params(project / "params" / "no-clock.yaml")
+    embedded, about = load_backbone("lo"), replace(params.backbone, utterances=8, steps=2)
+    assert embedded.config.pace > 0
+    assert set(run_own(replace(params, backbone=about))) == {"backbone"}
+    for lang in ("th", "lo"):
+        other = load_backbone(lang)
+        assert other.config == replace(embedded.config, pace=0.0)
+        moved = [(a - b).abs().max() for a, b in zip(other.parameters(), embedded.parameters(), strict=True)]
+        assert 0 < max(moved) < 0.01  # two steps from the embedded weights, no new ones
+    run_own(replace(params, backbone=None))
+    assert load_backbone("lo").config == embedded.config

@@ -15,7 +15,7 @@ from sebridge_lite.core.errors import show
 from sebridge_lite.core.fields import Section, build, like, one_of, read_yaml, within
 from sebridge_lite.core.study_params import METHOD
 
-PROFILES = ("smoke", "lite", "full", "paper")
+PROFILES = ("smoke", "lite", "full", "no-clock", "paper")
 OWN = "own"  # the profile that `sebridge new` writes
 DESIGNS = ("additive", "kept", "substitution", "upsampled", "tagged")  # of a mix; see experiments/sft.py
 ARM = (rf"({'|'.join(DESIGNS)})-(0\.\d\d|1\.00)", "additive-0.80")
@@ -34,6 +34,7 @@ class CorpusParams(Section):
     synthetic_minutes: float = within(0, 600_000)
     second_synthetic_minutes: float = within(0, 600_000)
     dev_texts: int = within(1, 100_000)
+    test_sentences: int = within(1, 20)
     test_texts: int = within(1, 100_000)
     people: int = within(1, 10_000)
     unseen_people: int = within(1, 1_000)
@@ -87,6 +88,16 @@ class PretrainParams(PartsParams):
     backbone_words: int = within(3, 9)
     compare_levels: tuple[int, ...] = within(2, 64, repeats=True)
     pace: float = within(0, 100)
+
+
+class BackboneParams(Section):
+    """A backbone that is trained on from the embedded one; what is not said here is as in `pretrain`."""
+
+    pace: float = within(0, 100)
+    utterances: int = within(8, 10_000_000)
+    steps: int = within(1, 10_000_000)
+    lr: float = within(0, 1, open_low=True)
+    budget: int = within(1, 1_000_000)
 
 
 class OwnParams(PartsParams):
@@ -250,6 +261,7 @@ class Params(Section):
     cells: CellsParams = field()  # what is trained, and what is only decoded: the names in the matrices of dvc.yaml
     corpus: CorpusParams = field()  # 01_world (Sec. 2: a fixed amount of real speech, and synthetic speech added to it)
     pretrain: PretrainParams = field()  # what stands for the paper's downloads: tokenizer, judges, backbone ...
+    backbone: BackboneParams | None = field()  # another backbone for the studio's policies; null: the embedded one
     own: OwnParams | None = field()  # how the parts of your own speech are trained; null: the studio's are taken
     judge: JudgeParams = field()  # who scores: own, or a recogniser by name (stack/judges.py)
     tokens: study.TokensParams = field()  # 02_tokens

@@ -11,7 +11,7 @@ data/texts.txt (else they say the transcripts of the training recordings). `sebr
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from sebridge_lite.core import paths
@@ -47,8 +47,10 @@ def noisy(lines: Iterable[Line], words: list[Word], share: float, seed: int) -> 
 def read_aloud(
     name: str, split: str, voices: list, lang: str, p: CorpusParams, seed: int, vocabulary=1.0, slips=0.0, part=()
 ) -> Iterator[Line]:
-    """Sentences of a split as `voices` read them in turn: all, or a part, as (from, to)."""
-    said = islice(sentences(load_language(lang, p.zipf), split, seed, vocabulary), *(part or (None,)))
+    """Texts of a split as `voices` read them in turn: all, or a part, as (from, to). One of the test set may be several."""
+    found, joined = sentences(load_language(lang, p.zipf), split, seed, vocabulary), p.test_sentences
+    texts = iter(lambda: list(chain(*islice(found, joined))), None) if split == "test" else found
+    said = islice(texts, *(part or (None,)))
     return lines_of(name, lang, said, voices, seed, slips)
 
 

@@ -1,4 +1,5 @@
-"""The stage `own`: the parts of your own speech, in artifacts/own/. Where the stack is the studio's, the folder says so.
+"""The stage `own`: the parts of your own speech, in artifacts/own/. Where the stack is the studio's, the folder says so, or holds
+another backbone.
 
 Of a released model artifacts/own/stack.json says which one; it is looked at here, so that a wrong file stops the run early.
 """
@@ -13,7 +14,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.bench import languages
 from sebridge_lite.stack.own import ABOUT
-from sebridge_lite.stack.parts import FOLDERS, OWN
+from sebridge_lite.stack.parts import FOLDERS, OWN, load_part
 
 
 def examined(params: Params) -> dict:
@@ -41,6 +42,13 @@ def examined(params: Params) -> dict:
 def run_own(params: Params) -> dict[str, float]:
     """Seconds that each part took to train."""
     place = paths.artifacts(OWN)
+    if params.stack == "studio" and params.backbone:
+        from sebridge_lite.studio.teach.train_parts import train_other_backbone
+
+        with paths.working(place) as work, paths.replacing(place) as temporary:
+            costs = train_other_backbone(params.pretrain, params.backbone, load_part("tokenizer"), work)
+            shutil.copytree(work / FOLDERS["backbone"], temporary / FOLDERS["backbone"])
+        return {name: cost["seconds"] for name, cost in costs.items()}
     if params.stack == "studio":
         with paths.replacing(place) as temporary:
             paths.leave_empty(temporary)

@@ -24,7 +24,7 @@ from torch.nn.utils.rnn import pad_sequence
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.fields import within
 from sebridge_lite.stack.layers import valid
-from sebridge_lite.stack.own import own_about
+from sebridge_lite.stack.own import has_own_stack, own_about
 from sebridge_lite.stack.parts import load_model, part_file
 
 SOS, TASK = 0, 1
@@ -251,7 +251,8 @@ def load_backbone(lang: str = "") -> TextSpeechLM:
         from sebridge_lite.lm.released import load_released
 
         return load_released(about["hub"])
-    return load_model(TextSpeechLM, LMConfig, part_file("backbone", own=about is not None))
+    own = about is not None or not has_own_stack()
+    return load_model(TextSpeechLM, LMConfig, part_file("backbone", own=own))
 
 
 def token_logprobs(model: TextSpeechLM, batch: Batch) -> Tensor:

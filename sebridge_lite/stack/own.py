@@ -69,12 +69,16 @@ class OwnLanguage(Language):
         return []
 
 
+def has_own_stack() -> bool:
+    """Whether artifacts/own/ holds a stack; else at most a backbone for the studio's policies lies there."""
+    return paths.artifacts(OWN, ABOUT).exists()
+
+
 def own_about(lang: str) -> dict | None:
     """What the parts of your own speech are, with their alphabet. None where none are there that speak the language."""
-    path = paths.artifacts(OWN, ABOUT)
-    if not path.exists():
+    if not has_own_stack():
         return None
-    about = read_json(path, "`dvc repro own` makes it again", {"lang": str, "alphabet": str})
+    about = read_json(paths.artifacts(OWN, ABOUT), "`dvc repro own` makes it again", {"lang": str, "alphabet": str})
     return about if lang in about["lang"].split() else None
 
 

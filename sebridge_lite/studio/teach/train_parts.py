@@ -10,7 +10,7 @@ of the backbone; nobody who reads dev or test is in any. Left out: distillation,
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from sebridge_lite.core.hashes import PARTS_CODE, code_hash, key_of
 from sebridge_lite.core.memory import peak_memory_gib
-from sebridge_lite.core.params import PartParams, PartsParams, PretrainParams
+from sebridge_lite.core.params import BackboneParams, PartParams, PartsParams, PretrainParams
 from sebridge_lite.core.workers import crew, workers
 from sebridge_lite.lm.lm import LMConfig, TextSpeechLM
 from sebridge_lite.lm.lm import loss as lm_loss
@@ -48,6 +48,7 @@ TIMBRE = 64  # width of e_timbre
 SPEAKER_CROP, VOCODER_CROP = 75, 40  # frames of 20 ms
 RESYNTHESISED = 0.4  # of the scoring judge's recordings are heard through the decoder too
 SLIPS = 0.01
+AT_ONCE = 8_000  # utterances of another backbone with their features in memory
 LANGS = ("th", "lo")
 DECODER = ("speaker", "tokenizer", "vocoder", "flow")  # what re-synthesis rests on, in order
 
@@ -250,6 +251,24 @@ def train_all(p: PretrainParams, work: Path) -> dict[str, dict]:
 def costs(work: Path, names: Iterable[str]) -> dict[str, dict]:
     """What each of these parts cost, as `Plan.fit` has written it down."""
     return {name: json.loads((work / name / "cost.json").read_text(encoding="utf-8")) for name in names}
+
+
+def train_other_backbone(p: PretrainParams, other: BackboneParams, tokenizer: Tokenizer, work: Path) -> dict[str, dict]:
+    """What a backbone cost that goes on from the embedded one with fresh sentences of the same voices; it lies in `work`."""
+    lm = replace(p.lm, steps=other.steps, lr=other.lr, budget=other.budget)
+    plan = replace(plan_of(replace(p, lm=lm), work), pace=other.pace, begun=True)
+    plan.made.update(dict.fromkeys(DECODER[:2], key_of(*tokenizer.state_dict().values())))
+    voices, said, codes = people("backbone", p.people), Material(), list[Tensor]()
+    with crew(workers(3600)) as pool:
+        for first in range(0, other.utterances, AT_ONCE):
+            half, seed = min(AT_ONCE, other.utterances - first) // 2, p.seed + first // AT_ONCE
+            names = [(f"bb{seed}-{script}", f"bb-{script}") for script in LANGS]
+            made = (render_material(*n, "real", half, voices, seed, SLIPS, pool, p.backbone_words) for n in names)
+            more = sum(map(features, made), Material())
+            codes += codes_of(tokenizer, more.mels)
+            said = said + replace(more, mels=[], f0=[], energy=[])
+    train_backbone(plan, said, codes)
+    return costs(work, ["backbone"])
 
 
 def train_other_tokenizer(p: PretrainParams, work: Path, speaker: SpeakerEncoder) -> Tokenizer:

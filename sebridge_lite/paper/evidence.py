@@ -13,6 +13,7 @@ from sebridge_lite.core import files, paths
 
 NONE = "no such run is committed yet"
 REAL = "real"  # where the evidence from human recordings lies
+FREE = "no-clock"  # and that of policies whose text and speech share no clock
 FIELDS = ("profile", "commit", "date", "machine", "seed")  # of whoever made something
 CONTENTS = json.loads(Path(__file__).with_name("contents.json").read_text(encoding="utf-8"))
 TABLES, FIGURES = CONTENTS["tables"], CONTENTS["figures"]  # each with its stage
@@ -31,7 +32,7 @@ def read_json(path: Path, none):
 def evidence(whose: str = "") -> dict:
     """The committed summary: profile, commit, date, machine, seconds, sources and tables; {} before there is any.
 
-    `whose` is "" for the studio's, and REAL for that of human recordings.
+    `whose` is "" for the studio's main run, or REAL or FREE.
     """
     return read_json(paths.root() / "results" / whose / "summary.json", {})
 

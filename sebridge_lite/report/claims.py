@@ -4,6 +4,7 @@ results/claims/     claims.json, summary.json, summary.md, logbook.md; ten lines
 results/            with `--publish`, kept in git: the same of full runs, and their main figures: the evidence, of which
                     the stages of this run are replaced and all others stay; of a lite run lite.md, to compare your own with
 results/real/       the same of a run on recordings of people, as a whole
+results/no-clock/   the same of a run whose text and speech share no clock
 """
 
 import json
@@ -153,7 +154,7 @@ def run_claims(params: Params, publish: bool = False) -> list[str]:
         check_publishable(summary, files["summary.json"])
         write(paths.results("lite.md"), files["summary.md"])
     elif publish:
-        whose = "" if params.stack == "studio" else evidence.REAL
+        whose = evidence.REAL if params.stack != "studio" else evidence.FREE if params.backbone else ""
         whole, all_claims = (summary, claims) if whose else merged(summary, claims)
         files = files_of(whole, all_claims)
         check_publishable(whole, files["summary.json"])

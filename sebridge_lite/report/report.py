@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,12 +23,13 @@ from sebridge_lite.core.params import Params, active_params, load_params
 from sebridge_lite.experiments.account import NAME, PACKAGES, accounted, version
 from sebridge_lite.experiments.notebook import STAGES
 from sebridge_lite.measure import effects
-from sebridge_lite.measure.verdicts import NOT_TESTED
+from sebridge_lite.measure.verdicts import CLAIMS, NOT_TESTED
 from sebridge_lite.paper import beside
 from sebridge_lite.paper.evidence import (
     CONTENTS,
     FIELDS,
     FIGURES,
+    FREE,
     REAL,
     evidence,
     evidence_claims,
@@ -47,7 +49,15 @@ from sebridge_lite.report.render import fonts, render, write
 
 LARGEST = 3_000_000  # bytes of the page
 README, CHECKLIST = "README.md", Path(__file__).with_name("checklist.json")
-BLOCKS = ("outcome", "scaling", "aligned", "critique", "verdicts", "human")  # of the README, each between two comments
+BLOCKS = (
+    "outcome",
+    "scaling",
+    "aligned",
+    "critique",
+    "free",
+    "verdicts",
+    "human",
+)  # of the README, each between two comments
 
 
 def of_run() -> dict:
@@ -74,11 +84,16 @@ def of_evidence() -> dict:
     return found | {"pictures": pictures, "versions": versions, "root": ".."}
 
 
-def of_people() -> dict:
-    """What git keeps of the run on recordings of people; empty before there is one."""
-    picture = paths.root() / "results" / REAL / OUTCOME
-    found = {"summary": evidence(REAL), "claims": evidence_claims(REAL)}
-    return found | {"picture": picture.read_bytes() if picture.is_file() else b""}
+def of_others() -> dict[str, Any]:
+    """What git keeps of the runs beside the main one: `human` on recordings of people, `free` without the clock, or nothing."""
+
+    def kept(whose: str) -> dict:
+        picture = paths.root() / "results" / whose / OUTCOME
+        found = {"summary": evidence(whose), "claims": evidence_claims(whose)}
+        return found | {"picture": picture.read_bytes() if picture.is_file() else b""}
+
+    forbidden = [id for id, claim in CLAIMS.items() if claim.forbidden]  # where a clock is shared
+    return {"human": kept(REAL), "free": kept(FREE), "forbidden": forbidden}
 
 
 def _read(files: Mapping[str, Path]) -> dict[str, bytes]:
@@ -91,8 +106,8 @@ def page_of(found: dict) -> str:
     checklist = json.loads(CHECKLIST.read_text(encoding="utf-8"))
     known = {"contents": CONTENTS, "stages": STAGES, "verdicts": VERDICTS, "in_words": in_words, "elsewhere": elsewhere}
     beside_ours = {"sections": sections, "points": inconsistencies(), "checklist": checklist}
-    human = of_people()
-    beside_ours |= {"human": human, "sentences": sentences(found["summary"], human)}
+    others = of_others()
+    beside_ours |= others | {"sentences": sentences(found["summary"], others["human"])}
     text = render("report.html", **found, **known, **beside_ours, rows=rows, fonts=fonts())
     if len(text.encode()) > LARGEST:
         raise UserError(f"the page would have {len(text.encode()):,} bytes, at most {LARGEST:,} are allowed")
@@ -108,8 +123,9 @@ def sentences(summary: Mapping, human: Mapping) -> list[str]:
 
 def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
     """The README with every block made again."""
-    tables, human = summary["tables"], of_people()
-    known = {"contents": CONTENTS["tables"], "methods": METHODS, "human": human, "sentences": sentences(summary, human)}
+    tables, others = summary["tables"], of_others()
+    known = {"contents": CONTENTS["tables"], "methods": METHODS, "sentences": sentences(summary, others["human"])}
+    known |= others
     again = [row for row in tables.get("confirm_systems", []) if row["language"] == "lo"]
     said = {
         "control": [f"{effects.dgsa_sentence(row)}." for row in tables.get("finding", [])],

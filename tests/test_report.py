@@ -197,6 +197,30 @@ def test_a_run_on_human_recordings_stands_in_page_and_readme_with_what_it_indica
     assert "What they indicate: mixed D1.\n" in text
 
 
+def test_what_the_clock_forbids_is_told_from_a_run_without_it_and_nothing_else(run):
+    shutil.copytree(run / "claims", run / "no-clock")
+    row = dict.fromkeys(("wer", "rep", "f0_std"), 0.25) | {"texts": 200, "seeds": 1}
+    summary = json.loads((run / "no-clock" / "summary.json").read_text(encoding="utf-8"))
+    summary["tables"] |= {
+        "table1": [row | {"alpha": 0.8}],
+        "table8": [row | {"variant": name} for name in ("tdsc", "no-length")],
+    }
+    (run / "no-clock" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    claims = [claim_row(id, HOSTILE, "a", 0.1, [0, 1], "results/scaling/x.csv") for id in ("C1", "C3")]
+    claims = [
+        claim | {"verdict": "not tested", "indicative": "mixed", "why": "it loops", "n": 200, "seeds": 1}
+        for claim in claims
+    ]
+    (run / "no-clock" / "claims.json").write_text(json.dumps(claims), encoding="utf-8")
+    page = "".join(texts_of(page_of(of_run())))
+    assert page.count("without the clock (200 texts, 1 seed): indicates mixed") == 1
+    text = rewritten((ROOT / "README.md").read_text(encoding="utf-8"), committed("summary.json"), [])
+    block = text.split("<!-- free")[1].split("<!-- /free")[0]
+    assert "| alpha 0.80 | 0.250 | 25.00 | 0.25 |" in block
+    assert "| TDSC without the length filter | 0.250 | 25.00 | 0.25 |" in block and "| TDSC |" not in block
+    assert "- C3, " in block and "indicates: mixed. it loops" in block and "C1" not in block
+
+
 # The README
 
 

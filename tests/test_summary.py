@@ -132,6 +132,14 @@ def test_a_smaller_run_leaves_the_evidence_alone(results, profile):
     assert (results / "lite.md").is_file() == (profile == "lite")
 
 
+def test_a_run_without_the_clock_is_published_beside_the_evidence(results):
+    for stage in ("scaling", "erosion"):
+        account(results / stage / "account.json", stage, profile="no-clock")
+    run_claims(load_params(ROOT / "params" / "no-clock.yaml"), publish=True)
+    assert kept(results / "no-clock") == kept(results / "claims")
+    assert not (results / "summary.json").exists()
+
+
 def test_what_was_not_published_leaves_the_evidence_alone_and_smoke_cannot_be(results):
     run_claims(params("full"))
     assert not (results / "claims.json").exists()

@@ -1,8 +1,10 @@
 """`sebridge repro` on small pipelines of shell commands."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -118,6 +120,30 @@ def test_a_target_is_made_with_what_it_needs_and_nothing_else(pipeline, project)
     assert run("short").stdout.strip().endswith("1 of the stages ran, 2 at once")
     assert run("both").stdout.strip().endswith("3 of the stages ran, 2 at once")
     wrong = run("shrot")
-    assert wrong.returncode == 1
-    assert wrong.stderr.startswith("sebridge: shrot: ")
-    assert len(wrong.stderr.splitlines()) == 1
+    (project / "dvc.yaml").write_text("stages: [what]")
+    for broken in (wrong, run()):
+        assert broken.returncode == 1
+        assert broken.stderr.startswith("sebridge: dvc: ") and len(broken.stderr.splitlines()) == 1, broken.stderr
+
+
+def test_ctrl_c_stops_the_stages_too_in_one_line(pipeline, project):
+    pipeline("stages:\n  long:\n    cmd: touch begun; sleep 100; touch long\n    outs: [long]\n")
+    how = {
+        "cwd": project,
+        "start_new_session": True,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+    }
+    # A shell that runs tests in the background has them ignore Ctrl-C, and so would what they start.
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from sebridge_lite.cli.main import main; sys.exit(main(['repro']))"
+    run = subprocess.Popen([sys.executable, "-c", code], **how)
+    while not (project / "begun").exists():
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.1)
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert said == "sebridge: stopped; run the same command again to go on\n"
+    assert not (project / "long").exists()

@@ -33,14 +33,10 @@ def stages_at_once(stack: str) -> int:
 
 def plan(repo: Any, targets: Sequence[str] = ()) -> tuple[list[Any], dict[str, set[str]]]:
     """The stages that make the targets, or all, those first behind which the longest chain waits; and what each waits for."""
-    from dvc.exceptions import DvcException
     from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
     graph = get_active_graph(repo.index.graph)  # in which a frozen stage waits for nothing
-    try:
-        order, behind = plan_repro(graph, collect_stages(repo, targets)), dict[Any, int]()
-    except DvcException as error:
-        raise UserError(f"{' '.join(targets)}: {error}; `dvc stage list` names all stages") from None
+    order, behind = plan_repro(graph, collect_stages(repo, targets)), dict[Any, int]()
     for stage in reversed(order):
         behind[stage] = 1 + max((behind.get(later, 0) for later in graph.predecessors(stage)), default=0)
     waits = {stage.addressing: {before.addressing for before in graph.successors(stage)} for stage in order}
@@ -100,8 +96,13 @@ def run_all(targets: Sequence[str], jobs: int) -> tuple[int, list[str]]:
 
 def repro(params: Params, targets: Sequence[str], jobs: int | None) -> str:
     """What was done, in a line."""
+    from dvc.exceptions import DvcException
+
     count = jobs or stages_at_once(params.stack)
-    ran, failed = run_all(targets, count)
+    try:
+        ran, failed = run_all(targets, count)
+    except DvcException as error:
+        raise UserError(f"dvc: {error}; `dvc stage list` names the stages of a pipeline that is in order") from None
     if failed:
         raise UserError(
             f"stage {', '.join(failed)} failed, see above; mend it and run this again: what is done is kept"

@@ -103,6 +103,26 @@ def test_as_many_stages_run_as_there_are_cores_and_memory(monkeypatch):
     assert stages_at_once("own") == 1
 
 
+def test_a_stage_has_its_share_of_the_cores_and_own_has_all(monkeypatch):
+    from sebridge_lite.cli import repro
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(repro, "cores", lambda: 5)
+    threads = {
+        (name, jobs): repro.environment(name, jobs)["OMP_NUM_THREADS"] for name in ("own", "sft") for jobs in (1, 2, 8)
+    }
+    assert threads == {
+        ("own", 1): "5",
+        ("own", 2): "5",
+        ("own", 8): "5",
+        ("sft", 1): "5",
+        ("sft", 2): "2",
+        ("sft", 8): "1",
+    }
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert repro.environment("own", 2)["OMP_NUM_THREADS"] == "3"
+
+
 def test_a_bar_is_no_part_of_what_a_stage_said(monkeypatch):
     from sebridge_lite.cli import repro
 
@@ -111,7 +131,7 @@ def test_a_bar_is_no_part_of_what_a_stage_said(monkeypatch):
     popen = subprocess.Popen
     monkeypatch.setattr(repro.subprocess, "Popen", lambda command, **how: popen(["sh", "-c", says], **how))
     doing: dict[str, str] = {}
-    assert repro.run_one("stage", dict(os.environ), doing) == (0, "found 3\n")
+    assert repro.run_one("stage", 2, doing) == (0, "found 3\n")
     assert doing == {"stage": "30%"}
 
 

@@ -21,6 +21,7 @@ from sebridge_lite.core.workers import MOST, cores
 
 MEMORY = 0.75 * 2**30  # bytes that a process of a stage takes
 SHOWN = 40  # characters of what a stage is doing
+WAITED_FOR = ("own",)  # stages beside which hardly any other can run: they have all cores
 
 
 def stages_at_once(stack: str) -> int:
@@ -43,11 +44,19 @@ def plan(repo: Any, targets: Sequence[str] = ()) -> tuple[list[Any], dict[str, s
     return sorted(order, key=lambda stage: -behind[stage]), waits
 
 
-def run_one(name: str, env: dict[str, str], doing: dict[str, str]) -> tuple[int, str]:
+def environment(name: str, jobs: int) -> dict[str, str]:
+    """Of a stage. The last digits of a sum depend on the number of threads, so that follows from the machine alone."""
+    threads = cores() if name in WAITED_FOR else max(1, cores() // jobs)
+    return {"OMP_NUM_THREADS": str(threads)} | ({BARS: "1"} if sys.stderr.isatty() else {}) | os.environ
+
+
+def run_one(name: str, jobs: int, doing: dict[str, str]) -> tuple[int, str]:
     """The exit code of one stage under DVC and what it said; `doing` has the latest state of its progress bar meanwhile."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", "--single-item", name]
     said = []
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with subprocess.Popen(
+        command, env=environment(name, jobs), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
         for line in io.TextIOWrapper(process.stdout or io.BytesIO(), "utf-8", "replace", newline=""):
             if line.endswith("\n"):
                 said.append(line)
@@ -62,9 +71,6 @@ def run_all(targets: Sequence[str], jobs: int) -> tuple[int, list[str]]:
 
     repo = Repo(str(paths.root()), _wait_for_lock=True)
     todo, waits = plan(repo, targets)
-    # The last digits of a sum depend on the number of threads, so this follows from the machine alone.
-    env = {"OMP_NUM_THREADS": str(max(1, cores() // jobs)), **os.environ}
-    env |= {BARS: "1"} if sys.stderr.isatty() else {}
     current, ran, failed, doing, running = set[str](), 0, list[str](), dict[str, str](), dict[Future, str]()
     bar: Any = progress(None, "stages", "stage", total=len(todo))
     with ThreadPoolExecutor(jobs) as threads:
@@ -75,7 +81,7 @@ def run_all(targets: Sequence[str], jobs: int) -> tuple[int, list[str]]:
                 with repo.lock:
                     changed = stage.changed()
                 if changed:
-                    running[threads.submit(run_one, stage.addressing, env, doing)] = stage.addressing
+                    running[threads.submit(run_one, stage.addressing, jobs, doing)] = stage.addressing
                 else:
                     current.add(stage.addressing)
                     bar.update()

@@ -176,6 +176,7 @@ class CellsParams(Section):
 class ClaimsParams(Section):
     min_texts: int = within(2, 1_000_000)
     min_seeds: int = within(1, 1_000)
+    shared_clock: bool = field()  # what it forbids is not testable
     wer: float = within(0, 1)
     tone_error: float = within(0, 1)
     hp: float = within(0, 16)

@@ -7,7 +7,7 @@ The first condition is the claim's headline.
 
 Each claim is judged twice: by the paper's protocol (`conditions`: all systems decoded alike, measures that the paper prints,
 or what stands for its listening scores) and strictly, by ours (`strict`; the same conditions where we know no harder ones).
-`forbidden` says which part of this world keeps a phenomenon from happening. Left out: listening scores themselves.
+`forbidden` says how a shared clock, where there is one, keeps a phenomenon from happening. Left out: listening scores.
 """
 
 import json
@@ -197,6 +197,7 @@ def judged(conditions: Conditions, params: ClaimsParams) -> list[dict]:
     claims = []
     for id, (printed, strict) in conditions.items():
         statement, decided = CLAIMS[id], deciding(printed, params)
+        forbidden = statement.forbidden if params.shared_clock else ""
         effects, known = [one.effect for one in printed], _known(decided.effect)
         effect, head = decided.effect, printed[0].effect
         row = {"id": id, "claim": statement.claim, "paper": statement.paper}
@@ -204,12 +205,12 @@ def judged(conditions: Conditions, params: ClaimsParams) -> list[dict]:
         row |= {"ours": effect.mean if known else None, "interval": (effect.low, effect.high) if known else None}
         row |= {"headline": head.mean if _known(head) else None}
         row |= {"n": min(one.n for one in effects), "seeds": min(one.seeds for one in effects)}
-        row |= {"verdict": judgement(printed, params, statement.forbidden, verdict)}
-        row |= {"strict": judgement(strict, params, statement.forbidden, verdict)}
-        row |= {"indicative": judgement(printed, params, statement.forbidden)}
+        row |= {"verdict": judgement(printed, params, forbidden, verdict)}
+        row |= {"strict": judgement(strict, params, forbidden, verdict)}
+        row |= {"indicative": judgement(printed, params, forbidden)}
         row |= {
-            "why": why(printed, params, statement.forbidden),
-            "why_strict": why(strict, params, statement.forbidden),
+            "why": why(printed, params, forbidden),
+            "why_strict": why(strict, params, forbidden),
         }
         claims.append(row | {"source": f"results/{statement.table}.csv"})
     return claims

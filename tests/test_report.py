@@ -177,7 +177,7 @@ def test_the_committed_texts_and_page_are_what_the_committed_numbers_give(monkey
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEBRIDGE_OUTPUTS", str(tmp_path))
     (said,) = run_check(SMOKE)
-    assert said.startswith("the evidence: 4 files")
+    assert said.startswith("the evidence: 8 files")
     assert (ROOT / "results" / "report.html").stat().st_size < LARGEST
 
 

@@ -143,8 +143,14 @@ def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
 
 def published(found: dict, publish: bool = True, readme: bool = True) -> dict[Path, str]:
     """What is written from the committed evidence."""
-    files = {paths.root() / "results" / "report.html": page_of(found)} if publish else {}
-    path = paths.root() / README
+    files, path = {}, paths.root() / README
+    if publish:
+        files = {paths.root() / "results" / "report.html": page_of(found)}
+        for whose in ("", REAL, FREE):
+            texts = files_of(evidence(whose), evidence_claims(whose)) if evidence(whose) else {}
+            files |= {
+                paths.root() / "results" / whose / name: text for name, text in texts.items() if name.endswith(".md")
+            }
     if readme:
         files[path] = rewritten(path.read_text(encoding="utf-8"), found["summary"], found["claims"])
     return files
@@ -179,9 +185,8 @@ def run_check(params: Params) -> list[str]:
         kept = of_evidence()
         summary_json = paths.root() / "results" / "summary.json"
         check_publishable(kept["summary"], summary_json.read_text(encoding="utf-8"))
-        files = {summary_json.with_name(name): text for name, text in files_of(kept["summary"], kept["claims"]).items()}
-        files = {path: text for path, text in files.items() if path.suffix == ".md"} | published(kept)
-        check_same(files, "`sebridge report --publish --readme` or `sebridge claims --publish` writes it again")
+        files = published(kept)
+        check_same(files, "`sebridge report --publish --readme` writes it again")
         said.append(f"the evidence: {len(files)} files say what summary.json and claims.json say")
     if not said:
         raise UserError(f"{paths.results()}: nothing to check: no claims of a run, no committed evidence")

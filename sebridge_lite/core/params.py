@@ -173,25 +173,6 @@ class CellsParams(Section):
         return tuple(dict.fromkeys(("sft", *self.critique, *self.oracle, *self.critique_decoded)))
 
 
-class ClaimsParams(Section):
-    min_texts: int = within(2, 1_000_000)
-    min_seeds: int = within(1, 1_000)
-    shared_clock: bool = field()  # what it forbids is not testable
-    wer: float = within(0, 1)
-    tone_error: float = within(0, 1)
-    hp: float = within(0, 16)
-    h_cond: float = within(0, 16)
-    rep: float = within(0, 1)
-    f0_std: float = within(0, 24)
-    f0_range: float = within(0, 48)
-    f0_corr: float = within(0, 2)
-    f0_rmse: float = within(0, 24)
-    energy_std: float = within(0, 40)
-    sim: float = within(0, 2)
-    rank: float = within(0, 1)
-    correlation: float = within(0, 1)
-
-
 class AlignParams(Section):
     arm: str = like(*ARM)
     alpha_star: float = within(0, 0.99)
@@ -275,7 +256,7 @@ class Params(Section):
     scaling: study.ScalingParams = field()  # 06_scaling
     erosion: study.ErosionParams = field()  # 07_erosion
     worlds: study.WorldsParams = field()  # the other worlds of 07_erosion, and how policies are trained and heard there
-    claims: ClaimsParams = field()  # how much evidence a verdict needs, and each measure's smallest effect
+    claims: study.ClaimsParams = field()  # how much evidence a verdict needs, and each measure's smallest effect
     align: AlignParams = field()  # DGSA, what it is compared with, and its ablations (Sec. 3, Tables 3 and 7)
     tdsc: TdscParams = field()  # TDSC, likewise (Sec. 4, Tables 4, 8, 9 and 12)
     systems: study.SystemsParams = field()  # 11_systems_and_cloning (Sec. 5.5, Tables 5 and 6)

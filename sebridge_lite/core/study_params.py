@@ -61,6 +61,25 @@ class WorldsParams(Section):
     narrow: float = within(0, 1, open_low=True)
 
 
+class ClaimsParams(Section):
+    min_texts: int = within(2, 1_000_000)
+    min_seeds: int = within(1, 1_000)
+    shared_clock: bool = field()  # what it forbids is not testable
+    wer: float = within(0, 1)
+    tone_error: float = within(0, 1)
+    hp: float = within(0, 16)
+    h_cond: float = within(0, 16)
+    rep: float = within(0, 1)
+    f0_std: float = within(0, 24)
+    f0_range: float = within(0, 48)
+    f0_corr: float = within(0, 2)
+    f0_rmse: float = within(0, 24)
+    energy_std: float = within(0, 40)
+    sim: float = within(0, 2)
+    rank: float = within(0, 1)
+    correlation: float = within(0, 1)
+
+
 class ConfirmParams(Section):
     texts: int = within(2, 100_000)
     align: tuple[str, ...] = like(*METHOD)

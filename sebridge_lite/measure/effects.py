@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sebridge_lite.core.params import ClaimsParams
+from sebridge_lite.core.study_params import ClaimsParams
 from sebridge_lite.measure.bootstrap import Curve, mean_interval, paired_difference
 from sebridge_lite.measure.cloning import gap
 from sebridge_lite.measure.entropy import jackknife, token_counts

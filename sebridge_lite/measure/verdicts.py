@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from sebridge_lite.core.params import ClaimsParams
+from sebridge_lite.core.study_params import ClaimsParams
 from sebridge_lite.measure.stats import Interval, change_of, columns, value_range
 
 Statement = namedtuple("Statement", "claim paper table conditions strict forbidden", defaults=(None, ""))

@@ -7,7 +7,7 @@ A claim that a run has not judged stands in it as not tested. Left out: the othe
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sebridge_lite.core.params import ClaimsParams
+from sebridge_lite.core.study_params import ClaimsParams
 from sebridge_lite.measure import verdicts
 from sebridge_lite.measure.stats import UNKNOWN, change_of, number_of, value_range
 from sebridge_lite.measure.verdicts import CLAIMS, CONTRADICTED, NOT_TESTED, REPRODUCED, VERDICTS

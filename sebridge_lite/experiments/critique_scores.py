@@ -21,6 +21,7 @@ from sebridge_lite.experiments.critique import START, iterations, length_of, tds
 from sebridge_lite.experiments.score import score_policy, scored
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores, plain, rate, save_scores
+from sebridge_lite.measure.stats import UNKNOWN
 from sebridge_lite.measure.systems import first
 
 LOOPED = ("tdsc", "self-training", "rejection", "no-dpo")  # whose iterations Fig. 6 shows
@@ -41,12 +42,13 @@ def filtered(bench: Bench, scores: Scores) -> dict:
     good = ~decide(table, bench.params.tdsc).any(axis=1).to_numpy()
     scores.table["accepted"] = good.astype(int)
     about: dict = {"test_pass_rate": round(float(good.mean()), 4), "filtered_texts": int(good.sum())}
+    figures = dict.fromkeys(("wer", "rep", "f0_std", "hp"), UNKNOWN)
     if good.sum() > 1:
         kept = scores.table[good].reset_index(drop=True)
-        figures = {name: rate([kept], name) for name in ("wer", "rep", "f0_std")}
-        figures["hp"] = jackknife(scores.counts[good])
-        about |= {f"filtered_{name}": value for name, value in plain(figures).items()}
-    return about
+        figures = {name: rate([kept], name) for name in ("wer", "rep", "f0_std")} | {
+            "hp": jackknife(scores.counts[good])
+        }
+    return about | {f"filtered_{name}": value for name, value in plain(figures).items()}
 
 
 def _score(job: tuple[Params, str, int]) -> None:

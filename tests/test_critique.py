@@ -108,7 +108,9 @@ def test_each_iteration_is_kept_with_candidates_verdicts_and_scores_of_unfiltere
     assert [summary["k"] for _, summary in made] == [0, 1, 2]
     assert len(made[-1][0].codes) == len(bench.utterances("test"))  # nothing was filtered
     figures = {f"filtered_{name}" for name in ("wer", "rep", "f0_std", "hp")}  # null where nothing passes
-    assert figures | {"filtered_texts", "test_pass_rate", "pass_rate", "candidates_apart", "words_dropped"} <= set(about)
+    assert figures | {"filtered_texts", "test_pass_rate", "pass_rate", "candidates_apart", "words_dropped"} <= set(
+        about
+    )
     accepted = made[-1][0].table["accepted"]
     assert accepted.sum() == about["filtered_texts"] == round(about["test_pass_rate"] * len(accepted))
     rows, codes = candidates_of("tdsc", 0, 2)

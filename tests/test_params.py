@@ -87,6 +87,13 @@ def test_a_missing_key_is_named_with_what_it_allows():
     assert "corpus.slip_rate: missing; a number in [0, 1]" in complaint(tree)
 
 
+def test_another_backbone_is_the_studio_s_alone():
+    tree = yaml.safe_load((ROOT / "params" / "no-clock.yaml").read_text(encoding="utf-8"))
+    build(Params, tree, "params.yaml")
+    tree["stack"] = "own"
+    assert "backbone: the stack own has its own; write null" in complaint(tree)
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

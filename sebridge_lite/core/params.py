@@ -275,6 +275,8 @@ class Params(Section):
         ):
             if absent := [name for name in names if name not in there]:
                 yield f"{key}: {show(absent[0])} is not among the cells of this run: {', '.join(there)}"
+        if self.backbone and self.stack != "studio":
+            yield f"backbone: the stack {self.stack} has its own; write null"
 
 
 def load_params(path: Path) -> Params:

@@ -45,9 +45,8 @@ def filtered(bench: Bench, scores: Scores) -> dict:
     figures = dict.fromkeys(("wer", "rep", "f0_std", "hp"), UNKNOWN)
     if good.sum() > 1:
         kept = scores.table[good].reset_index(drop=True)
-        figures = {name: rate([kept], name) for name in ("wer", "rep", "f0_std")} | {
-            "hp": jackknife(scores.counts[good])
-        }
+        figures |= {name: rate([kept], name) for name in ("wer", "rep", "f0_std")}
+        figures["hp"] = jackknife(scores.counts[good])
     return about | {f"filtered_{name}": value for name, value in plain(figures).items()}
 
 

@@ -49,15 +49,8 @@ from sebridge_lite.report.render import fonts, render, write
 
 LARGEST = 3_000_000  # bytes of the page
 README, CHECKLIST = "README.md", Path(__file__).with_name("checklist.json")
-BLOCKS = (
-    "outcome",
-    "scaling",
-    "aligned",
-    "critique",
-    "free",
-    "verdicts",
-    "human",
-)  # of the README, each between two comments
+# Blocks of the README, each between two comments.
+BLOCKS = ("outcome", "scaling", "aligned", "critique", "free", "verdicts", "human")
 
 
 def of_run() -> dict:

@@ -132,12 +132,12 @@ def first_material(plan: Plan) -> tuple[Material, Material]:
         return heard, features(related, keep_sounds=True)
 
 
-def backbone_material(plan: Plan) -> Material:
-    """The sister language, half of it in each script."""
-    p, half = plan.p, plan.p.backbone_utterances // 2
-    voices, names = people("backbone", p.people), [(f"backbone-{script}", f"bb-{script}") for script in LANGS]
+def backbone_material(plan: Plan, name: str, count: int, seed: int) -> Material:
+    """The sister language, half of it in each script; the sentences follow from the seed, their names from `name`."""
+    p, half, voices = plan.p, count // 2, people("backbone", plan.p.people)
+    names = [(f"{name}-{script}", f"bb-{script}") for script in LANGS]
     with crew(workers(3600)) as pool:
-        said = (render_material(*name, "real", half, voices, p.seed, SLIPS, pool, p.backbone_words) for name in names)
+        said = (render_material(*pair, "real", half, voices, seed, SLIPS, pool, p.backbone_words) for pair in names)
         return sum(map(features, said), Material())
 
 
@@ -243,7 +243,7 @@ def train_all(p: PretrainParams, work: Path) -> dict[str, dict]:
     with crew(workers(3600)) as pool:
         read = spoken("judge-b", "judge_b", plan, pool)
     train_select_judge(plan, read, codes_of(tokenizer, read.mels))
-    said = backbone_material(plan)
+    said = backbone_material(plan, "backbone", p.backbone_utterances, p.seed)
     train_backbone(plan, said, codes_of(tokenizer, said.mels))
     return costs(work, FOLDERS)
 
@@ -258,15 +258,12 @@ def train_other_backbone(p: PretrainParams, other: BackboneParams, tokenizer: To
     lm = replace(p.lm, steps=other.steps, lr=other.lr, budget=other.budget)
     plan = replace(plan_of(replace(p, lm=lm), work), pace=other.pace, begun=True)
     plan.made.update(dict.fromkeys(DECODER[:2], key_of(*tokenizer.state_dict().values())))
-    voices, said, codes = people("backbone", p.people), Material(), list[Tensor]()
-    with crew(workers(3600)) as pool:
-        for first in range(0, other.utterances, AT_ONCE):
-            half, seed = min(AT_ONCE, other.utterances - first) // 2, p.seed + first // AT_ONCE
-            names = [(f"bb{seed}-{script}", f"bb-{script}") for script in LANGS]
-            made = (render_material(*n, "real", half, voices, seed, SLIPS, pool, p.backbone_words) for n in names)
-            more = sum(map(features, made), Material())
-            codes += codes_of(tokenizer, more.mels)
-            said = said + replace(more, mels=[], f0=[], energy=[])
+    said, codes = Material(), list[Tensor]()
+    for first in range(0, other.utterances, AT_ONCE):
+        seed = p.seed + first // AT_ONCE
+        more = backbone_material(plan, f"bb{seed}", min(AT_ONCE, other.utterances - first), seed)
+        codes += codes_of(tokenizer, more.mels)
+        said = said + replace(more, mels=[], f0=[], energy=[])
     train_backbone(plan, said, codes)
     return costs(work, ["backbone"])
 

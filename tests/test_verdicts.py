@@ -74,9 +74,17 @@ def test_what_a_world_forbids_is_not_testable_there_unless_it_happens_all_the_sa
     assert V.judgement([nothing], PARAMS) == V.NOT_REPRODUCED
     assert V.judgement([some], PARAMS, "one clock") == V.REPRODUCED
     assert V.judgement([few], PARAMS, "one clock") == V.NOT_REPRODUCED
-    alone = _condition(0, 0, 0, measure="rep", seeds=1)
-    assert V.judgement([alone], PARAMS, "one clock", V.verdict) == V.NOT_TESTED
-    assert "one clock" in V.why([nothing], PARAMS, "one clock")
+    alone, loud = (_condition(*effect, measure="rep", seeds=1) for effect in ((0, 0, 0), (0.02, 0.01, 0.03)))
+    assert V.judgement([alone], PARAMS, "one clock", V.verdict) == V.NOT_TESTABLE  # more seeds would not help
+    assert V.judgement([loud], PARAMS, "one clock", V.verdict) == V.NOT_TESTED
+    assert V.why([nothing], PARAMS, "one clock") == (
+        "It cannot happen in this world: one clock (x: repetition rises by 0.00 points (0.00 to 0.00), "
+        "which its interval does not tell from 0)."
+    )
+    unrun = _condition(np.nan, np.nan, np.nan, measure="rep", n=0, seeds=0)
+    assert V.judgement([unrun], PARAMS, "one clock", V.verdict) == V.NOT_TESTABLE
+    assert V.why([unrun], PARAMS, "one clock") == "It cannot happen in this world: one clock."
+    assert V.judgement([unrun], PARAMS, judge=V.verdict) == V.NOT_TESTED
 
 
 def test_the_reason_names_the_number_that_decided():

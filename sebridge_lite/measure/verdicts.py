@@ -136,11 +136,12 @@ def combined(words: Sequence[str], limits: Sequence[bool] = ()) -> str:
 
 
 def judgement(conditions: Sequence[Condition], params: ClaimsParams, forbidden: str = "", judge=outcome) -> str:
-    """Of a claim. Not testable here: the world forbids it, and the headline's whole interval lies within the smallest effect."""
-    head = conditions[0]
-    word = combined([judge(one, params) for one in conditions], [one.limit for one in conditions])
-    small = max(abs(head.effect.low), abs(head.effect.high)) < smallest(head.measure, params)
-    return NOT_TESTABLE if forbidden and small and word != NOT_TESTED else word
+    """Of a claim. Not testable here: the world forbids it, and no measured headline leaves the smallest effect."""
+    effect = conditions[0].effect
+    small = not _known(effect) or max(abs(effect.low), abs(effect.high)) < smallest(conditions[0].measure, params)
+    if forbidden and small:
+        return NOT_TESTABLE
+    return combined([judge(one, params) for one in conditions], [one.limit for one in conditions])
 
 
 def deciding(conditions: Sequence[Condition], params: ClaimsParams) -> Condition:
@@ -179,10 +180,11 @@ def said(condition: Condition, params: ClaimsParams) -> str:
 def why(conditions: Sequence[Condition], params: ClaimsParams, forbidden: str = "") -> str:
     """One sentence: what decided, with its number, and beside it what else held."""
     decided, word = deciding(conditions, params), judgement(conditions, params, forbidden)
+    if word == NOT_TESTABLE:
+        measured = f" ({said(decided, params)})" if _known(decided.effect) else ""
+        return f"It cannot happen in this world: {forbidden}{measured}."
     if word == NOT_TESTED:
         return f"{decided.what}: {change_of(decided.measure)[0]} was not measured in this run."
-    if word == NOT_TESTABLE:
-        return f"It cannot happen in this world: {forbidden} ({said(decided, params)})."
     held = [one for one in conditions if one is not decided and outcome(one, params) == REPRODUCED and not one.limit]
     first = f"{said(held[0], params)}; but " if word == MIXED and held else ""
     return f"{first}{said(decided, params)}."

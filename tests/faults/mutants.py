@@ -230,7 +230,12 @@ def tests_fail(tests: list[str], copy: Path) -> str:
 
 def tests_of(module: str) -> list[str]:
     extra = EXTRA if module.startswith(("lm/train", "data/manifest", "data/own")) else ()
-    return [*(f"tests/test_{name}.py" for name in TESTS[module].split()), *(f"tests/{name}" for name in extra)]
+    files = [
+        f"test_goldens_{module.partition('/')[0]}.py",
+        *(f"test_{name}.py" for name in TESTS[module].split()),
+        *extra,
+    ]
+    return [f"tests/{name}" for name in files if (ROOT / "tests" / name).is_file()]
 
 
 def copied(place: Path) -> Path:

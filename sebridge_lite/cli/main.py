@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -21,18 +22,15 @@ from sebridge_lite.core.processes import rank, world
 LEAST = 1e9  # bytes of addresses: torch and the libraries beside it take .9 GB before any work
 
 
-def seed(text: str) -> int:
-    """A seed of the command line, 0 to 2**31."""
-    if not text.isdecimal() or len(text) > 10 or int(text) > 2**31:
-        raise argparse.ArgumentTypeError(f"{show(text)}: a seed is a whole number from 0 to {2**31}")
-    return int(text)
+def whole(what: str, least: int, most: int) -> Callable[[str], int]:
+    """Reads a whole number of the command line."""
 
+    def read(text: str) -> int:
+        if not text.isdecimal() or len(text) > 10 or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{show(text)}: {what} is a whole number from {least} to {most}")
+        return int(text)
 
-def jobs(text: str) -> int:
-    """A number of stages at once, 1 to 99."""
-    if not text.isdecimal() or not 0 < int(text[:9]) < 100:
-        raise argparse.ArgumentTypeError(f"{show(text)}: a number of stages is a whole number from 1 to 99")
-    return int(text)
+    return read
 
 
 def check_memory() -> None:
@@ -76,7 +74,13 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     def seeded(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--seed", metavar="N", type=seed, default=0, help="of training and sampling (default 0)")
+        sub.add_argument(
+            "--seed",
+            metavar="N",
+            type=whole("a seed", 0, 2**31),
+            default=0,
+            help="of training and sampling (default 0)",
+        )
 
     def needs(sub: argparse.ArgumentParser, kind: type, **named: str) -> None:
         metavar = "FILE" if kind is Path else "TEXT"
@@ -95,7 +99,10 @@ def parser() -> argparse.ArgumentParser:
     sub = command("repro --jobs 2", "What dvc repro does, several stages at once.", "cli.repro:repro")
     sub.add_argument("targets", metavar="STAGE", nargs="*", help="with all that it needs (default: everything)")
     sub.add_argument(
-        "--jobs", metavar="N", type=jobs, help="stages at once (default: one a core, if the memory allows)"
+        "--jobs",
+        metavar="N",
+        type=whole("a number of stages", 1, 99),
+        help="stages at once (default: one a core, if the memory allows)",
     )
     for name, about in STAGES.items():
         if " " not in name:

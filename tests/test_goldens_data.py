@@ -648,7 +648,31 @@ def own() -> dict:
     found["texts"] = {
         tongue.code: [str(own_data._text_fault(text, tongue)) for text in texts] for tongue in (english, anything)
     }
-    found["names"] = [adopt.file_name(id) for id in ("a1", "a b", "x/y", "n" * 60, "n" * 61, "\u00e9-_")]
+    return found
+
+
+def adopted() -> dict:
+    found = {"names": [adopt.file_name(id) for id in ("a1", "a b", "x/y", "n" * 60, "n" * 61, "\u00e9-_")]}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "in")
+        folder.mkdir()
+        for i in range(42):
+            soundfile.write(folder / f"u{i:02d}.wav", 0.5 * np.sin(np.arange(8000 if i else 9600) * (1 + i) / 20), RATE)
+        quiet = np.zeros(4800)  # of which 0.1 s stay at either end
+        for i, size in ((40, 4640), (41, 4800)):
+            sound_of = 0.5 * np.cos(np.arange(size) / 7)
+            soundfile.write(folder / f"u{i}.wav", np.concatenate([quiet, sound_of, quiet]), RATE)
+        for count, foreign, more in ((19, 0, ()), (20, 0, ()), (21, 0, (40, 41)), (20, 20, ()), (20, 21, ())):
+            letters = [*["said"] * count, *["\u0434\u0430"] * foreign]
+            lines = [f"u{i:02d}|{text} {i}\n" for i, text in [*enumerate(letters), *((i, "more") for i in more)]]
+            (folder / "metadata.csv").write_text("".join(lines), encoding="utf-8")
+            made = told(adopt.adopt, folder, "en", Path(name, f"out{count}-{foreign}"))
+            brief = (
+                made
+                if isinstance(made, str)
+                else [len(made[0]), made[0][0], [str(fault) for fault in made[1]], made[2]["hours"]]
+            )
+            found[f"{count} and {foreign}"] = apart(brief, Path(name))
     return found
 
 
@@ -718,6 +742,7 @@ NUMBERS: Numbers = {
     "own tables": tables,
     "data card": cards,
     "own data": own,
+    "adopt": adopted,
     "engines": asked,
 }
 

@@ -15,8 +15,19 @@ import numpy as np
 import pandas as pd
 import torch
 
+from sebridge_lite.core.errors import UserError
+from sebridge_lite.data.own_tables import Fault
+
 DIGITS = 7
 Numbers = Mapping[str, Callable[[], Mapping]]
+
+
+def told(ask: Callable, *given, **named):
+    """What comes back, or what it is refused for."""
+    try:
+        return ask(*given, **named)
+    except (UserError, Fault) as error:
+        return f"refused: {error}"
 
 
 def plain(value):

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import json
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -12,12 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from goldens import Numbers, keep, kept, moved, plain, told
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from goldens import Numbers, keep, kept, moved, plain
-
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.data import (
     adopt,
     codes,
@@ -38,14 +33,6 @@ from sebridge_lite.data.recordings import Recording
 
 SAID = Utterance("a1", "one two", ("one", "two"), "en", "s1", "people", "", "a.wav", 1.5)
 ROW = {name: value for name, value in vars(SAID).items() if value is not None} | {"words": ["one", "two"]}
-
-
-def told(ask, *given):
-    """What comes back, or what it is refused for."""
-    try:
-        return ask(*given)
-    except (UserError, own_tables.Fault) as error:
-        return f"refused: {error}"
 
 
 def apart(value, folder: Path):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,13 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from goldens import Numbers, keep, kept, moved, plain
+from goldens import Numbers, keep, kept, moved, plain, told
 from tiny import tiny_lm
 
-from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.lm import lm, lora, released, sampling, sft, train
 from sebridge_lite.lm.lm import LMConfig
@@ -26,14 +21,6 @@ from sebridge_lite.lm.sampling import SamplerConfig
 CONFIG = LMConfig(30, 40, 16, 2, 4, 2, 24, max_positions=60, rope_theta=1e4, pace=0)
 PLAIN = SamplerConfig(temperature=1, top_p=0.9, window=0, tau=0.1, min_ratio=1, max_ratio=4, seed=0)
 SMOKE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml")
-
-
-def told(ask, *given, **named):
-    """What comes back, or what it is refused for."""
-    try:
-        return ask(*given, **named)
-    except UserError as error:
-        return f"refused: {error}"
 
 
 def models() -> dict:

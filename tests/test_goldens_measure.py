@@ -1,7 +1,6 @@
 """Every number that `measure` makes of made-up inputs, as it was when somebody last looked at it (see goldens.py)."""
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,9 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from goldens import Numbers, keep, kept, moved, plain, some, steps_of
 from made_up import RULE, cloned, made
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import soundfile
 import torch
 from goldens import Numbers, keep, kept, moved, plain, told
@@ -230,8 +231,8 @@ def written() -> dict:
         )
         small = codes.read_codes(folder / "c.safetensors")
         codes.write_codes(folder / "d.safetensors", ["a"], [torch.tensor([32768, 5])])
-        for name, bad in (("e", [torch.tensor([-1])]), ("g", [torch.tensor([0])])):
-            codes.write_codes(folder / f"{name}.safetensors", ["a"], bad)
+        for name, bad in (("e", [torch.tensor([-1]), torch.tensor([1])]), ("g", [torch.tensor([0])])):
+            codes.write_codes(folder / f"{name}.safetensors", ["a", "b"][: len(bad)], bad)
         with soundfile.SoundFile(folder / "a.flac") as file:
             about = [file.samplerate, file.channels, file.subtype, file.comment]
         taken = [
@@ -250,6 +251,9 @@ def written() -> dict:
             "taken": taken,
             "codes": [small, codes.read_codes(folder / "d.safetensors")],
             "no codes": apart([told(codes.read_codes, folder / f"{name}.safetensors") for name in "egx"], folder),
+            "types": [
+                str(safetensors.torch.load_file(folder / f"{name}.safetensors")["codes"].dtype) for name in "cdg"
+            ],
             "of each": told(codes.codes_for, speech(2), {"p00": torch.tensor([1])}),
         }
 

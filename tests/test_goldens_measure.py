@@ -247,7 +247,7 @@ def compared() -> dict:
         "relative": effects.with_relative(points, found),
         "line": [
             kept.gain(measure, one, other)
-            for measure in ("hp", "f0_std")
+            for measure in ("hp", "f0_std", "wer_cal")
             for one, other in (("dgsa", "sft"), ("sft", "dgsa"), ("dpo", "sft"), ("sft", "dpo"), ("sft", "nobody"))
         ],
         "above": [

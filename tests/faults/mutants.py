@@ -101,7 +101,10 @@ ALIKE = (
     ("lm/sampling", "above[~kept], attempt + 1", "which random numbers are drawn, each once all the same"),
     ("lm/sampling", "step * DRAWS + attempt", "which random numbers are drawn, each once all the same"),
     ("lm/sampling", "step * DRAWS + DRAWS - 1", "the number of a random draw which nothing else uses"),
+    ("measure/bootstrap", "first - second, *arms[0", "both arms have one shape"),
+    ("measure/bootstrap", "np.empty((3", "a part more than is filled, which nothing reads"),
     ("measure/entropy", "np.unique(counts[counts > 0", "a code of no tokens adds nothing to the sum"),
+    ("measure/systems", "scores.table.get(bottom, 1", "any number above 0 says that there are words"),
     ("measure/trends", "most: float = 1.0", "no alpha is above 1"),
 )
 # Many tests import these, so they are imported once, before the first fork.

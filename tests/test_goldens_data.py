@@ -174,7 +174,10 @@ def files() -> dict:
         "short": ogg(True)[:30],
         "short page": b"OggS" + bytes(22),
     }
-    oggs |= {f"cut by {cut}": ogg(True, cut) for cut in (1, 7, 8, 11, 12)} | {"long": ogg(True, pages=1900)}
+    oggs |= {f"cut by {cut}": ogg(True, cut) for cut in (1, 7, 8, 11, 12)} | {
+        "long": ogg(True, pages=1900),
+        "largest page": ogg(True) + b"OggS\0\x04" + bytes(20) + b"\xff" * 256 + bytes(255 * 255),
+    }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         samples = np.stack([sound(1.0), 0.5 * sound(1.0)], 1).astype(np.float32)

@@ -101,6 +101,7 @@ ALIKE = (
     ("lm/sampling", "above[~kept], attempt + 1", "which random numbers are drawn, each once all the same"),
     ("lm/sampling", "step * DRAWS + attempt", "which random numbers are drawn, each once all the same"),
     ("lm/sampling", "step * DRAWS + DRAWS - 1", "the number of a random draw which nothing else uses"),
+    ("lm/train", "collate(indices) if world() > 1", "of one process the batch is the same either way"),
     ("measure/bootstrap", "first - second, *arms[0", "both arms have one shape"),
     ("measure/bootstrap", "np.empty((3", "a part more than is filled, which nothing reads"),
     ("measure/entropy", "np.unique(counts[counts > 0", "a code of no tokens adds nothing to the sum"),

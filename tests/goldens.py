@@ -70,9 +70,12 @@ def moved(now, then, where: str = "") -> list[str]:
     return [] if same else [f"{where}: {then} -> {now}"]
 
 
-def kept(test: Path) -> dict:
-    """What was kept beside a test."""
-    return json.loads(test.with_suffix(".json").read_text(encoding="utf-8"))
+def check(test: Path, numbers: Numbers, name: str) -> None:
+    """Fails where something has moved, and says how the file is written again."""
+    kept = json.loads(test.with_suffix(".json").read_text(encoding="utf-8"))
+    lines = moved(plain(numbers[name]()), kept[name], name)
+    again = f"\nwhere you meant it: python tests/{test.name}, and read the difference"
+    assert not lines, "\n".join(lines[:20]) + again
 
 
 def keep(test: Path, numbers: Numbers) -> None:

@@ -117,7 +117,10 @@ def entropies() -> dict:
         "slope, ends": entropy.mixture_slope(p, some_q / some_q.sum(), [0.0, 1.0]),
         "kl": [entropy.kl(p, q), entropy.kl(q, p), entropy.kl(p, p), entropy.kl(p, some_q)],
         "peak": [entropy.has_interior_peak(*pair) for pair in ((p, q), (p, p), (np.full(8, 1 / 8), q))],
-        "alpha star": [entropy.alpha_star(*pair) for pair in ((p, q), (q, p), (p, p), (q, np.full(8, 1 / 8)))],
+        "alpha star": [
+            entropy.alpha_star(*pair)
+            for pair in ((p, q), (q, p), (p, p), (q, np.full(8, 1 / 8)), (np.array([0.6, 0.4]), np.array([0.5, 0.5])))
+        ],
         "diversity": entropy.diversity(rows),
         "diversity of none": entropy.diversity([[[1]]]),
     }
@@ -221,7 +224,13 @@ def said_by_policies() -> dict:
         "entropies, none": evaluate.entropies(0 * counts, 5, 0),
         "chances": [
             evaluate.chances(probs, recent, sampler(**about))
-            for about in ({}, {"top_p": 0.5}, {"window": 3, "tau": 0.34}, {"window": 3, "tau": 1 / 3, "top_p": 0.75})
+            for about in (
+                {},
+                {"top_p": 0.5},
+                {"window": 3, "tau": 0.34},
+                {"window": 3, "tau": 1 / 3, "top_p": 0.75},
+                {"window": 3, "tau": 1 / 3, "top_p": 1},
+            )
         ],
         "plain": evaluate.plain({"wer": stats.Interval(0.12345678, np.nan, 1, 2, 3)}),
     }
@@ -282,7 +291,7 @@ def shapes() -> dict:
         predicted_high=[0.5, 0.25, 1.0],
         predicted_low=[0.5, 0.0, 1.0],
         observed_low=[0.5, 0.25, 0.5],
-        predicted_height=[0.1, 0.3, 0.2],
+        predicted_height=[0.1, 0.1, 0.3],
     )
     on_curve = systems.alpha_table(curves, 0.1)
     return {

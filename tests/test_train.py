@@ -113,7 +113,9 @@ def test_interrupted_twice_and_resumed_equals_uninterrupted_bitwise(tmp_path):
     for calls in (7, 4):  # within step 8; then, from the checkpoint at 5, within step 10
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "cut", loss=failing(calls, interrupt))
-    run(tmp_path / "cut")
+    before = torch.load(tmp_path / "cut" / CHECKPOINT, weights_only=True)["seconds"]
+    _, done = run(tmp_path / "cut")
+    assert done.seconds > before > 0
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
 

@@ -91,6 +91,7 @@ ALIKE = (
         "rounded to one place less, a temperature in tenths is the same",
     ),
     ("data/data_card", 'card["silence"] > SILENCE_WARNING', "no measured share is equal to it"),
+    ("data/engines", "hexdigest()[:24", "how long a file's name is"),
     ("data/filters", "np.abs(np.diff(bands, axis=0)) < STUCK_DB", "no measured float is equal to it"),
     ("data/own_tables", "handle.read(MOST_PROMPTS + 1", "one character more shows that there are more; so do two"),
     (
@@ -98,6 +99,7 @@ ALIKE = (
         "torch.rand(batch.speech.shape, device=batch.speech.device) < noise",
         "no random number need be equal to it",
     ),
+    ("lm/lm", "alone.speech[:, :0", "no token of it is read, its length being 0"),
     ("lm/sampling", "above[~kept], attempt + 1", "which random numbers are drawn, each once all the same"),
     ("lm/sampling", "step * DRAWS + attempt", "which random numbers are drawn, each once all the same"),
     ("lm/sampling", "step * DRAWS + DRAWS - 1", "the number of a random draw which nothing else uses"),
@@ -105,6 +107,7 @@ ALIKE = (
     ("measure/bootstrap", "first - second, *arms[0", "both arms have one shape"),
     ("measure/bootstrap", "np.empty((3", "a part more than is filled, which nothing reads"),
     ("measure/entropy", "np.unique(counts[counts > 0", "a code of no tokens adds nothing to the sum"),
+    ("measure/proxy", "prosodic_entropy(counts + silent[:, None]", "what a silent sample gives there is not taken"),
     ("measure/systems", "scores.table.get(bottom, 1", "any number above 0 says that there are words"),
     ("measure/trends", "most: float = 1.0", "no alpha is above 1"),
 )

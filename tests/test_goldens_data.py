@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -425,6 +426,15 @@ def divided() -> dict:
     }
 
 
+def spoken_as(*lines: str):
+    """What `Language.phones` makes of three texts of which espeak-ng says this: after each the sentinel, here "z"."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(languages.shutil, "which", lambda program: program)
+        done = SimpleNamespace(returncode=0, stdout="\n".join(lines).encode())
+        patch.setattr(languages.subprocess, "run", lambda command, **how: done)
+        return told(languages.language("en").phones, ["a", "b", "c"])
+
+
 def spelt() -> dict:
     texts = [
         "Hello, WORLD!",
@@ -454,6 +464,13 @@ def spelt() -> dict:
             for code in ("e", "english", "en_US", "EN", "", None, "zh-Hant-TW")
         ],
         "phones": [languages._phones(line) for line in ("h_\u02c8e l_o", " a ", "\u02c8\u02ccb_c")],
+        "texts": [
+            spoken_as("", "z", "h_\u02c8e l_o", "z", "b", "_c", "", "z", '(en)d"', "z"),
+            spoken_as("z", "a", "z", "z", "z"),
+            spoken_as("z", "a", "z", "b", "z"),
+            spoken_as("z", "a", "z", "b", "z", "c", "z", "d"),
+            spoken_as(),
+        ],
         "is a": [languages.is_a("LM", c) for c in "a1 \u0301"],
         "of": {code: languages.VOICES.get(code) for code in languages.VOICES},
     }

@@ -93,6 +93,8 @@ ALIKE = (
     ("data/data_card", 'card["silence"] > SILENCE_WARNING', "no measured share is equal to it"),
     ("data/engines", "hexdigest()[:24", "how long a file's name is"),
     ("data/filters", "np.abs(np.diff(bands, axis=0)) < STUCK_DB", "no measured float is equal to it"),
+    ("data/manifest", "utterance.start - TAIL * sound.samplerate", "no recording breaks off at just this sample"),
+    ("data/own_data", "np.ptp(samples.mean(axis=1)) < SILENT", "no measured float is equal to it"),
     ("data/own_tables", "handle.read(MOST_PROMPTS + 1", "one character more shows that there are more; so do two"),
     (
         "lm/lm",

@@ -1,6 +1,6 @@
 # make reproduce [PROFILE=smoke|lite|full]   set up, pull the embedded data, run the pipeline (`sebridge repro`)
 # make test                                  set up, then ruff, mypy, pytest and nbval
-# make hard                                  the long checks: bad input, kills, determinism, small faults in the code (hours)
+# make hard [SEED=0]                         the long checks: bad input, kills, determinism, small faults in the code (half an hour)
 # make lab [LAB="--no-browser"]               JupyterLab on the first notebook, with its own options
 # make real                                  the study on recordings of a person, in a copy of this folder, real/
 # make notebooks                             execute the committed notebooks again, in place, on the run that is here
@@ -55,7 +55,8 @@ test: data/text
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300
 
 # What is too long for `make test`: 600 bad inputs, 20 kills, load, full disks, a second run of the small pipeline and a third
-# on two threads, 120 small faults in the code.
+# on two threads, 120 small faults in the code; SEED draws others of them.
+SEED ?= 0
 hard: data/text
 	@outputs=$$(mktemp -d); trap 'rm -rf "$$outputs"' EXIT; set -e; \
 	export SEBRIDGE_HEADLESS=1 OMP_NUM_THREADS=1; \
@@ -67,7 +68,7 @@ hard: data/text
 	python tests/faults/two.py; \
 	python -m tests.faults.determinism "$$outputs/one" "$$outputs/two"; \
 	OMP_NUM_THREADS=2 python -m tests.faults.determinism "$$outputs/one" "$$outputs/three" --near 1e-4; \
-	SEBRIDGE_OUTPUTS="$$outputs/one" python tests/faults/mutants.py 120
+	SEBRIDGE_OUTPUTS="$$outputs/one" python tests/faults/mutants.py 120 $(SEED)
 
 lab: data/text
 	jupyter lab $(LAB) notebooks/00_start_here.ipynb

@@ -345,7 +345,22 @@ def adapted() -> dict:
     }
 
 
-NUMBERS: Numbers = {"lm": read, "sampling": drawn, "train": trained, "sft": tuned, "lora": adapted}
+def begun() -> dict:
+    """Which backbone a policy begins with: of a language's own stack, or the embedded one."""
+    found = {}
+    for about in (None, {}, {"hub": "x"}):
+        for has in (False, True):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(lm, "own_about", lambda lang, about=about: about)
+                patch.setattr(lm, "has_own_stack", lambda has=has: has)
+                patch.setattr(lm, "part_file", lambda name, own: f"{name}, own: {own}")
+                patch.setattr(lm, "load_model", lambda cls, config, file: file)
+                patch.setattr(released, "load_released", lambda name: f"released: {name}")
+                found[f"{about}, {has}"] = lm.load_backbone("th")
+    return found
+
+
+NUMBERS: Numbers = {"lm": read, "sampling": drawn, "train": trained, "sft": tuned, "lora": adapted, "backbone": begun}
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -59,21 +59,23 @@ def some(of: np.ndarray) -> np.ndarray:
     return of
 
 
-def moved(now, then, where: str = "") -> list[str]:
-    """Where two such trees part, each place in words."""
+def moved(now, then, where: str = "", near: float = 1e-5) -> list[str]:
+    """Where two such trees part by more than a share of `near`, each place in words."""
     if isinstance(now, dict) and isinstance(then, dict) and list(now) == list(then):
-        return [line for key in now for line in moved(now[key], then[key], f"{where} > {key}")]
+        return [line for key in now for line in moved(now[key], then[key], f"{where} > {key}", near)]
     if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
-        return [line for i, pair in enumerate(zip(now, then, strict=True)) for line in moved(*pair, f"{where} > {i}")]
+        return [
+            line for i, pair in enumerate(zip(now, then, strict=True)) for line in moved(*pair, f"{where} > {i}", near)
+        ]
     numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (now, then))
-    same = math.isclose(now, then, rel_tol=1e-5, abs_tol=1e-9) if numbers else repr(now) == repr(then)
+    same = math.isclose(now, then, rel_tol=near, abs_tol=near / 100) if numbers else repr(now) == repr(then)
     return [] if same else [f"{where}: {then} -> {now}"]
 
 
-def check(test: Path, numbers: Numbers, name: str) -> None:
-    """Fails where something has moved, and says how the file is written again."""
+def check(test: Path, numbers: Numbers, name: str, near: float = 1e-5) -> None:
+    """Fails where something has moved, and says how the file is written again. near: as far as machines may differ."""
     kept = json.loads(test.with_suffix(".json").read_text(encoding="utf-8"))
-    lines = moved(plain(numbers[name]()), kept[name], name)
+    lines = moved(plain(numbers[name]()), kept[name], name, near)
     again = f"\nwhere you meant it: python tests/{test.name}, and read the difference"
     assert not lines, "\n".join(lines[:20]) + again
 

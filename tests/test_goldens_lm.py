@@ -365,7 +365,7 @@ NUMBERS: Numbers = {"lm": read, "sampling": drawn, "train": trained, "sft": tune
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_nothing_of_lm_has_moved_unseen(name):
-    check(Path(__file__), NUMBERS, name)
+    check(Path(__file__), NUMBERS, name, near=1e-3)  # networks add up in float32
 
 
 if __name__ == "__main__":

@@ -118,9 +118,9 @@ def test_a_page_tells_what_came_out(project):
     kept = json.loads((project / "results" / "real" / "summary.json").read_text(encoding="utf-8"))
     assert kept["stack"] == "own" and kept["tables"]["table1"]
     assert not (project / "results" / "summary.json").exists()
-    assert {claim["verdict"] for claim in json.loads((project / "results/claims/claims.json").read_text())} == {
-        "not tested"
-    }
+    claims = json.loads((project / "results/claims/claims.json").read_text())
+    words = {claim["id"]: claim["verdict"] for claim in claims}
+    assert words.pop("C3") == "not testable here" and set(words.values()) == {"not tested"}
 
 
 def test_a_part_that_is_trained_is_not_trained_again_after_a_stop(project, monkeypatch):

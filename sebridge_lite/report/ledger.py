@@ -87,9 +87,10 @@ def brief(claims: Sequence[Mapping], full: Sequence[Mapping]) -> list[str]:
         for id in CLAIMS:
             if id[0] == letter:
                 by_word.setdefault(indication(here.get(id), there.get(id)), []).append(id)
-        words = ("same way", "other way", "nothing to compare with", "not run")
-        lines.append(f"{letter}, {title}: " + "; ".join(f"{w} {' '.join(by_word[w])}" for w in words if w in by_word))
+        order = ("same way", "other way", "nothing to compare with", "not run")
+        lines.append(f"{letter}, {title}: " + "; ".join(f"{w} {' '.join(by_word[w])}" for w in order if w in by_word))
     tally, committed = Counter(row.get("indicative", NOT_TESTED) for row in claims), counts(full)
     for whose, found in (("here, as if texts and seeds were enough", tally), ("committed", committed)):
-        lines.append(f"{whose}: " + ", ".join(f"{found[word]} {word}" for word in VERDICTS if found[word]))
+        if words := ", ".join(f"{found[word]} {word}" for word in VERDICTS if found[word]):
+            lines.append(f"{whose}: {words}")
     return lines

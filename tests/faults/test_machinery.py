@@ -3,7 +3,7 @@
 import ast
 import json
 
-from determinism import first_difference, in_order
+from determinism import first_difference, in_order, sampled_otherwise
 from mutants import ROOT, TESTS, mutate, places
 
 
@@ -37,6 +37,21 @@ def test_the_first_stage_where_two_runs_part_is_named_and_times_are_no_differenc
     assert first_difference(outs, tmp_path / "a", tmp_path / "b", near=0.3) is None
     (tmp_path / "b" / "artifacts" / "scores" / "summary.json").write_text(json.dumps({"wer": "none"}))
     assert first_difference(outs, tmp_path / "a", tmp_path / "b", near=0.3) == ("score", "scores/summary.json")
+
+
+def test_another_sample_of_the_same_policies_has_the_same_verdicts_and_overlapping_intervals(tmp_path):
+    def run(name: str, verdict: str, low: float):
+        (tmp_path / name / "results" / "claims").mkdir(parents=True)
+        claim = {"id": "C1", "verdict": verdict, "strict": "mixed"}
+        (tmp_path / name / "results" / "claims" / "claims.json").write_text(json.dumps([claim]))
+        row = f"{low + 0.5},{low},{low + 1}\n"
+        (tmp_path / name / "results" / "table.csv").write_text("wer,wer_low,wer_high\n" + row)
+        return tmp_path / name
+
+    one = run("one", "mixed", 0.0)
+    assert sampled_otherwise(one, run("near", "mixed", 0.75)) == ""
+    assert sampled_otherwise(one, run("far", "mixed", 1.25)) == "too few intervals overlap"
+    assert sampled_otherwise(one, run("other", "reproduced", 0.0)) == "the verdict of C1 is another"
 
 
 def test_every_module_that_is_mutated_has_tests_and_every_mutant_is_other_code():

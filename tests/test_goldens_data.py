@@ -565,6 +565,7 @@ def cards() -> dict:
         "foreign": {},
         "formats": {"WAV": 1} | {f"F{i}": i for i in range(7)},
     }
+    lengthy = card | {"changes": {"longer": [2, [["A" + "b" * 45, "a" + "b" * 45], ["a" + "b" * 45] * 2]]}}
     none = data_card.make_card([], [], [], 1, 1) | {"layout": "x"}
     digestless = [one._replace(digest=b"") for one in sounds]
     return {
@@ -575,7 +576,8 @@ def cards() -> dict:
         ],
         "card": card,
         "shown": [
-            data_card.format_card(one).splitlines() for one in (card, loud, loud | {"silence": 0.41}, many, none)
+            data_card.format_card(one).splitlines()
+            for one in (card, loud, loud | {"silence": 0.41}, many, none, lengthy)
         ],
         "digests": len({one.digest for one in digestless}),
         "changes": data_card.changes(

@@ -345,6 +345,21 @@ def adapted() -> dict:
     }
 
 
+def saved() -> dict:
+    """What a policy leaves on disk: adapters alone where they are put on a released model."""
+    found = {}
+    for name in ("", "x/y"):
+        for rank in (0, 2):
+            with tempfile.TemporaryDirectory() as folder:
+                model = tiny_lm(CONFIG)
+                model.released = name
+                lora.save_policy(lora.adapted(model, rank), Path(folder, "policy.safetensors"))
+                found[f"{name}, {rank}"] = sorted(
+                    path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.*")
+                )
+    return found
+
+
 def begun() -> dict:
     """Which backbone a policy begins with: of a language's own stack, or the embedded one."""
     found = {}
@@ -360,7 +375,15 @@ def begun() -> dict:
     return found
 
 
-NUMBERS: Numbers = {"lm": read, "sampling": drawn, "train": trained, "sft": tuned, "lora": adapted, "backbone": begun}
+NUMBERS: Numbers = {
+    "lm": read,
+    "sampling": drawn,
+    "train": trained,
+    "sft": tuned,
+    "lora": adapted,
+    "backbone": begun,
+    "saved": saved,
+}
 
 
 @pytest.mark.parametrize("name", NUMBERS)

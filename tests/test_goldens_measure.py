@@ -373,6 +373,7 @@ def claimed() -> dict:
         ],
         "risen": effects.risen([pd.Series([0, 0.5, 1.0])], [pd.Series([1, 0.5, 1.0])]),
         "shares": shares,
+        "shares, a hole": effects.contributions([rows[0].drop(index=[0, 3]), rows[1]]),
         "table 2": of_condition(effects.proxy_conditions({"wer": table2})),
         "cloned": of_condition(cloned_to),
         "cloning": [cloning.cloning_row(clones[name]) for name in list(clones)[:2]],

@@ -232,7 +232,7 @@ def said_by_policies() -> dict:
                 {"window": 3, "tau": 1 / 3, "top_p": 1},
             )
         ],
-        "plain": evaluate.plain({"wer": stats.Interval(0.12345678, np.nan, 1, 2, 3)}),
+        "plain": evaluate.plain({"wer": stats.Interval(0.00012345678, np.nan, 1, 2, 3)}),
     }
 
 

@@ -539,6 +539,13 @@ def tables() -> dict:
             + [one if isinstance(one, str) else one.layout for one in named],
             folder,
         )
+        prompts, long = Path(name, "core-sounds-en.txt"), []
+        prompts.write_text("a1: one", encoding="utf-8")
+        for most in (6, 7, 8):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(own_tables, "MOST_PROMPTS", most)
+                long.append(str(told(lambda: [said.text for _, said in own_tables._asterisk(prompts.parent, prompts)])))
+        found["long prompts"] = [one.replace(name, "DIR") for one in long]
     return found | {"stems": [own_tables._stem(name) for name in ("a.wav", "a.b.flac", ".wav", "a", "a.txt")]}
 
 

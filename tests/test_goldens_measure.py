@@ -21,6 +21,7 @@ from sebridge_lite.measure import (
     metrics,
     prosody,
     proxy,
+    scoring,
     stats,
     systems,
     trends,
@@ -145,6 +146,9 @@ def formulas() -> dict:
         "normal": stats.normal_interval([1, 2, 4, 5]),
         "tests": [stats.paired_tests(a, b), stats.paired_tests(a, b, clusters)],
         "tests, alike": [stats.paired_tests([1, 2], [1, 2]), stats.paired_tests([1, 2, 3], [0, 1, 2])],
+        "tests, one text unknown": stats.paired_tests(
+            np.where(np.arange(12) % 4 == 1, np.nan, b), 2 * b[::-1], clusters
+        ),
         "tests, two": stats.paired_tests([1, 3], [0, 1]),
         "holm": [stats.holm([0.01, 0.04, 0.03]), stats.holm([])],
     }
@@ -165,6 +169,7 @@ def counted() -> dict:
         "align": [metrics.align(*of) for of in (("abc", "axc"), ("ab", "b"), ("b", "ab"), ("", "a"), ("abab", "ba"))],
         "tones": metrics.tone_errors([spoken[0], spoken[0][:1], []], [spoken[1], [], spoken[1]]),
         "repeats": [metrics.repetition_rate(loops, k) for k in (1, 2, 4)],
+        "repeats, as they are scored": [scoring.K, metrics.repetition_rate(loops, scoring.K)],
         "speech repeats": metrics.repetition_rate(loops, 2, [0, 2]),
         "similarity": metrics.similarity(vectors, vectors[::-1]),
         "similarity, small": metrics.similarity(1e-13 * vectors, vectors),
@@ -213,6 +218,7 @@ def said_by_policies() -> dict:
         "rates": {
             name: evaluate.rate([one.table, one.table[::-1]], name) for name in ("wer", "rep", "h_cond", "f0_std")
         },
+        "rate of some": evaluate.rate([table.assign(sim=some(one.table["sim"].to_numpy()))], "sim"),
         "rate of nothing": evaluate.rate([table], "sim"),
         "rate of no words": evaluate.rate([table.assign(words=0)], "wer", 2),
         "entropies": evaluate.entropies(counts, 10, 1),

@@ -103,6 +103,8 @@ ALIKE = (
         "torch.rand(batch.speech.shape, device=batch.speech.device) < noise",
         "no random number need be equal to it",
     ),
+    ("data/recordings", "round(filled) - bar.n", "what a bar shows"),
+    ("data/recordings", "wav.setparams((1, 2, RATE, 0", "the count is written again when the file is closed"),
     ("lm/lm", "batch.speech.masked_fill(~real, 0", "which token stands where none is read"),
     ("lm/lm", "alone.speech[:, :0", "no token of it is read, its length being 0"),
     ("lm/sampling", "above[~kept], attempt + 1", "which random numbers are drawn, each once all the same"),

@@ -117,6 +117,7 @@ ALIKE = (
     ("measure/entropy", "np.unique(counts[counts > 0", "a code of no tokens adds nothing to the sum"),
     ("measure/proxy", "prosodic_entropy(counts + silent[:, None]", "what a silent sample gives there is not taken"),
     ("measure/systems", "scores.table.get(bottom, 1", "any number above 0 says that there are words"),
+    ("measure/verdicts", "turned == (condition.direction > 0", "a direction is 1 or -1"),
     ("measure/trends", "most: float = 1.0", "no alpha is above 1"),
 )
 # Many tests import these, so they are imported once, before the first fork.

@@ -12,6 +12,10 @@ from sebridge_lite.measure.verdicts import judged
 
 RULE = load_params(Path(__file__).parents[1] / "params" / "smoke.yaml").claims
 CODES, TEXTS = 40, 240
+NAMES = (  # of Tables 3 and 7 and of Fig. 5
+    *("sft", "dpo", "rejection", "dgsa", "no-expr", "no-stab", "random-speaker", "fixed", "sft-real"),
+    *("dgsa-0.50", "sft-0.50", "dgsa-0.67", "sft-0.67"),
+)
 
 
 def spread_over(lively: float) -> np.ndarray:
@@ -30,6 +34,16 @@ def made(lively: float, wrong: float, key, texts: int = TEXTS, rep: float = 0.05
         f0_std_st=1.8 + 2 * lively + 0.2 * noise[1], f0_range_st=6 + noise[2], sim=0.6 + 0.05 * noise[3]
     )
     return Scores(table, rng.multinomial(50, spread_over(lively), texts), [], {})
+
+
+def named(lively, wrong) -> dict[str, tuple]:
+    """How lively and how wrong each of NAMES is."""
+    return dict(zip(NAMES, zip(lively, wrong, strict=True), strict=True))
+
+
+def world(of, seeds: int = 3, texts: int = TEXTS) -> dict[str, list[Scores]]:
+    """Their scores, one a training seed."""
+    return {name: [made(*how, [place, s], texts) for s in range(seeds)] for place, (name, how) in enumerate(of.items())}
 
 
 def cloned(lively: float, wrong: float, sim: float, key: list[int], texts: int = TEXTS) -> Scores:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import RULE, made, verdicts
+from made_up import NAMES, RULE, made, named, verdicts, world
 
 from sebridge_lite.measure.bootstrap import Curve, interval_of, paired_difference
 from sebridge_lite.measure.effects import UNJUDGED, alignment_conditions, dgsa_sentence, finding, rungs_of
@@ -16,15 +16,6 @@ from sebridge_lite.measure.systems import Lines, Systems, above, frontier, has, 
 from sebridge_lite.measure.verdicts import Condition, verdict
 
 FLOOR, STAR = 0.1, 0.5
-NAMES = (
-    *("sft", "dpo", "rejection", "dgsa", "no-expr", "no-stab", "random-speaker", "fixed", "sft-real"),
-    *("dgsa-0.50", "sft-0.50", "dgsa-0.67", "sft-0.67"),
-)
-
-
-def named(lively, wrong):
-    return dict(zip(NAMES, zip(lively, wrong, strict=True), strict=True))
-
 
 AS_PRINTED = named(
     (0.0, 0.5, 0.0, 0.6, 0.0, 0.6, 0.3, 0.3, 0.3, 0.0, 0.0, 0.2, 0.0),
@@ -35,10 +26,6 @@ OPPOSITE = named(
     (0.3, 0.2, 0.1, 0.4, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3),
 )
 NOTHING = dict.fromkeys(NAMES, (0.3, 0.3))
-
-
-def world(of, seeds=3, texts=240):
-    return {name: [made(*how, [place, s], texts) for s in range(seeds)] for place, (name, how) in enumerate(of.items())}
 
 
 def claimed(found, params=RULE):

@@ -296,7 +296,6 @@ def adapted() -> dict:
         for name, part in model.named_parameters():
             if "lora_B" in name:
                 part += 0.1
-    with torch.no_grad():
         before = lm.sequence_logprobs(model, lm.collate(examples()))
         merged = lm.sequence_logprobs(lora.merge_lora(model), lm.collate(examples()))
     shapes = {f"{released.QWEN}embed_tokens.weight": (10, 4), "speech_embedding.weight": (43, 4)}

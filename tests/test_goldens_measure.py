@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from goldens import Numbers, check, keep, moved, some, steps_of
-from made_up import RULE, cloned, made
+from made_up import NAMES, RULE, cloned, made, named, world
 
 from sebridge_lite.lm.sampling import SamplerConfig
 from sebridge_lite.measure import (
@@ -50,11 +50,9 @@ def sweep(seeds: int = 2, texts: int = 30) -> dict:
     return policies
 
 
-def several(seeds: int = 3, texts: int = 40) -> dict:
-    names = ("sft", "dpo", "rejection", "dgsa", "no-expr", "no-stab", "random-speaker", "fixed", "sft-real")
-    names += ("dgsa-0.50", "sft-0.50", "dgsa-0.67", "sft-0.67")
-    lively, wrong = steps_of(1, len(names), by=0.15), 0.2 + steps_of(2, len(names), by=0.05)
-    return {name: [made(lively[i], wrong[i], [i, s], texts) for s in range(seeds)] for i, name in enumerate(names)}
+def several() -> dict:
+    size = len(NAMES)
+    return world(named(steps_of(1, size, by=0.15), 0.2 + steps_of(2, size, by=0.05)), texts=40)
 
 
 def over_heat(lively: float, wrong: float, key: int, seeds: int = 2) -> list[dict]:
@@ -270,7 +268,7 @@ def compared() -> dict:
             for goal in (0.05, 0.1, 0.25, 0.3, 0.31)
         ],
         "frontier": table,
-        "outside": systems.outside(table, "dgsa") if "dgsa" in set(table["variant"]) else None,
+        "outside": systems.outside(table, "dgsa"),
         "has": [systems.has(runs["sft"][0], name) for name in ("wer", "hp", "sim", "tone_error")],
         "hasn't": [
             systems.has(
@@ -313,7 +311,7 @@ def shapes() -> dict:
         "over alpha": trends.over_alpha(sweep(), 2)[0],
         "peaks": peaks,
         "agreement": [trends.agreement(table), trends.agreement(table[:2])],
-        "mixtures": [trends._mixtures(real[:3], syn[:1]), trends._mixtures(real[:1], syn[:3])][0][:, ::20],
+        "mixtures": [trends._mixtures(*pair)[:, ::20] for pair in ((real[:3], syn[:1]), (real[:1], syn[:3]))],
         "without": trends._without(real)[[0, 99]],
         "mixed": trends.mixture_entropies(real, syn)[::10],
         "from corpus": [trends.from_corpus(real, syn, replicates=30), trends.from_corpus(syn, real, 1, 40)],
@@ -344,6 +342,7 @@ def claimed() -> dict:
     codes = [{f"n{i}": torch.tensor([i % 5, s]) for i in range(24)} for s in range(2)]
     candidates, shares = systems.systems(effects.by_heat(rows, codes, 5), 0.0), effects.contributions(rows)
     loop = {"tdsc": start, "sft": [one[0.6] for one in heats], "rejection": [one[1.15] for one in heats]}
+    critiqued = systems.systems(loop, 0.1)
     name, best = effects.beyond(start, by_heat, 0.1, RULE)
     clones = {
         name: [cloned(0.1 * i, 0.3, 0.5 + 0.1 * i, [i, s], 36).table for s in range(2)]
@@ -355,7 +354,7 @@ def claimed() -> dict:
     table2 = pd.DataFrame(
         {"metric": proxy.METRICS, "difference": 0.5, "low": 0.25, "high": 0.75, "texts": 40, "seeds": 2}
     )
-    cloned_to = effects.systems_conditions(found, systems.systems(loop, 0.1), clones)
+    cloned_to = effects.systems_conditions(found, critiqued, clones)
     judged = {**scaling, **aligned, **cloned_to}
     return {
         "scaling": of_condition(scaling),
@@ -366,13 +365,9 @@ def claimed() -> dict:
         "figure 5": effects.by_alpha(found, rungs),
         "finding": [(row := effects.finding(found, RULE)), effects.dgsa_sentence(row)],
         "tdsc": of_condition(
-            effects.tdsc_conditions(
-                systems.systems(loop, 0.1), {"rise": shares["T = 0.7"]}, candidates, shares, (name, best), lines
-            )
+            effects.tdsc_conditions(critiqued, {"rise": shares["T = 0.7"]}, candidates, shares, (name, best), lines)
         ),
-        "sentence": effects.tdsc_sentence(
-            effects.with_relative(systems.as_table(systems.systems(loop, 0.1), loop, "sft"), systems.systems(loop, 0.1))
-        ),
+        "sentence": effects.tdsc_sentence(effects.with_relative(systems.as_table(critiqued, loop, "sft"), critiqued)),
         "beyond": [name, best.at("wer", name), best.at("hp", name)],
         "lesser": [
             effects.lesser_gain(by_heat[heat], start, slice(half, None, 2), RULE) for heat in LINES for half in (0, 1)

@@ -68,6 +68,7 @@ TESTS = {
     "measure/verdicts": "verdicts tdsc_claims",
 }
 EXTRA = ("faults/test_mended.py",)  # for lm and data
+KEPT = ("measure", "lm", "data")  # rooms of which test_goldens_ROOM.py keeps what they make
 COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
 COUNTED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
 NAMED = {
@@ -98,13 +99,13 @@ ALIKE = (
     ("data/manifest", "utterance.start - TAIL * sound.samplerate", "no recording breaks off at just this sample"),
     ("data/own_data", "np.ptp(samples.mean(axis=1)) < SILENT", "no measured float is equal to it"),
     ("data/own_tables", "handle.read(MOST_PROMPTS + 1", "one character more shows that there are more; so do two"),
+    ("data/recordings", "round(filled) - bar.n", "what a bar shows"),
+    ("data/recordings", "wav.setparams((1, 2, RATE, 0", "the count is written again when the file is closed"),
     (
         "lm/lm",
         "torch.rand(batch.speech.shape, device=batch.speech.device) < noise",
         "no random number need be equal to it",
     ),
-    ("data/recordings", "round(filled) - bar.n", "what a bar shows"),
-    ("data/recordings", "wav.setparams((1, 2, RATE, 0", "the count is written again when the file is closed"),
     ("lm/lm", "batch.speech.masked_fill(~real, 0", "which token stands where none is read"),
     ("lm/lm", "alone.speech[:, :0", "no token of it is read, its length being 0"),
     ("lm/sampling", "above[~kept], attempt + 1", "which random numbers are drawn, each once all the same"),
@@ -117,8 +118,8 @@ ALIKE = (
     ("measure/entropy", "np.unique(counts[counts > 0", "a code of no tokens adds nothing to the sum"),
     ("measure/proxy", "prosodic_entropy(counts + silent[:, None]", "what a silent sample gives there is not taken"),
     ("measure/systems", "scores.table.get(bottom, 1", "any number above 0 says that there are words"),
-    ("measure/verdicts", "turned == (condition.direction > 0", "a direction is 1 or -1"),
     ("measure/trends", "most: float = 1.0", "no alpha is above 1"),
+    ("measure/verdicts", "turned == (condition.direction > 0", "a direction is 1 or -1"),
 )
 # Many tests import these, so they are imported once, before the first fork.
 SHARED = "pytest hypothesis numpy pandas scipy.stats scipy.signal soundfile torch transformers.models.qwen2.modeling_qwen2 peft"
@@ -245,13 +246,10 @@ def tests_fail(tests: list[str], copy: Path) -> str:
 
 
 def tests_of(module: str) -> list[str]:
+    room = module.partition("/")[0]
     extra = EXTRA if module.startswith(("lm/train", "data/manifest", "data/own")) else ()
-    files = [
-        f"test_goldens_{module.partition('/')[0]}.py",
-        *(f"test_{name}.py" for name in TESTS[module].split()),
-        *extra,
-    ]
-    return [f"tests/{name}" for name in files if (ROOT / "tests" / name).is_file()]
+    names = [*([f"goldens_{room}"] if room in KEPT else []), *TESTS[module].split()]
+    return [*(f"tests/test_{name}.py" for name in names), *(f"tests/{name}" for name in extra)]
 
 
 def copied(place: Path) -> Path:

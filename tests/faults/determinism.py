@@ -107,7 +107,10 @@ def sampled_otherwise(a: Path, b: Path) -> str:
     if changed := [id for id in words[0] if words[0][id] != words[1].get(id)]:
         return f"the verdict of {changed[0]} is another"
     tables = [path.relative_to(a) for path in sorted((a / "results").rglob("*.csv"))]
-    counted = [overlapping(pd.read_csv(a / path), pd.read_csv(b / path)) for path in tables]
+    read = {path: (pd.read_csv(a / path), pd.read_csv(b / path)) for path in tables if (b / path).is_file()}
+    if odd := [path for path in tables if path not in read or len(read[path][0]) != len(read[path][1])]:
+        return f"{odd[0]} has other rows"
+    counted = [overlapping(*pair) for pair in read.values()]
     total, meet = (sum(column) for column in zip(*counted, strict=True))
     print(f"{meet} of {total} intervals in {len(tables)} tables overlap")
     return "" if total and meet >= MEETING * total else "too few intervals overlap"

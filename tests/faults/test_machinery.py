@@ -53,6 +53,11 @@ def test_another_sample_of_the_same_policies_has_the_same_verdicts_and_overlappi
     assert sampled_otherwise(one, run("near", "mixed", 0.75)) == ""
     assert sampled_otherwise(one, run("far", "mixed", 1.25)) == "too few intervals overlap"
     assert sampled_otherwise(one, run("other", "reproduced", 0.0)) == "the verdict of C1 is another"
+    longer = run("longer", "mixed", 0.0)
+    (longer / "results" / "table.csv").write_text("wer,wer_low,wer_high\n0.5,0,1\n0.5,0,1\n")
+    assert sampled_otherwise(one, longer) == "results/table.csv has other rows"
+    (longer / "results" / "table.csv").unlink()
+    assert sampled_otherwise(one, longer) == "results/table.csv has other rows"
 
 
 def test_every_module_that_is_mutated_has_tests_and_every_mutant_is_other_code():

@@ -98,5 +98,5 @@ gpu-check:
 	@PYTHONPATH=. $(PYTHON) benchmarks/gpu_check.py
 
 clean:
-	find results -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
+	find results -mindepth 1 -maxdepth 1 -type d ! -name real ! -name no-clock -exec rm -rf {} +
 	rm -rf $(VENV) artifacts .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .mypy_cache *.egg-info

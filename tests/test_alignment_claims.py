@@ -11,7 +11,7 @@ from sebridge_lite.measure.bootstrap import Curve, interval_of, paired_differenc
 from sebridge_lite.measure.effects import UNJUDGED, alignment_conditions, dgsa_sentence, finding, rungs_of
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores
-from sebridge_lite.measure.stats import Interval
+from sebridge_lite.measure.stats import Interval, plain
 from sebridge_lite.measure.systems import Lines, Systems, above, frontier, has, lines_of, outside, over_heats, systems
 from sebridge_lite.measure.verdicts import Condition, verdict
 
@@ -110,8 +110,8 @@ def test_a_limit_holds_when_its_interval_stays_below_the_smallest_effect(expecte
 FINDINGS = {
     ((0.6, 0.3), (0.3, 0.3)): "beats",
     ((0.3, 0.3), (0.6, 0.3)): "loses to",
-    ((0.3, 0.3), (0.3, 0.3)): "ties with",
-    ((0.6, 0.4), (0.3, 0.3)): "ties with",
+    ((0.3, 0.3), (0.3, 0.3)): "is shown neither to beat nor to lose to",
+    ((0.6, 0.4), (0.3, 0.3)): "is shown neither to beat nor to lose to",
 }
 
 
@@ -121,7 +121,7 @@ def test_the_finding_is_beats_or_loses_only_when_livelier_with_words_no_worse(bo
     found = systems(world({"sft": (0, 0.3), "dgsa": dgsa, "sft-real": real}), FLOOR)
     row = finding(found, RULE)
     assert row["dgsa"] == word
-    assert dgsa_sentence(row).startswith(f"DGSA {word} SFT on y_real: Hp {row['hp']:+.2f}")
+    assert dgsa_sentence(row).startswith(f"DGSA {word} SFT on y_real: Hp {plain(row['hp'], '+.2f')}")
     assert finding(found, replace(RULE, min_seeds=4))["dgsa"] == UNJUDGED
 
 

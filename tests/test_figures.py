@@ -44,7 +44,7 @@ def test_a_curve_has_the_unit_of_its_measure_and_ours_is_above_zero_wide():
 def test_an_effect_stands_in_its_unit_over_the_band_of_what_is_too_small():
     table = rows(wer_cal_gain=[-0.05, 0.01]).assign(variant=["dgsa", "dpo"])
     axis = figures.forest(table, "variant", ["wer_cal_gain"], band={"wer_cal": 0.02}).axes[0]
-    assert axis.get_xlabel() == "change of calibrated word error, %"
+    assert axis.get_xlabel() == "change of calibrated word error, points"
     assert [label.get_text() for label in axis.get_yticklabels()] == ["dgsa", "dpo"]
     assert axis.patches[0].get_extents().transformed(axis.transData.inverted()).intervalx == pytest.approx([-2, 2])
     bars = [bar.get_segments()[0][:, 0] for bar in axis.collections]

@@ -288,7 +288,7 @@ def test_each_effect_over_alpha_is_the_difference_that_its_name_says(as_printed)
     both = scaling_conditions(curves, beyond)
     assert [one.effect for one in both["C7"][1] if one.what.endswith("in the right voice")] == [beyond]
     means = {one.what: one.effect.mean for printed, strict in both.values() for one in (*printed, *strict)}
-    hand = {"last - first": 1 - 9, "80 to 100 % - 40 to 67 %": 1.5 - 16 / 3, "next lowest - 100 %": 2 - 1}
+    hand = {"last - first": 1 - 9, "80 to 100 % - 40 to 67 %": 1.5 - 16 / 3, "lowest of the others - 100 %": 2 - 1}
     assert {what: means[what] for what in hand} == pytest.approx(hand)
     found = {(one.what, one.measure): one.effect.mean for some in both.values() for part in some for one in part}
     assert found["100 % - 40 to 50 %", "f0_std"] == 0 - 4 and found["40 to 50 % - first", "hp"] == 7 - 1

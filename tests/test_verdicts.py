@@ -78,7 +78,7 @@ def test_what_a_world_forbids_is_not_testable_there_unless_it_happens_all_the_sa
     assert V.judgement([alone], PARAMS, "one clock", V.verdict) == V.NOT_TESTABLE  # more seeds would not help
     assert V.judgement([loud], PARAMS, "one clock", V.verdict) == V.NOT_TESTED
     assert V.why([nothing], PARAMS, "one clock") == (
-        "It cannot happen in this world: one clock (x: repetition rises by 0.00 points (0.00 to 0.00), "
+        "It cannot happen in this world: one clock (x: repetition changes by 0.00 points (0.00 to 0.00), "
         "which its interval does not tell from 0)."
     )
     unrun = _condition(np.nan, np.nan, np.nan, measure="rep", n=0, seeds=0)
@@ -97,7 +97,7 @@ def test_the_reason_names_the_number_that_decided():
     assert V.why([up, flat], PARAMS) == f"x: Hp rises by 0.06 bits (0.04 to 0.08), as claimed; but {rises}."
     assert V.why([flat], PARAMS) == f"{rises}."
     assert V.why([up, up], PARAMS) == "x: Hp rises by 0.06 bits (0.04 to 0.08), as claimed."
-    assert V.said(loss, PARAMS).endswith("rises by 2.1 points (-1.0 to 5.0), so a loss of 2.0 points is not excluded")
+    assert V.said(loss, PARAMS).endswith("rises by 2.1 points (-1.0 to 5.0), so a rise of 2.0 points is not excluded")
     assert V.said(_condition(-0.06, -0.08, -0.04), PARAMS) == "x: Hp falls by 0.06 bits (0.04 to 0.08), the other way"
     assert V.said(_condition(-0.02, -0.03, -0.01), PARAMS).endswith(
         "the other way, by less than the 0.05 bits that count"

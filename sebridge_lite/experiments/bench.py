@@ -144,15 +144,24 @@ class Bench:
         """The weights that a stage has left in `folder`."""
         return load_policy(made(folder, stage) / "model", self.lang, self.stack.device)
 
-    def scored(self, study: str, name: str, seed: int) -> tuple:
-        """The `Scores` of a system on the test set, as `sebridge score` left them of a study, and what is known of it."""
-        return self.scores(cell(f"scores/{study}", seed, name), f"score_{study}")
+    def scored(self, study: str, name: str, seed: int, heat: float | None = None) -> tuple:
+        """The `Scores` of a system on the test set, as `sebridge score` left them of a study, and what is known of it.
+
+        heat: the temperature, for a study that scores at several.
+        """
+        folder = cell(f"scores/{study}", seed, name)
+        return self.scores(line_at(folder, heat) if heat else folder, f"score_{study}")
 
     def scores(self, folder: Path, stage: str) -> tuple:
         """The `Scores` that a stage has measured of a policy, and all that it wrote down of it."""
         from sebridge_lite.measure.evaluate import load_scores
 
         return load_scores(made(folder, stage), self.stack.codes)
+
+
+def line_at(folder: Path, heat: float) -> Path:
+    """Where a policy's scores at one temperature of several are."""
+    return folder / f"T{heat:.2f}"
 
 
 def load_bench(params: Params, lang: str | None = None) -> Bench:

@@ -9,8 +9,6 @@ artifacts/scores/align/sSEED/METHOD/  scores.csv, codes.safetensors, summary.jso
                                       and of SFT on y_real over all doses)
 """
 
-from pathlib import Path
-
 import pandas as pd
 
 from sebridge_lite.align.methods import arm_for, method_of
@@ -18,7 +16,7 @@ from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import in_pool
 from sebridge_lite.experiments.align import policy_at
-from sebridge_lite.experiments.bench import Bench, cell, load_bench, read_json, read_table, write_json
+from sebridge_lite.experiments.bench import Bench, cell, line_at, load_bench, read_json, read_table, write_json
 from sebridge_lite.experiments.score import score_policy, scored
 from sebridge_lite.experiments.sft import arm_of, sft_policy
 from sebridge_lite.measure.evaluate import Scores, plain, save_scores, scores_of
@@ -108,10 +106,6 @@ def _score(job: tuple[Params, str, int]) -> None:
         pd.concat([pd.DataFrame(rows), others]).to_csv(temporary / "curve.csv", index=False)
 
 
-def line_at(folder: Path, heat: float) -> Path:
-    return folder / f"T{heat:.2f}"
-
-
 def score_align(params: Params, seed: int) -> None:
     """Scores every method on the test set at its point, and over temperatures."""
     in_pool(_score, [(params, name, seed) for name in params.cells.aligned], f"align s{seed}")
@@ -132,8 +126,8 @@ def search_of(name: str) -> pd.DataFrame:
 
 def by_heat(bench: Bench, name: str, seed: int) -> dict[float, Scores]:
     """Scores of a method on test by temperature; all texts at the study's, the first ones at the others."""
-    heats, folder = {*bench.params.align.temperatures, bench.params.score.temperature}, cell("scores/align", seed, name)
-    return {heat: bench.scores(line_at(folder, heat), "score_align")[0] for heat in sorted(heats)}
+    heats = sorted({*bench.params.align.temperatures, bench.params.score.temperature})
+    return {heat: bench.scored("align", name, seed, heat)[0] for heat in heats}
 
 
 def curve_of(name: str, seed: int) -> pd.DataFrame:

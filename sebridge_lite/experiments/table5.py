@@ -2,7 +2,6 @@
 
 from sebridge_lite.core.params import Params
 from sebridge_lite.experiments.bench import Bench
-from sebridge_lite.experiments.choose import by_heat
 from sebridge_lite.experiments.critique_scores import history
 from sebridge_lite.experiments.floors import floor_scores
 from sebridge_lite.experiments.sft import arm_of
@@ -29,7 +28,7 @@ def policies(bench: Bench) -> dict[str, list[Scores]]:
             for arm in wanted_arms(bench.params):
                 rows[f"sft-{arm_of(arm).alpha:.2f}"] = [bench.scored("sft", arm, seed)[0] for seed in seeds]
             heat = bench.params.score.temperature
-            rows |= {name: [by_heat(bench, name, seed)[heat] for seed in seeds] for name in (start, aligned)}
+            rows |= {name: [bench.scored("align", name, seed, heat)[0] for seed in seeds] for name in (start, aligned)}
     return rows
 
 

@@ -61,7 +61,7 @@ def scaling_conditions(curves: Mapping[str, Curve], beyond_engines: Interval = U
         "100 % - 40 to 50 %": lambda measure: tail(curves[measure], 1.0, BEFORE, ALPHA_STAR + 1e-9),
         "40 to 50 % - first": lambda measure: midway(measure, 0),
         "40 to 50 % - last": lambda measure: midway(measure, -1),
-        "next lowest - 100 %": lambda measure: stands_out(curves[measure], len(alphas) - 1, -1),
+        "lowest of the others - 100 %": lambda measure: stands_out(curves[measure], len(alphas) - 1, -1),
         "hp with f0_std": lambda _: association(curves["hp"], curves["f0_std"]),
         "hp with f0_std up to 67 %": lambda _: association(curves["hp"], curves["f0_std"], RISING),
         "100 % - engines' tokens in the right voice": lambda _: beyond_engines,
@@ -133,13 +133,19 @@ def alignment_conditions(
 
 
 def finding(found: Systems, params: ClaimsParams) -> dict:
-    """Whether DGSA beats, ties with or loses to SFT on y_real: a row. To beat is D9, to lose is the reverse."""
+    """Whether DGSA is shown to beat or to lose to SFT on y_real: a row. To beat is D9, to lose is the reverse."""
     text = CLAIMS["D9"].conditions
     there, back = (
         judgement(conditions_of(asked, found.effect), params, judge=verdict)
         for asked in (text, text.replace("dgsa - sft-real", "sft-real - dgsa"))
     )
-    word = "beats" if there == REPRODUCED else "loses to" if back == REPRODUCED else "ties with"
+    word = (
+        "beats"
+        if there == REPRODUCED
+        else "loses to"
+        if back == REPRODUCED
+        else "is shown neither to beat nor to lose to"
+    )
     gains = {measure: found.gain(measure, "dgsa", "sft-real") for measure in ("hp", "f0_std", "wer_cal")}
     counted = {"texts": gains["hp"].n, "seeds": gains["hp"].seeds}
     return {"dgsa": UNJUDGED if NOT_TESTED in (there, back) else word, **columns_of(gains), **counted}

@@ -33,7 +33,7 @@ def measure(name: str) -> tuple[str, float, int]:
     """Label, factor and digits of a measure; an unknown one is called by its name. `wer_gain` is the change of `wer`."""
     unknown = name if " " in name else name.replace("_", " ")
     label, factor, digits = MEASURES.get(name.removesuffix("_gain"), (unknown, 1, 2))
-    return f"change of {label}" if name.endswith("_gain") else label, factor, digits
+    return f"change of {label.replace(', %', ', points')}" if name.endswith("_gain") else label, factor, digits
 
 
 def number_of(count: int, noun: str) -> str:
@@ -58,6 +58,12 @@ def columns_of(intervals: Mapping[str, Interval]) -> dict[str, float]:
     return {column: value for name, found in intervals.items() for column, value in columns(name, found).items()}
 
 
+def plain(value: float, spec: str) -> str:
+    """A number by a format; 0 never has a minus."""
+    text = f"{value:{spec}}"
+    return f"{0:{spec}}" if float(text) == 0 else text
+
+
 def value_range(mean, low, high, unit: str = "", spec: str = ".3g", by: float = 1.0) -> str:
     """A value with its interval in words, `10.4 bits (10.2 to 10.6)`; without what is None or NaN.
 
@@ -65,8 +71,8 @@ def value_range(mean, low, high, unit: str = "", spec: str = ".3g", by: float = 
     """
     if pd.isna(mean):
         return "-"
-    text = f"{by * mean:{spec}}{unit and ' ' + unit}"
-    return text if pd.isna(low) or pd.isna(high) else f"{text} ({by * low:{spec}} to {by * high:{spec}})"
+    text = plain(by * mean, spec) + (unit and " " + unit)
+    return text if pd.isna(low) or pd.isna(high) else f"{text} ({plain(by * low, spec)} to {plain(by * high, spec)})"
 
 
 def row_range(row: Mapping, name: str, unit: str = "", spec: str = ".3g", by: float = 1.0) -> str:
@@ -98,7 +104,7 @@ def share_interval(count: int, n: int) -> Interval:
     from statsmodels.stats import proportion  # a second, which few who import this module need to wait
 
     low, high = proportion.proportion_confint(count, n, method="wilson")
-    return Interval(count / n, float(low), float(high), n, 1)
+    return Interval(count / n, float(low) if count else 0.0, float(high) if count < n else 1.0, n, 1)
 
 
 def normal_interval(values) -> Interval:

@@ -65,7 +65,7 @@ def alpha_table(curves: Mapping[str, Curve], floor: float) -> pd.DataFrame:
 
 
 def side_by_side(found: Mapping[str, Runs], base: str, floor: float, seed: int = 0) -> pd.DataFrame:
-    """A row an arm, whatever its design: as `alpha_table`, and `NAME_gain` with its interval, this arm less `base`."""
+    """A row an arm, whatever its design: as `alpha_table`, and `NAME_gain` with its interval, this arm minus `base`."""
     if base not in found:
         raise UserError(f"arm {base}: not among {', '.join(found)}")
     curves = curves_over(dict(enumerate(found.values())), seed)
@@ -98,7 +98,7 @@ class Systems:
         return self.contrast(measure, {name: 1.0})
 
     def gain(self, measure: str, one: str, other: str) -> Interval:
-        """One system less another."""
+        """One system minus another."""
         return self.contrast(measure, {other: -1.0, one: 1.0} if one != other else {one: 0.0})
 
     def effect(self, what: str, measure: str) -> Interval:

@@ -2,7 +2,7 @@
 
 claims.json says of each claim what the paper prints for it, which table of ours shows it, and its conditions in a line of
 text, `WHAT: WISH WISH ...; WHAT: WISH ...`. WHAT names an effect, such as `dgsa - sft`; a wish is a measure with the sign
-that its effect should have (`+hp`), or after `!` the sign of a loss that must stay below the smallest effect (`!+wer_cal`).
+that its effect should have (`+hp`), or after `!` a sign in which it must stay below the smallest effect (`!+wer_cal`).
 The first condition is the claim's headline.
 
 Each claim is judged twice: by the paper's protocol (`conditions`: all systems decoded alike, measures that the paper prints,
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from sebridge_lite.core.study_params import ClaimsParams
-from sebridge_lite.measure.stats import Interval, change_of, columns, value_range
+from sebridge_lite.measure.stats import Interval, change_of, columns, plain, value_range
 
 Statement = namedtuple("Statement", "claim paper table conditions strict forbidden", defaults=(None, ""))
 # C scaling, D DGSA, T TDSC, S systems and cloning
@@ -37,7 +37,7 @@ STANDS = ("rank", "correlation")  # effects that are a value, not a change
 
 
 class Condition(NamedTuple):
-    """An effect and the sign that it should have, or with `limit` the sign of a loss that must stay small."""
+    """An effect and the sign that it should have, or with `limit` the sign in which it must stay small."""
 
     what: str
     measure: str
@@ -90,8 +90,8 @@ def least_said(name: str, params: ClaimsParams) -> str:
 
 def outcome(condition: Condition, params: ClaimsParams) -> str:
     """What the effect says, however few texts and seeds it has. Reproduced: the interval lies on the claimed side of 0, the
-    mean at least the smallest effect from it. Contradicted: the same on the other side. A limit is contradicted where the loss
-    is shown, and holds where none worth the name is possible.
+    mean at least the smallest effect from it. Contradicted: the same on the other side. A limit is contradicted where the
+    change is shown, and holds where none worth the name is possible.
     """
     effect, least, way = condition.effect, smallest(condition.measure, params), condition.direction
     if not _known(effect):
@@ -161,14 +161,17 @@ def said(condition: Condition, params: ClaimsParams) -> str:
     effect, turned, least = condition.effect, condition.effect.mean < 0, least_said(condition.measure, params)
     if condition.measure in STANDS:
         moved, sign = "is", 1
+    elif float(plain(by * effect.mean, f".{digits}f")) == 0:
+        moved, sign = "changes by", 1
     else:
         moved, sign = ("falls by", -1) if turned else ("rises by", 1)
     low, high = sorted((sign * effect.low, sign * effect.high))
     amount = value_range(sign * effect.mean, low, high, unit, f".{digits}f", by)
     word, certain = outcome(condition, params), effect.low > 0 or effect.high < 0
     if condition.limit:
-        how = {REPRODUCED: f"a loss of {least} is excluded", CONTRADICTED: "which is a loss"}
-        tail = how.get(word, f"so a loss of {least} is not excluded")
+        change = f"a {'rise' if condition.direction > 0 else 'fall'} of {least}"
+        how = {REPRODUCED: f"{change} is excluded", CONTRADICTED: "which the claim excludes"}
+        tail = how.get(word, f"so {change} is not excluded")
     elif word == NOT_REPRODUCED:
         tail = f"less than the {least} that count" if certain else "which its interval does not tell from 0"
         tail = f"the other way, by {tail}" if certain and turned == (condition.direction > 0) else tail

@@ -162,12 +162,13 @@ def forest(
     band: Mapping[str, float] | None = None,
     levels: Mapping[str, float] | None = None,
     hue: str | None = None,
+    order: Sequence[str] = (),
     **settings,
 ) -> Figure:
     """Effects with their intervals, a line for each row and a panel for each measure (and each value of `by`).
 
-    `band[measure]`: the smallest change that counts; what is smaller lies in the grey band. `levels`: vertical lines by
-    label. `hue`: a column whose values choose colour and marker in place of `label`. `settings` go to every axis.
+    `band[measure]`: the smallest change that counts, a grey band. `levels`: vertical lines by label. `hue`: a column whose values
+    choose colour and marker in place of `label`; those of `order` look the same in every figure. `settings` go to every axis.
     """
     parts = [(str(value), rows) for value, rows in table.groupby(by, sort=False)] if by else [("", table)]
     grid = (1, len(parts)) if len(measures) == 1 else (len(parts), len(measures))
@@ -175,7 +176,7 @@ def forest(
     wide = 1 + 0.07 * max(map(len, table[label].astype(str)), default=0) + max(2 * grid[1], 4)
     size = (wide, grid[0] * (0.27 * tall + 0.6) + 0.3)
     figure, axes = plt.subplots(*grid, figsize=size, squeeze=False, sharey="row" if len(measures) > 1 else "none")
-    names = list(dict.fromkeys(table[hue or label].astype(str)))
+    names = list(dict.fromkeys([*order, *table[hue or label].astype(str)]))
     colour_of = colours(names, None if hue else "0.25")
     marker_of = dict(zip(names, MARKERS, strict=False)) if hue else {}
     shown = [(title, rows, name) for title, rows in parts for name in measures]

@@ -123,7 +123,8 @@ def aligned(bench: Bench, places: Sequence[int]) -> tuple[list[Group], list[str]
     """Each sentence by SFT and what became of it, beside the recording; and what this run has not."""
     titles = {name: METHODS["align"][name].title for name in ALIGNED}
     there, seed = [name for name in titles if name in bench.params.cells.aligned], bench.params.cells.seeds[0]
-    heard = {titles.pop(name): bench.scored("align", name, seed)[0] for name in there}
+    heat = bench.params.score.temperature
+    heard = {titles.pop(name): bench.scored("align", name, seed, heat)[0] for name in there}
     return sentences(bench, places, heard, recorded=1), list(titles.values())
 
 

@@ -3,9 +3,9 @@
 Left out: age, accent, a change of mood within an utterance. Groups never share a voice, and the n-th voice of a group
 does not depend on how many are asked for.
 
-Engines use 0.4 to 0.5 of a person's pitch range: round numbers, set by looking at the token entropy of recordings before any
-policy was trained (at 0.65 to 0.8 engines were as varied as people, and the paper's premise did not hold). `07_erosion`
-varies them.
+Engines use 0.4 to 0.5 of the nominal pitch range, which is 0.35 to 0.44 of a person's: round numbers, set by looking at the
+token entropy of recordings before any policy was trained (at 0.65 to 0.8 engines were as varied as people, and the paper's
+premise did not hold). `07_erosion` varies them.
 """
 
 from dataclasses import dataclass

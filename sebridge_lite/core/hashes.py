@@ -21,6 +21,12 @@ def key_of(*parts) -> str:
     return digest.hexdigest()[:16]
 
 
+def stamp_of(*folders: Path) -> str:
+    """A short hash of the name, size and time of every file in folders: another one where anything there was made anew."""
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    return key_of(*((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+
+
 def code_hash(*places: str) -> str:
     """A short hash of the library's code in rooms or modules, such as `stack` or `experiments/parts.py`."""
     package = Path(__file__).parents[1]

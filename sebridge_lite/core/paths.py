@@ -187,3 +187,23 @@ def working(out: Path) -> Iterator[Path]:
         together()
         if not rank():
             shutil.rmtree(work)
+
+
+@contextmanager
+def collecting(out: Path, key: str) -> Iterator[Path]:
+    """A folder for the parts of an output, which it becomes when the block succeeds.
+
+    The parts that a killed run has finished are in it, where that run had the same key.
+    """
+    with working(out) as work:
+        parts, known = work / "parts", work / "key"
+        if not rank():
+            if not known.is_file() or known.read_text() != key:
+                remove(parts)
+                known.write_text(key)
+            parts.mkdir(exist_ok=True)
+        together()
+        yield parts
+        with replacing(out) as temporary:
+            if not rank():
+                parts.rename(temporary)

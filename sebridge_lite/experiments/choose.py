@@ -9,6 +9,8 @@ artifacts/scores/align/sSEED/METHOD/  scores.csv, codes.safetensors, summary.jso
                                       and of SFT on y_real over all doses)
 """
 
+from pathlib import Path
+
 import pandas as pd
 
 from sebridge_lite.align.methods import arm_for, method_of
@@ -17,7 +19,7 @@ from sebridge_lite.core.params import Params
 from sebridge_lite.core.workers import in_pool
 from sebridge_lite.experiments.align import policy_at
 from sebridge_lite.experiments.bench import Bench, cell, line_at, load_bench, read_json, read_table, write_json
-from sebridge_lite.experiments.score import score_policy, scored
+from sebridge_lite.experiments.score import score_all, score_policy, scored
 from sebridge_lite.experiments.sft import arm_of, sft_policy
 from sebridge_lite.measure.evaluate import Scores, plain, save_scores, scores_of
 
@@ -83,15 +85,15 @@ def choose_all(params: Params) -> dict[str, dict]:
     return found
 
 
-def _score(job: tuple[Params, str, int]) -> None:
-    params, name, seed = job
+def _score(job: tuple[Params, str, int, Path]) -> None:
+    params, name, seed, folder = job
     p, bench, method, choice = params.align, load_bench(params), method_of("align", name), choice_of(name)
     steps, heat, arm = choice["steps"], choice["temperature"], arm_for(method, p)
     about = read_json(cell("align", seed, name) / "about.json", "align") if method.by else {}
     about |= {"variant": name, "arm": arm, "alpha": arm_of(arm).alpha, "seed": seed} | choice
     policy, rows, few = policy_at(bench, name, seed, steps), [], bench.references("test", p.curve_texts)
     whole = {at: scored(bench, policy, method, seed, at) for at in {heat, params.score.temperature}}
-    with paths.replacing(cell("scores/align", seed, name)) as temporary:
+    with paths.replacing(folder / name) as temporary:
         save_scores(temporary, whole[heat], **about)
         for at in sorted({*p.temperatures, *whole}):
             line = whole[at] if at in whole else scored(bench, policy, method, seed, at, texts=p.curve_texts)
@@ -108,7 +110,7 @@ def _score(job: tuple[Params, str, int]) -> None:
 
 def score_align(params: Params, seed: int) -> None:
     """Scores every method on the test set at its point, and over temperatures."""
-    in_pool(_score, [(params, name, seed) for name in params.cells.aligned], f"align s{seed}")
+    score_all(_score, params, "align", params.cells.aligned, seed, f"sft/s{seed}", f"align/s{seed}", "choice")
 
 
 def choice_of(name: str) -> dict:

@@ -9,16 +9,16 @@ The paper's final figures equal those of its filtered set (Table 4 against Table
 """
 
 from functools import partial
+from pathlib import Path
 
 from sebridge_lite.align.critic import judged
 from sebridge_lite.align.methods import METHODS, method_of
 from sebridge_lite.align.tdsc import decide
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
-from sebridge_lite.core.workers import in_pool
 from sebridge_lite.experiments.bench import Bench, cell, read_json, write_json
 from sebridge_lite.experiments.critique import START, iterations, length_of, tdsc_bench
-from sebridge_lite.experiments.score import score_policy, scored
+from sebridge_lite.experiments.score import score_all, score_policy, scored
 from sebridge_lite.measure.entropy import jackknife
 from sebridge_lite.measure.evaluate import Scores, plain, rate, save_scores
 from sebridge_lite.measure.stats import UNKNOWN
@@ -50,12 +50,12 @@ def filtered(bench: Bench, scores: Scores) -> dict:
     return about | {f"filtered_{name}": value for name, value in plain(figures).items()}
 
 
-def _score(job: tuple[Params, str, int]) -> None:
-    params, name, seed = job
+def _score(job: tuple[Params, str, int, Path]) -> None:
+    params, name, seed, folder = job
     bench, about = tdsc_bench(params), {"variant": name, "seed": seed}
     method, folders = method_of("critique", name), iterations(name, seed)
     policies, last = [bench.policy(folder, "critique") for folder in folders], len(folders) - 1
-    with paths.replacing(cell("scores/critique", seed, name)) as out:
+    with paths.replacing(folder / name) as out:
         for k in range(0 if name == START else 1, len(folders)):
             scores = score_policy(bench, policies[k], seed)
             known = read_json(folders[k] / "about.json", "critique") | filtered(bench, scores)
@@ -71,7 +71,7 @@ def _score(job: tuple[Params, str, int]) -> None:
 
 
 def score_critique(params: Params, seed: int) -> None:
-    in_pool(_score, [(params, name, seed) for name in systems_of(params)], f"critique s{seed}")
+    score_all(_score, params, "critique", systems_of(params), seed, f"critique/s{seed}")
 
 
 def history(bench: Bench, name: str, seed: int) -> list[tuple[Scores, dict]]:

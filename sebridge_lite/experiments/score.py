@@ -4,10 +4,14 @@ artifacts/scores/sft/sSEED/ARM/ gets scores.csv, codes.safetensors and summary.j
 another test set or another temperature scores again and trains nothing.
 """
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from sebridge_lite.core import paths
+from sebridge_lite.core.hashes import code_hash, key_of, stamp_of
 from sebridge_lite.core.params import Params
+from sebridge_lite.core.processes import together
 from sebridge_lite.core.workers import in_pool
 from sebridge_lite.experiments.bench import Bench, cell, load_bench, read_json
 from sebridge_lite.experiments.sft import arm_of, sft_policy
@@ -52,16 +56,29 @@ def scored(
     return score_policy(bench, model, seed, split, texts, heat, **how)
 
 
-def _score(job: tuple[Params, str, int]) -> None:
-    params, name, seed = job
+def score_all(function: Callable, params: Params, study: str, names: Sequence[str], seed: int, *sources: str) -> None:
+    """Scores of all systems of a study: `function((params, name, seed, folder))` writes those of one into `folder / name`.
+
+    sources: folders in artifacts/ that the systems come from. What a killed run has scored of the same is not scored again.
+    """
+    inputs = ("corpus", "tokens", "floors", "parts", "own", "judges", *sources)
+    key = key_of(code_hash("."), params, stamp_of(*map(paths.artifacts, inputs)))
+    with paths.collecting(paths.artifacts(f"scores/{study}", f"s{seed}"), key) as folder:
+        left = [name for name in names if not (folder / name).exists()]
+        together()  # before the first of several processes makes one
+        in_pool(function, [(params, name, seed, folder) for name in left], f"{study} s{seed}")
+
+
+def _score(job: tuple[Params, str, int, Path]) -> None:
+    params, name, seed, folder = job
     bench, about = load_bench(params), read_json(cell("sft", seed, name) / "about.json", "sft")
     scores = score_policy(bench, sft_policy(bench, name, seed), seed, mark=arm_of(name).mark)
-    with paths.replacing(cell("scores/sft", seed, name)) as temporary:
+    with paths.replacing(folder / name) as temporary:
         save_scores(temporary, scores, **about)
 
 
 def score_sft(params: Params, seed: int) -> None:
-    in_pool(_score, [(params, name, seed) for name in params.cells.arms], f"sft s{seed}")
+    score_all(_score, params, "sft", params.cells.arms, seed, f"sft/s{seed}")
 
 
 def study_of(bench: Bench, design: str = "additive") -> dict:

@@ -88,3 +88,13 @@ def test_every_row_of_the_paper_has_a_system_of_ours():
 def test_a_table_to_read_has_intervals_where_there_are_some_and_skips_unknown_columns():
     table = pd.DataFrame({"arm": ["x"], "wer": [0.1234], "wer_low": [0.1], "wer_high": [0.2]})
     assert readable(table, ["arm", "wer", "sim"]).to_dict("list") == {"arm": ["x"], "wer": ["0.123 (0.1 to 0.2)"]}
+
+
+def test_a_word_of_an_order_has_one_look_in_every_figure():
+    looks = []
+    for words in (["mixed", "reproduced"], ["reproduced"]):
+        table = pd.DataFrame({"claim": words, "word": words, "effect": 1.0})
+        axis = figures.forest(table, "claim", ["effect"], hue="word", order=("reproduced", "mixed")).axes[0]
+        marks = {bar.get_label(): bar.lines[0] for bar in axis.containers}
+        looks.append({word: (mark.get_marker(), mark.get_color()) for word, mark in marks.items()})
+    assert looks[0]["reproduced"] == looks[1]["reproduced"] != looks[0]["mixed"]

@@ -13,9 +13,13 @@ from tiny import tiny_lm
 from sebridge_lite.align import dgsa
 from sebridge_lite.align.dgsa import dgsa_loss, pair_set
 from sebridge_lite.align.dpo import dpo_loss
+from sebridge_lite.align.methods import METHODS
 from sebridge_lite.align.pairs import Triplet
+from sebridge_lite.align.runs import Run
+from sebridge_lite.core import paths
 from sebridge_lite.core.device import move
 from sebridge_lite.core.errors import UserError
+from sebridge_lite.core.params import load_params
 from sebridge_lite.lm.lm import LMConfig, collate, sequence_logprobs, token_logprobs
 from sebridge_lite.lm.train import Batches, TrainConfig, train
 
@@ -211,3 +215,23 @@ def test_loss_and_gradients_are_those_of_trls_own_trainer(tmp_path, monkeypatch,
         apart = bench.disagreement(arms["sebridge_lite"], arms[name], range(6))
         assert apart["loss"] < 1e-5, name
         assert apart["gradient"] < 1e-4, name
+
+
+def test_a_checkpoint_is_used_for_the_same_tokens_reference_and_settings_alone(triplets, tmp_path, monkeypatch):
+    keys = []
+    monkeypatch.setattr(dgsa.loop, "train", lambda *args: keys.append(args[6]))
+    params = load_params(paths.root() / "params" / "smoke.yaml")
+    method = METHODS["align"]["dgsa"]
+
+    def key(some=triplets, policy=1, alpha=0.8, beta=0.1, **changes) -> str:
+        settings = dataclasses.replace(params, align=dataclasses.replace(params.align, beta=beta, sft_weight=1.0))
+        run = Run(dataclasses.replace(method, **changes), settings, alpha, 0, tmp_path)
+        dgsa.train(tiny_lm(CONFIG, policy, 0.3), some, run)
+        return keys[-1]
+
+    others = [key(policy=2), key(alpha=0.7), key(beta=0.2), key(conditioning="split")]
+    others += [key(sft_term=True), key(normalised=True)]
+    for part in ("text", "prefix", "real", "expr", "stab"):
+        changed = triplets[0]._replace(**{part: 1 - getattr(triplets[0], part).clamp(max=1)})
+        others.append(key(some=[changed, *triplets[1:]]))
+    assert key() == key() and len({key(), *others}) == 1 + len(others)

@@ -297,6 +297,7 @@ def test_what_another_system_exported_is_read_in_order_with_a_speaker_if_there_i
         ("file,text\na.wav,ไป,ผม\n", "manifest.csv:2: not as many cells"),
         ("path,words\na.wav,ไป\n", "manifest.csv:1: columns 'path', 'words'"),
         ("", "manifest.csv:1: columns none"),
+        (",".join("abcdefghijkl"), "columns 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'; write file,text"),
         ("file,text\n", "manifest.csv: no rows"),
         (b"file,text\na.wav,\xff\n", "manifest.csv: not a table in UTF-8"),
     ],

@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from collections import namedtuple
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import pytest
 import soundfile
 
 from sebridge_lite.cli.main import main
+from sebridge_lite.cli.new import too_few_engines
 from sebridge_lite.core.errors import UserError
-from sebridge_lite.core.params import active_params
+from sebridge_lite.core.params import active_params, load_params
 from sebridge_lite.data import engines
 from sebridge_lite.data.own_data import check_folder
 from sebridge_lite.data.own_tables import find_table, read_table
@@ -159,6 +161,18 @@ def home(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("SEBRIDGE_WORKERS", "1")
     monkeypatch.delenv("SEBRIDGE_OUTPUTS", raising=False)
     return folder
+
+
+def test_a_mix_that_gives_dgsas_expressivity_pairs_no_weight_is_told_with_what_is_missing():
+    lite = load_params(ROOT / "params" / "lite.yaml")
+
+    def told(arm: str) -> list[str]:
+        return list(too_few_engines(replace(lite, align=replace(lite.align, arm=arm))))
+
+    (line,) = told("additive-0.50")
+    assert line.startswith("warning: the largest mix, 50%, is not above alpha*, 50%")
+    assert lite.corpus.real_minutes == 30 and "about 126 min of engines reach 80%" in line  # 30 x 4 x 1.05
+    assert told("additive-0.09") and not told("additive-0.67")
 
 
 def test_from_a_folder_to_a_corpus(home, tmp_path, robot, capsys):

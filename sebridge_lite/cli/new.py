@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sebridge_lite.cli.own_profile import Source, chosen, edited
+from sebridge_lite.align.methods import lambda_e
+from sebridge_lite.cli.own_profile import SLACK, Source, chosen, edited
 from sebridge_lite.core import paths
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import OWN, Params, load_params
@@ -31,11 +32,13 @@ from sebridge_lite.data.mixing import seconds_of
 from sebridge_lite.data.recordings import Recording
 from sebridge_lite.data.splits import SHARES, apart_from, by_set
 from sebridge_lite.experiments.own_corpus import as_units
+from sebridge_lite.experiments.sft import arm_of
 from sebridge_lite.stack.judges import named_judge
 
 SAMPLED = 40  # texts that an engine says, to see that it does and how long it takes
 STEP_SECONDS = 0.3  # of SFT, as lite takes them on two cores
 PARTS_MINUTES = 40.0  # of training a stack of your own, roughly
+ABOVE = 0.8  # the paper's mix for DGSA (Sec. 5.3), above its alpha* of 0.5
 BYTES = 32_000  # a second of speech, in each of data/, DVC's cache, artifacts/ and DVC's cache of it
 SIDES = {"real": "train"}  # what the sets are called here, where not as in the corpus
 MODELS = 1.5e9  # bytes of parts, policies and scores
@@ -67,6 +70,17 @@ def warnings(sets: dict[str, list[Utterance]], params: Params) -> Iterator[str]:
     if both := {said.speaker for said in sets["real"]} & {said.speaker for said in sets["test"]}:
         who = f"speaker {min(both)!r} is" if len(both) == 1 else f"{len(both)} speakers are"
         yield f"warning: {who} in train and in test: results hold for these voices, not for others"
+
+
+def too_few_engines(own: Params) -> Iterator[str]:
+    """That DGSA lacks a half of its pairs, where engines say too little for a mix above alpha*."""
+    alpha, star = arm_of(own.align.arm).alpha, own.align.alpha_star
+    if not lambda_e(alpha, star):
+        enough = own.corpus.real_minutes * ABOVE / (1 - ABOVE) * SLACK
+        yield (
+            f"warning: the largest mix, {alpha:.0%}, is not above alpha*, {star:.0%}: there DGSA gives its expressivity pairs no "
+            f"weight (Eq. 13); about {enough:.0f} min of engines reach {ABOVE:.0%}: more lines in --texts FILE, another --engine"
+        )
 
 
 def engines_of(asked: Sequence[str], lang: str) -> tuple[list[str], dict[str, Path]]:
@@ -177,6 +191,7 @@ def new(
             (home / "texts.txt").unlink(missing_ok=True)
 
     yield plan(own, sets, sources, what, f"{need / 2**30:.1f} GiB of {free / 2**30:.0f} free")
+    yield from too_few_engines(own)
     yield f"{out} says line by line what was chosen and why; took {time.perf_counter() - start:.0f} s; next:"
     activate = f"sebridge profile {OWN}" if out == usual else f"cp {out} {root / 'params.yaml'}"
     yield f"  dvc add data\n  {activate}\n  sebridge repro"

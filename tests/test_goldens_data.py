@@ -235,7 +235,7 @@ def written() -> dict:
         )
         small = codes.read_codes(folder / "c.safetensors")
         codes.write_codes(folder / "d.safetensors", ["a"], [torch.tensor([32768, 5])])
-        for name, bad in (("e", [torch.tensor([-1]), torch.tensor([1])]), ("g", [torch.tensor([0])])):
+        for name, bad in (("e", [torch.tensor([-1, 3]), torch.tensor([1])]), ("g", [torch.tensor([0])])):
             codes.write_codes(folder / f"{name}.safetensors", ["a", "b"][: len(bad)], bad)
         with soundfile.SoundFile(folder / "a.flac") as file:
             about = [file.samplerate, file.channels, file.subtype, file.comment]

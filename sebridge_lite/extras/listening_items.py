@@ -36,8 +36,9 @@ def items_of(bench: Bench, params: Params) -> list[Item]:
     recorded = [sound.numpy() for sound in bench.stack.load(utterances, bench.folder("test"))]
     said = {RECORDED: [recorded[place] for place in places]}
     for name in p.systems:
-        where = ("sft", None) if name in params.cells.arms else ("align", params.score.temperature)  # for all the same
-        scores = bench.scored(where[0], name, params.seed, where[1])[0]
+        # All speak at one temperature: a cooler one is clearer by itself.
+        study, heat = ("sft", None) if name in params.cells.arms else ("align", params.score.temperature)
+        scores = bench.scored(study, name, params.seed, heat)[0]
         said[name] = said_by(bench, scores, list(places), params.seed)
     frames = int(p.reference * bench.stack.sample_rate)
     return [

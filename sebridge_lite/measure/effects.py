@@ -32,6 +32,7 @@ from sebridge_lite.measure.verdicts import (
 
 ALPHA_STAR, SURGE = 0.5, 0.8  # Sec. 2: the peak near 50 %, the surge at 80 to 100 %
 BEFORE, RISING = 0.4, 0.67  # ours: both are compared with the ratios from here on; where repetition has not surged
+NEITHER = "is shown neither to beat nor to lose to"
 UNJUDGED = "cannot yet be judged against"
 NOWHERE = "tdsc at some T", Systems({}, {})
 EQUAL, OWN = "at equal word error, ", "at its own temperature, "  # how strict conditions begin
@@ -139,13 +140,7 @@ def finding(found: Systems, params: ClaimsParams) -> dict:
         judgement(conditions_of(asked, found.effect), params, judge=verdict)
         for asked in (text, text.replace("dgsa - sft-real", "sft-real - dgsa"))
     )
-    word = (
-        "beats"
-        if there == REPRODUCED
-        else "loses to"
-        if back == REPRODUCED
-        else "is shown neither to beat nor to lose to"
-    )
+    word = next((word for word, shown in (("beats", there), ("loses to", back)) if shown == REPRODUCED), NEITHER)
     gains = {measure: found.gain(measure, "dgsa", "sft-real") for measure in ("hp", "f0_std", "wer_cal")}
     counted = {"texts": gains["hp"].n, "seeds": gains["hp"].seeds}
     return {"dgsa": UNJUDGED if NOT_TESTED in (there, back) else word, **columns_of(gains), **counted}

@@ -16,7 +16,7 @@ from sebridge_lite.align.methods import METHODS, method_of
 from sebridge_lite.align.tdsc import decide
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import Params
-from sebridge_lite.experiments.bench import Bench, cell, read_json, write_json
+from sebridge_lite.experiments.bench import Bench, cell, line_at, read_json, write_json
 from sebridge_lite.experiments.critique import START, iterations, length_of, tdsc_bench
 from sebridge_lite.experiments.score import score_all, score_policy, scored
 from sebridge_lite.measure.entropy import jackknife
@@ -66,7 +66,7 @@ def _score(job: tuple[Params, str, int, Path]) -> None:
         for heat in params.tdsc.temperatures if name in DRAWN else ():
             if heat != params.score.temperature:  # at which it is scored anyway
                 scores = score_policy(bench, policies[-1], seed, texts=params.tdsc.curve_texts, temperature=heat)
-                save_scores(out / f"T{heat:.2f}", scores, **about, k=last, temperature=heat)
+                save_scores(line_at(out, heat), scores, **about, k=last, temperature=heat)
         write_json(out / "about.json", about | {"k": last})
 
 
@@ -89,5 +89,5 @@ def curve_of(bench: Bench, name: str, seed: int) -> dict[float, Scores]:
         if heat == bench.params.score.temperature:
             (curve[heat],) = first({name: [history(bench, name, seed)[-1][0]]}, p.curve_texts)[name]
         else:
-            curve[heat] = bench.scores(cell("scores/critique", seed, name) / f"T{heat:.2f}", "score_critique")[0]
+            curve[heat] = bench.scored("critique", name, seed, heat)[0]
     return curve

@@ -170,7 +170,7 @@ def test_a_mix_that_gives_dgsas_expressivity_pairs_no_weight_is_told_with_what_i
         return list(too_few_engines(replace(lite, align=replace(lite.align, arm=arm))))
 
     (line,) = told("additive-0.50")
-    assert line.startswith("warning: the largest mix, 50%, is not above alpha*, 50%")
+    assert line.startswith("warning: the largest mix with real speech, 50%, is not above alpha*, 50%")
     assert lite.corpus.real_minutes == 30 and "about 126 min of engines reach 80%" in line  # 30 x 4 x 1.05
     assert told("additive-0.09") and not told("additive-0.67")
 

@@ -78,8 +78,9 @@ def too_few_engines(own: Params) -> Iterator[str]:
     if not lambda_e(alpha, star):
         enough = own.corpus.real_minutes * ABOVE / (1 - ABOVE) * SLACK
         yield (
-            f"warning: the largest mix, {alpha:.0%}, is not above alpha*, {star:.0%}: there DGSA gives its expressivity pairs no "
-            f"weight (Eq. 13); about {enough:.0f} min of engines reach {ABOVE:.0%}: more lines in --texts FILE, another --engine"
+            f"warning: the largest mix with real speech, {alpha:.0%}, is not above alpha*, {star:.0%}: there DGSA gives its "
+            f"expressivity pairs no weight (Eq. 13); about {enough:.0f} min of engines reach {ABOVE:.0%}: more lines in "
+            "--texts FILE, another --engine"
         )
 
 

@@ -117,7 +117,7 @@ tdsc.lr: 2.0e-3 # Table 11: 1e-5 for half a billion weights; ours: as sft.lr
 judge.score: {json.dumps(judge)} # ours: as asked; own is the stack's own recogniser, another one is independent of it
 sampling.min_ratio: {0.4 * pace:.2f} # ours: 0.4 of the {pace:.2f} speech tokens a letter of your recordings
 sampling.max_ratio: {2 * pace:.2f} # ours: twice these
-align.arm: {arms[-1]} # ours: the largest mix; the paper has 80 %
+align.arm: {arms[-1]} # ours: the largest mix with real speech; the paper has 80 %
 listening.systems: [{", ".join(heard)}] # ours: mixes that are here; neighbours meet in A/B
 own: # ours: how the parts of your own speech are trained; sizes and rates are those of the embedded parts
   begun: true # ours: from the embedded weights, wherever shapes agree

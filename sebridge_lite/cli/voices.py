@@ -26,7 +26,9 @@ def check_data(folder: Path, lang: str | None, json_file: Path | None, skip_bad:
     print(report)
     if not good:
         raise UserError(f"{folder}: no good row; the problems are listed above")
-    raise UserError(f"{folder}: {len(problems)} problems, listed above; mend them, or pass --skip-bad")
+    raise UserError(
+        f"{folder}: {len(problems)} problems, listed above; mend them; `sebridge new` leaves these rows out"
+    )
 
 
 def rate(action: str, folder: Path, files: Sequence[Path], seed: int, params: Params) -> list[str]:

@@ -8,7 +8,6 @@ stay, if this machine gave them. In the end the lines of the README are printed,
 """
 
 import argparse
-import datetime
 import json
 import os
 import subprocess
@@ -21,7 +20,7 @@ from pathlib import Path
 from _common import exit_code, positive, write_json
 
 from sebridge_lite.core import paths
-from sebridge_lite.experiments.account import commit, machine
+from sebridge_lite.experiments.account import commit, machine, today
 from sebridge_lite.report.claims import plain
 
 HERE = Path(__file__).parent
@@ -81,10 +80,6 @@ def run_all(scripts: Sequence[Path], target: Path, repeats: int | None = None) -
             report = {"machine": machine(), **about, "threads": THREADS, "benchmarks": rows, "failed": failed}
             write_json(target, report)
     return report
-
-
-def today() -> str:
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def speed_table(report: dict) -> list[str]:

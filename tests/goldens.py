@@ -8,6 +8,7 @@ again; read its difference before you commit it.
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def check(test: Path, numbers: Numbers, name: str, near: float = 1e-5) -> None:
 
 
 def keep(test: Path, numbers: Numbers) -> None:
-    """Writes what the functions make now."""
-    made = {name: plain(make()) for name, make in numbers.items()}
-    test.with_suffix(".json").write_text(json.dumps(made, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Writes what the functions make now, a list of numbers in a line."""
+    text = json.dumps({name: plain(make()) for name, make in numbers.items()}, indent=0, ensure_ascii=False)
+    lines = re.sub(r"\[[^][{}]*\]", lambda numbers: numbers[0].replace("\n", " "), text)
+    test.with_suffix(".json").write_text(lines + "\n", encoding="utf-8")

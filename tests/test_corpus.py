@@ -289,15 +289,6 @@ def test_a_set_over_two_shards_reads_back_sample_by_sample_and_no_shard_is_over_
     assert (tmp_path / "real-000.wav").read_bytes() == (tmp_path / "whole.wav").read_bytes()
 
 
-def test_a_mix_is_told_in_minutes_of_each_kind():
-    def said(id, kind, seconds):
-        return Utterance(id, "ก", ("ก",), "th", "p", kind, "", "a.wav", seconds)
-
-    real, made = [said(f"r{i}", "people", 6.0) for i in range(10)], [said(f"e{i}", "engine", 6.0) for i in range(30)]
-    row = mix_table(real, made, [0.5], 0).iloc[0]
-    assert (row["real_min"], row["synthetic_min"], row["alpha_got"]) == pytest.approx((1.0, 1.0, 0.5))
-
-
 def test_synthetic_speech_is_dropped_by_reason():
     rule, dropped = Filter(0.2, (0.5, 2.0), 0.5), {}
     made = [recording(noise(1.4)), recording(noise(0.3)), recording(noise(5.0)), recording(np.zeros(22400, np.int16))]

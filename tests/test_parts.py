@@ -6,13 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from sebridge_lite.core import paths
 from sebridge_lite.core.params import load_params
 from sebridge_lite.experiments import parts
 from sebridge_lite.lm.lm import LMConfig
-from sebridge_lite.lm.sft import styled_batch
 from sebridge_lite.stack.parts import FOLDERS, NETWORKS, load_config, part_file
 from sebridge_lite.stack.stacks import load_stack
 from sebridge_lite.studio.teach import examine_parts, train_parts
@@ -104,16 +102,3 @@ def test_judges_and_re_synthesis_are_as_good_as_the_metrics_say(metrics):
 
 def test_pitch_at_50_hz_is_the_voiced_one_of_two_frames():
     assert at_50_hz(np.array([0, 0, 0, 100, 110, 0, 120, 130, 140])).tolist() == [0, 100, 110, 130]
-
-
-def test_a_style_prefix_is_of_the_same_speaker_and_never_the_utterance_itself():
-    torch.manual_seed(0)
-    examples = [(torch.tensor([1]), torch.full((4,), code)) for code in range(6)]
-    same = [[0, 1, 2], [0, 1, 2], [0, 1, 2], [3, 4], [3, 4], [5]]
-    for _ in range(20):
-        batch = styled_batch(examples, same, 1.0, 3, range(6))
-        for place, length in enumerate(batch.prefix_lengths.tolist()):
-            taken = set(batch.prefix[place, :length].tolist())
-            assert taken <= set(same[place]) - {place}
-            assert length == (0 if place == 5 else 3)
-    assert styled_batch(examples, same, 0.0, 3, range(6)).prefix.shape == (6, 0)

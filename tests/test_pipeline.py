@@ -129,13 +129,12 @@ def test_the_code_that_a_stage_lists_is_there():
     assert not [dep for dep in code if not (ROOT / dep).exists()]
 
 
-def imports_of(path: Path, whole: bool = False) -> set[Path]:
-    """Modules of the library that a file imports when it is loaded; `whole`: inside functions, too."""
+def imports_of(path: Path) -> set[Path]:
+    """Modules of the library that a file imports when it is loaded."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = set()
     for node in ast.walk(tree):
-        typing = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        if typing or (not whole and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             skipped |= {id(inner) for inner in ast.walk(node)}
     names = set()
     for node in ast.walk(tree):

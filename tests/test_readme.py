@@ -2,8 +2,6 @@ import json
 import re
 from pathlib import Path
 
-from sebridge_lite.report.report import rewritten
-
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PERCENT, PLAIN = 100, 1
@@ -35,10 +33,3 @@ def test_every_link_and_command_of_the_readme_exists():
         assert (ROOT / target).exists(), target
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M))
     assert set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)", README)) <= targets
-
-
-def test_the_tables_of_results_are_those_of_the_committed_runs():
-    summary, claims = (
-        json.loads((ROOT / "results" / name).read_text(encoding="utf-8")) for name in ("summary.json", "claims.json")
-    )
-    assert rewritten(README, summary, claims) == README

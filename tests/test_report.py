@@ -99,9 +99,6 @@ def test_effects_stand_in_units_and_in_smallest_effects_the_claimed_way():
     assert row["scaled"] == pytest.approx((2.0, 1.0, 3.0))
 
 
-# The paper beside ours, and its inconsistencies
-
-
 # The page
 
 

@@ -316,6 +316,3 @@ def test_the_proxy_holds_only_if_all_five_measures_go_the_claimed_way():
     assert claim(2.0, f0_rmse_st=1)["verdict"] == claim(2.0, energy_std_db=0)["verdict"] == "mixed"
     found = claim(-2.0)
     assert tuple(found[of] for of in ("id", "ours", "n", "seeds", "verdict")) == ("C8", -2.0, 300, 3, "contradicted")
-
-
-# Evidence and figures

@@ -9,8 +9,6 @@ from sebridge_lite.measure.effects import systems_conditions
 from sebridge_lite.measure.systems import systems
 
 NAMES = ("th sft", "th dgsa", "lo start", "lo tdsc", "lo tdsc, Thai voice", "lo tdsc, standard")
-
-
 WORLDS = {  # liveliness, word error and similarity of each of NAMES
     "reproduced": [(0.0, 0.4, 0.6), (0.6, 0.4, 0.6), (0.0, 0.4, 0.6), *[(0.5, 0.3, 0.6)] * 3],
     "not reproduced": [(0.3, 0.4, 0.0)] * 6,

@@ -43,8 +43,6 @@ TASKS = {
         ("ab", "Which one sounds more natural?", ["first", "second"], ["the first", "the second"]),
     )
 }
-
-
 TRIAL = {"id": str, "task": str, "text": str, "clips": [str]}
 TASK = {"question": str, "names": [str], "scale": [str]}
 SHAPES = {

@@ -29,8 +29,7 @@ from sebridge_lite.experiments.corpus import glosses
 from sebridge_lite.experiments.critique import tdsc_bench
 from sebridge_lite.experiments.floors import floor_scores, recorded_by
 from sebridge_lite.experiments.sft import arm_of
-from sebridge_lite.extras.listening import LOUD, levelled
-from sebridge_lite.extras.listening_items import said_by
+from sebridge_lite.extras.listening import LOUD, levelled, said_by
 from sebridge_lite.measure import effects
 from sebridge_lite.measure.evaluate import Scores
 from sebridge_lite.paper.evidence import evidence, evidence_claims
@@ -87,7 +86,6 @@ def row_of(scores: Scores, name: str) -> dict:
 
 def recordings(bench: Bench, place: int) -> list[Take]:
     """A test sentence as a person says it, and as an engine does where the studio's spoke."""
-
     text, folder = bench.utterances("test")[place], paths.artifacts("floors", bench.lang)
     label = "a studio person, recorded" if text.kind == "people" else "recorded"
     heard = [("people", label, text, bench.folder("test"))]

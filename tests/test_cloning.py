@@ -17,6 +17,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.data import engines
 from sebridge_lite.data.manifest import open_sound
+from sebridge_lite.data.recordings import Recording
 from sebridge_lite.experiments import cloning, systems
 from sebridge_lite.experiments.bench import Bench
 from sebridge_lite.experiments.cloning import Clone, grid
@@ -136,16 +137,17 @@ def exported(bench, folder, texts):
 def made(bench, monkeypatch):
     """The stage `systems` has run: of what it makes here one engine speaks, as people do, and one is missing."""
 
-    def missing(*_):
-        raise UserError("no weights of it here")
-
-    def again(test, lang, seed):
+    def said(spec, asked, *_):
+        if spec == "mms":
+            raise UserError("no weights of it here")
+        test = bench.utterances("test")
+        assert asked == [(text.text, text.words) for text in test]
         for utterance, sound in zip(test, bench.stack.load(test, bench.folder("test")), strict=True):
             samples = (sound.numpy() * 32768).astype(np.int16)
-            yield systems.Recording(replace(utterance, id=f"said-{utterance.id}", start=0), samples, None)
+            yield Recording(replace(utterance, id=f"said-{utterance.id}", start=0), samples, None)
 
     monkeypatch.setattr(systems, "load_bench", lambda params, lang: bench)
-    monkeypatch.setattr(systems, "MADE_HERE", {"espeak-ng": again, "mms-tts": missing})
+    monkeypatch.setattr(systems, "spoken", said)
     systems.run_systems(replace(PARAMS, roles=replace(PARAMS.roles, tdsc="none")))
 
 
@@ -170,6 +172,17 @@ def test_your_folders_outlive_the_stage_and_what_was_scored_is_what_was_said(ben
     paired = systems.outside(bench)[0]
     assert set(paired) == {"espeak-ng", "azure"}
     assert paired["azure"].table["words_wrong"].equals(paired["espeak-ng"].table["words_wrong"])
+
+
+def test_where_the_corpus_has_phones_other_systems_read_words_and_are_paired_by_them(bench, tmp_path, monkeypatch):
+    exported(bench, tmp_path, 6)
+    test = [replace(text, text=f"phones {place}") for place, text in enumerate(bench.utterances("test"))]
+    params = replace(PARAMS, text=replace(PARAMS.text, units="phones"))
+    other = bench.with_set("test", test, bench.folder("test"))
+    other.params = params
+    monkeypatch.setattr(systems, "load_bench", lambda params, lang: other)
+    assert other.written(test[0]) == " ".join(test[0].words) and bench.written(test[0]) == "phones 0"
+    assert "6 of the 6 test texts" in systems.score_folder(params, tmp_path, "th", "azure")[0]
 
 
 @pytest.mark.parametrize("name", ["", "mms-tts", "../up", ".hidden"])

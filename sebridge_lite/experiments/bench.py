@@ -78,6 +78,10 @@ class Bench:
             self.sets[name] = load_set(name, self.lang), set_folder(name, self.lang)
         return self.sets[name][0]
 
+    def written(self, said: Utterance) -> str:
+        """A text for people and other systems to read; where the corpus has its phones, these are its words."""
+        return " ".join(said.words) if self.params.text.units == "phones" else said.text
+
     def folder(self, name: str) -> Path:
         self.utterances(name)
         return self.sets[name][1]

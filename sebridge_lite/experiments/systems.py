@@ -9,7 +9,7 @@ length) is not in their tables. Left out: CosyVoice2 and the others of Table 5, 
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from sebridge_lite.data.engines import spoken
 from sebridge_lite.data.languages import language
 from sebridge_lite.data.manifest import Utterance
 from sebridge_lite.data.own_data import good_rows
-from sebridge_lite.data.recordings import Recording, write_set
+from sebridge_lite.data.recordings import write_set
 from sebridge_lite.experiments.bench import Bench, languages, load_bench, read_json, write_json
 from sebridge_lite.measure.evaluate import Scores, save_scores, scores_of
 from sebridge_lite.measure.scoring import load_references, score
@@ -42,6 +42,7 @@ PRINTED = {
     "rep": "repetition",
     "f0_std": "F0 std, semitones",
 }
+MADE_HERE = {"espeak-ng": "espeak-ng", "mms-tts": "mms"}  # and the specs of their engines
 EXPORT = "`sebridge score-folder` takes its audio"
 NOT_RUN = {"open": f"its weights are not here; {EXPORT}", "commercial": f"a paid service; {EXPORT}"}
 
@@ -54,17 +55,6 @@ def pairs_of(lang: str, params: Params) -> list[tuple[str, str]]:
 def named(scores: Scores, ids: Sequence[str]) -> Scores:
     """The same rows under other names, without what compares them with themselves: to be paired with other systems."""
     return replace(scores, table=scores.table.drop(columns=AGAINST_ITSELF, errors="ignore").assign(id=list(ids)))
-
-
-def _made_by(spec: str) -> Callable[[Sequence[Utterance], str, int], Iterator[Recording]]:
-    def made(test: Sequence[Utterance], lang: str, seed: int) -> Iterator[Recording]:
-        with TemporaryDirectory() as work:
-            yield from spoken(spec, [(text.text, text.words) for text in test], lang, Path(work), seed)
-
-    return made
-
-
-MADE_HERE = {"espeak-ng": _made_by("espeak-ng"), "mms-tts": _made_by("mms")}
 
 
 def score_recordings(bench: Bench, recordings: Sequence[Utterance], folder: Path, ids: Sequence[str]) -> Scores:
@@ -83,9 +73,11 @@ def run_systems(params: Params) -> dict[str, dict[str, str]]:
         for lang in languages(params):
             bench, folder = load_bench(params, lang), out / lang
             why[lang], test = {"CosyVoice2": f"it is no package; {EXPORT}"}, bench.utterances("test")
-            for name, make in MADE_HERE.items():
+            asked = [(bench.written(text), text.words) for text in test]
+            for name, spec in MADE_HERE.items():
                 try:
-                    recordings = list(make(test, lang, params.seed))
+                    with TemporaryDirectory() as work:
+                        recordings = list(spoken(spec, asked, lang, Path(work), params.seed))
                 except UserError as error:
                     why[lang][name] = str(error)
                     continue
@@ -121,9 +113,11 @@ def score_folder(params: Params, folder: Path, lang: str, name: str | None) -> l
     if params.roles.dgsa != lang != params.roles.tdsc:
         raise UserError(f"--lang {lang}: this run has {' and '.join(languages(params))} alone")
     bench = load_bench(params, lang)
-    test = {text.text: text for text in bench.utterances("test")}
+    test = {bench.written(text): text for text in bench.utterances("test")}
     rows, cut = good_rows(folder, lang), language(lang).segment
-    rows = [replace(row, words=test[row.text].words if row.text in test else cut(row.text)) for row in rows]
+    rows = [replace(row, words=cut(row.text)) for row in rows]
+    rows = [replace(row, text=bench.written(row)) for row in rows]
+    rows = [replace(row, words=test[row.text].words) if row.text in test else row for row in rows]
     places = {text.id: place for place, text in enumerate(test.values())}
     ids = {row.id: test[row.text].id if row.text in test else f"own-{row.id}" for row in rows}
     rows = sorted(rows, key=lambda row: places.get(ids[row.id], len(places)))  # as every system has them

@@ -61,7 +61,7 @@ def caption(name: str, take: Take) -> str:
 def alpha_explorer(bench: Bench, arms: Sequence[str], seed: int):
     """Slide over alpha, choose a text: hear it in its reader's voice, see its F0 over the reader's."""
     scores, heard = all_scores(bench, arms, seed), {}
-    texts = {utterance.text: place for place, utterance in enumerate(bench.utterances("test"))}
+    texts = {bench.written(utterance): place for place, utterance in enumerate(bench.utterances("test"))}
     controls = {
         "place": widgets.Dropdown(options=texts, description="text"),
         "name": widgets.SelectionSlider(options=[READING, *arms], description="alpha", continuous_update=False),

@@ -44,7 +44,7 @@ def items_of(bench: Bench, params: Params) -> list[Item]:
     return [
         Item(
             utterances[place].id,
-            utterances[place].text,
+            bench.written(utterances[place]),
             np.concatenate([recorded[i] for i in other])[:frames],
             {name: sounds[row] for name, sounds in said.items()},
         )

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from sebridge_lite.cli.main import main
-from sebridge_lite.cli.new import too_few_engines
+from sebridge_lite.cli.new import plan, too_few_engines
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import active_params, load_params
 from sebridge_lite.data import engines
@@ -173,6 +173,15 @@ def test_a_mix_that_gives_dgsas_expressivity_pairs_no_weight_is_told_with_what_i
     assert line.startswith("warning: the largest mix with real speech, 50%, is not above alpha*, 50%")
     assert lite.corpus.real_minutes == 30 and "about 126 min of engines reach 80%" in line  # 30 x 4 x 1.05
     assert told("additive-0.09") and not told("additive-0.67")
+
+
+def test_the_plan_says_that_a_judge_by_name_takes_longer():
+    lite = load_params(ROOT / "params" / "lite.yaml")
+
+    def told(judge: str) -> str:
+        return plan(replace(lite, judge=replace(lite.judge, score=judge)), {}, [], "lines", "1 GiB")
+
+    assert "faster-whisper:base comes on top" in told("faster-whisper:base") and "on top" not in told("own")
 
 
 def test_from_a_folder_to_a_corpus(home, tmp_path, robot, capsys):

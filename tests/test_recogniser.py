@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.stack.recogniser import (
+    BiGRU,
     SoundJudge,
     SoundJudgeConfig,
     TokenJudge,
@@ -52,6 +54,33 @@ def test_padding_never_changes_what_a_judge_hears(config):
         alone, own = model(x[row : row + 1, :size], lengths[row : row + 1])
         assert frames[row] == own[0] == alone.shape[1]
         assert torch.allclose(together[row, : own[0]], alone[0], atol=1e-5)
+
+
+def test_a_recurrent_layer_learns_from_what_it_gives_when_it_only_listens():
+    torch.manual_seed(0)
+    layer, lengths = BiGRU(6, 5, 2, dropout=0.0), torch.tensor([9, 4, 0, 1, 7])
+    x, weights = torch.randn(5, 9, 6), torch.randn(5, 9, 10)
+    learnt, rows = (x.clone().requires_grad_() for _ in range(2))
+    packed = pack_padded_sequence(rows, lengths.clamp(min=1), batch_first=True, enforce_sorted=False)
+    whole = pad_packed_sequence(layer.gru(packed)[0], batch_first=True, total_length=9)[0]
+    with torch.no_grad():
+        assert torch.equal(layer(x, lengths), whole)
+    torch.testing.assert_close(layer(learnt, lengths), whole, atol=1e-6, rtol=0)
+    found, wanted = (
+        torch.autograd.grad((said * weights).sum(), [place, *layer.parameters()])
+        for said, place in ((layer(learnt, lengths), learnt), (whole, rows))
+    )
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_a_recurrent_layer_drops_between_its_layers_while_it_learns_and_nowhere_else():
+    torch.manual_seed(0)
+    deep, flat = BiGRU(6, 5, 2, dropout=0.5), BiGRU(6, 5, 1, dropout=0.5)
+    x, lengths = torch.randn(2, 9, 6), torch.tensor([9, 4])
+    for layer, changes in ((deep, True), (flat, False)):
+        assert torch.equal(layer(x, lengths), layer(x, lengths)) != changes
+        assert torch.equal(layer.eval()(x, lengths), layer(x, lengths))
 
 
 @pytest.mark.parametrize("config", [TOKENS, SOUND], ids=["tokens", "sound"])

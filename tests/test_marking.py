@@ -8,18 +8,7 @@ import soundfile
 import torch
 
 from sebridge_lite.extras import marking, watermark
-from sebridge_lite.extras.marking import (
-    ATTACKS,
-    Pair,
-    detector_error,
-    fit,
-    log_odds,
-    paired,
-    pooled,
-    runnable,
-    survival,
-    word_cost,
-)
+from sebridge_lite.extras.marking import ATTACKS, Pair, detector_error, paired, runnable, survival, word_cost
 from sebridge_lite.studio.teach.material import render_material
 from sebridge_lite.studio.voices import people
 
@@ -140,10 +129,10 @@ def test_a_text_of_which_nothing_was_said_has_no_pair():
 def test_level_and_silence_at_the_ends_are_no_clue():
     samples = noise(0.5, 0)
     padded = np.concatenate([np.zeros(3200), samples[:7680], np.zeros(3200)])
-    torch.testing.assert_close(pooled(samples / 10), pooled(samples), atol=1e-3, rtol=0)
-    torch.testing.assert_close(pooled(padded)[:80], pooled(samples[:7680])[:80], atol=0.15, rtol=0)
+    torch.testing.assert_close(marking.pooled(samples / 10), marking.pooled(samples), atol=1e-3, rtol=0)
+    torch.testing.assert_close(marking.pooled(padded)[:80], marking.pooled(samples[:7680])[:80], atol=0.15, rtol=0)
 
 
 def test_one_loud_frame_is_enough_to_be_scored():
-    detector = fit([noise(0.5, key) for key in range(4)], [noise(0.5, key) for key in range(4, 8)])
-    assert np.isfinite(log_odds(detector, [np.pad(np.ones(320), 3200)])).all()
+    detector = marking.fit([noise(0.5, key) for key in range(4)], [noise(0.5, key) for key in range(4, 8)])
+    assert np.isfinite(marking.log_odds(detector, [np.pad(np.ones(320), 3200)])).all()

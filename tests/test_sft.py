@@ -88,6 +88,18 @@ def test_a_style_is_the_beginning_of_another_utterance_of_the_speaker():
     assert not sft.styled_batch(said, same, 0.0, 4, [0, 1, 2]).prefix_lengths.any()
 
 
+def test_a_style_out_of_several_is_never_the_utterance_itself():
+    torch.manual_seed(0)
+    said = [(torch.tensor([1]), torch.full((4,), code)) for code in range(6)]
+    same = [[0, 1, 2], [0, 1, 2], [0, 1, 2], [3, 4], [3, 4], [5]]
+    for _ in range(20):
+        batch = sft.styled_batch(said, same, 1.0, 3, range(6))
+        for place, length in enumerate(batch.prefix_lengths.tolist()):
+            assert set(batch.prefix[place, :length].tolist()) <= set(same[place]) - {place}
+            assert length == (0 if place == 5 else 3)
+    assert sft.styled_batch(said, same, 0.0, 3, range(6)).prefix.shape == (6, 0)
+
+
 def test_fine_tuning_warms_up_for_a_quarter_at_most_and_takes_utterances_that_just_fit(
     model, data, tmp_path, monkeypatch
 ):

@@ -35,17 +35,18 @@ class BiGRU(nn.Module):
         """The same, to learn from: on a CPU the backward pass of packed rows takes the square of their length in time."""
         inside, step = valid(lengths, x.shape[1]), torch.arange(x.shape[1])
         turned = torch.where(inside, lengths[:, None] - 1 - step, step)[..., None]  # (B, S, 1)
-        start, weights = x.new_zeros(1, len(x), self.gru.hidden_size), iter(self.gru.all_weights)
+        start = x.new_zeros(1, len(x), self.gru.hidden_size)
 
         def turn(rows: Tensor) -> Tensor:
             return rows.gather(1, turned.expand_as(rows))
 
-        def run(rows: Tensor) -> Tensor:
-            return torch.gru(rows, start, tuple(next(weights)), True, 1, 0.0, self.training, False, True)[0]
+        def run(rows: Tensor, weights: list[nn.Parameter]) -> Tensor:
+            return torch.gru(rows, start, tuple(weights), True, 1, 0.0, self.training, False, True)[0]
 
         for layer in range(self.gru.num_layers):
             x = F.dropout(x, self.gru.dropout, self.training and layer > 0)
-            x = torch.cat([run(x), turn(run(turn(x)))], -1)
+            ahead, back = self.gru.all_weights[2 * layer : 2 * layer + 2]
+            x = torch.cat([run(x, ahead), turn(run(turn(x), back))], -1)
         return x * inside[..., None]
 
 

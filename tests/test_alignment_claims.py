@@ -163,15 +163,16 @@ SLOPE = {0.7: flat_scores(20, 2.0), 1.0: flat_scores(40, 3.0)}
 @pytest.mark.parametrize(
     ("other", "expected"),
     [
-        ({1.0: flat_scores(30, 2.2)}, 2.5 - 2.2),  # halfway along the line
-        ({1.0: flat_scores(40, 2.2)}, 3.0 - 2.2),
-        ({1.0: flat_scores(45, 2.2)}, None),  # no line reaches the other's point
-        ({0.7: flat_scores(35, 2.0), 1.0: flat_scores(45, 2.4)}, 3.0 - 2.2),  # the other's line at our point
-        ({0.7: flat_scores(30, 2.2)}, None),  # not heard at the common temperature
+        ({0.7: flat_scores(30, 2.2), 1.0: flat_scores(50, 3.2)}, 2.75 - 2.45),  # both reach 30 to 40 %: at 35 %
+        ({0.7: flat_scores(10, 1.0), 1.0: flat_scores(60, 2.0)}, 2.5 - 1.4),  # all of ours lies within theirs
+        ({0.7: flat_scores(60, 2.0), 1.0: flat_scores(10, 1.0)}, 2.5 - 1.4),  # also where the hotter makes fewer errors
+        ({0.7: flat_scores(40, 2.2), 1.0: flat_scores(45, 2.4)}, 3.0 - 2.2),  # one word error in common
+        ({0.7: flat_scores(41, 2.2), 1.0: flat_scores(45, 2.4)}, None),  # none
+        ({1.0: flat_scores(30, 2.2)}, None),  # a point is no line
     ],
 )
-def test_at_equal_word_error_a_point_is_held_against_a_line(other, expected):
-    found = over_heats({"a": [SLOPE], "b": [other]}, 1.0, texts=6)
+def test_lines_are_compared_in_the_middle_of_the_word_errors_that_both_reach(other, expected):
+    found = over_heats({"a": [SLOPE], "b": [other]}, texts=6)
     gain, back = found.gain("f0_std", "a", "b"), found.gain("f0_std", "b", "a")
     if expected is None:
         assert np.isnan(gain.mean) and np.isnan(back.mean)
@@ -183,16 +184,17 @@ def test_at_equal_word_error_a_point_is_held_against_a_line(other, expected):
 
 def test_the_interval_at_equal_word_error_is_that_of_all_replicates():
     rng = np.random.default_rng(0)
-    values = {"wer": [[0.2, 0.4, 0.3]], "f0_std": [[2.0, 3.0, 2.2]]}
-    spread = {name: np.array(row) + 0.02 * rng.normal(size=(21, 3)) for name, row in values.items()}
-    names = ["a, T = 0.7", "a, T = 1", "b, T = 1"]
-    rest = np.zeros((1, 2, 3)), np.zeros((21, 1, 2, 3)), np.ones((21, 1)), 6
-    curves = {name: Curve(np.arange(3.0), np.array(values[name][0]), spread[name], *rest) for name in values}
-    heats = {"a": dict(zip((0.7, 1.0), names, strict=False)), "b": {1.0: names[2]}}
-    gain = Lines(Systems(dict.fromkeys(values, names), curves), heats, 1.0).gain("f0_std", "a", "b")
-    share = (spread["wer"][:, 2] - spread["wer"][:, 0]) / (spread["wer"][:, 1] - spread["wer"][:, 0])
-    line = spread["f0_std"][:, 0] + share * (spread["f0_std"][:, 1] - spread["f0_std"][:, 0])
-    by_hand = interval_of(0.3, line - spread["f0_std"][:, 2], 6)
+    values = {"wer": [[0.2, 0.4, 0.3, 0.5]], "f0_std": [[2.0, 3.0, 2.2, 3.2]]}
+    spread = {name: np.array(row) + 0.02 * rng.normal(size=(21, 4)) for name, row in values.items()}
+    names = ["a, T = 0.7", "a, T = 1", "b, T = 0.7", "b, T = 1"]
+    rest = np.zeros((1, 2, 4)), np.zeros((21, 1, 2, 4)), np.ones((21, 1)), 6
+    curves = {name: Curve(np.arange(4.0), np.array(values[name][0]), spread[name], *rest) for name in values}
+    heats = {name: {0.7: f"{name}, T = 0.7", 1.0: f"{name}, T = 1"} for name in "ab"}
+    gain = Lines(Systems(dict.fromkeys(values, names), curves), heats).gain("f0_std", "a", "b")
+    wrong, pitch = spread["wer"].T, spread["f0_std"].T
+    goal = (wrong[2] + wrong[1]) / 2  # from where b begins to where a ends
+    line = [pitch[i] + (goal - wrong[i]) / (wrong[i + 1] - wrong[i]) * (pitch[i + 1] - pitch[i]) for i in (0, 2)]
+    by_hand = interval_of(0.3, line[0] - line[1], 6)
     assert (gain.mean, gain.low, gain.high) == pytest.approx((0.3, by_hand.low, by_hand.high))
 
 
@@ -202,13 +204,13 @@ def test_systems_that_differ_in_temperature_alone_are_equal_at_equal_word_error(
         return {heat: made(some, 0.1 + 0.3 * some, [round(100 * heat + 1e4 * more), s]) for heat, some in warm.items()}
 
     runs = {"hot": [heard(0.15, s) for s in range(3)], "plain": [heard(0.0, s) for s in range(3)]}
-    found = over_heats(runs, 1.0, texts=240)
+    found = over_heats(runs, texts=240)
     alike, equal = found.found.effect("hot, T = 1 - plain, T = 1", "f0_std"), found.gain("f0_std", "hot", "plain")
     assert alike.low > 0.2 and equal.low < 0 < equal.high
 
 
 def test_strict_conditions_look_along_lines_and_at_points_of_their_own(printed):
-    lines = over_heats({name: [{0.7: one, 1.0: one} for one in printed[name]] for name in ("sft", "dgsa")}, 1.0, 240)
+    lines = over_heats({name: [{0.7: one, 1.0: one} for one in printed[name]] for name in ("sft", "dgsa")}, 240)
     own = systems({"sft": printed["sft"], "dgsa": printed["dpo"]}, FLOOR)
     parts = alignment_conditions(systems(printed, FLOOR), rungs_of(tuple(printed), 0.8), STAR, lines, own)
     strict = {one.what: one.effect for one in parts["D1"][1] if one.measure == "f0_std"}

@@ -247,7 +247,7 @@ def compared() -> dict:
         {"steps": [30, 30, 60, 60], "temperature": [0.8, 1.0, 0.8, 1.0], "texts": 40}
         | {axis: steps_of(i, 4) for i, axis in enumerate(systems.AXES)}
     )
-    found, kept = systems.systems(runs, 0.1), systems.over_heats(lines, 1.0, 25)
+    found, kept = systems.systems(runs, 0.1), systems.over_heats(lines, 25)
     points = systems.as_table(found, ["sft", "dgsa", "nobody"], "sft")
     points["wer_cal"] = [0.25, 0.5, np.nan]  # where the lines are
     curves = {name: [curve, curve + i / 8] for i, name in enumerate(("sft", "sft-real"))}
@@ -323,7 +323,7 @@ def shapes() -> dict:
 def claimed() -> dict:
     runs = several()
     found, rungs = systems.systems(runs, 0.1), effects.rungs_of(tuple(runs), 0.8)
-    lines = systems.over_heats({name: over_heat(0.1 * i, 0.2, i) for i, name in enumerate(("sft", "dgsa"))}, 1.0, 25)
+    lines = systems.over_heats({name: over_heat(0.1 * i, 0.2, i) for i, name in enumerate(("sft", "dgsa"))}, 25)
     curves = systems.curves_over(sweep())
     short = {name: dataclasses.replace(curve, alphas=curve.alphas * 0.9) for name, curve in curves.items()}
     scaling = effects.scaling_conditions(curves, stats.Interval(-0.1, -0.2, 0, 30, 2))

@@ -21,6 +21,7 @@ from sebridge_lite.measure.systems import Lines, Systems, systems
 from sebridge_lite.measure.trends import association, interior_peak, rank, stands_out, tail
 from sebridge_lite.measure.verdicts import (
     CLAIMS,
+    EQUAL,
     NOT_TESTED,
     REPRODUCED,
     Conditions,
@@ -35,8 +36,8 @@ BEFORE, RISING = 0.4, 0.67  # ours: both are compared with the ratios from here 
 NEITHER = "is shown neither to beat nor to lose to"
 UNJUDGED = "cannot yet be judged against"
 NOWHERE = "tdsc at some T", Systems({}, {})
-EQUAL, OWN = "at equal word error, ", "at its own temperature, "  # how strict conditions begin
-NO_LINES = Lines(Systems({}, {}), {}, 1.0)
+OWN = "at its own temperature, "  # how a strict condition at chosen points begins
+NO_LINES = Lines(Systems({}, {}), {})
 Rungs = Mapping[float, tuple[str, str]]  # alpha: DGSA, and the SFT policy that it starts from
 
 

@@ -22,7 +22,7 @@ SPOKEN = ("wer", "tone_error", "hp", "h_cond", "rep", "rep_speech")
 OVER_ALPHA = (*SPOKEN, "f0_std", "f0_range", "energy_std", "sim", "length_ratio")
 GAINS = ("wer_cal", "hp", "h_cond", "f0_std")
 AXES = ("wer_cal", "hp", "f0_std")  # of the frontier
-REACHED = 0.95  # share of the replicates in which a line reaches the word error that it is asked at
+REACHED = 0.95  # share of the replicates in which two lines have a word error in common
 BASELINES = (("sft", "temperature"), ("sft-real", "temperature"), ("sft-real", "dose"))
 Runs = Sequence[Scores]  # of one policy, a Scores a training seed
 
@@ -128,30 +128,30 @@ class Lines:
 
     found: Systems
     heats: dict[str, dict[float, str]]  # by system: what it is called in `found` at each temperature
-    heat: float  # at which all systems are compared otherwise
 
     def gain(self, measure: str, one: str, other: str) -> Interval:
-        """One system's line at the word error that the other has at the common temperature, minus the other there.
+        """One system's line minus the other's, at the word error in the middle of those that both lines reach.
 
-        Where that line does not reach, the other way round: one there, minus the other's line at its word error. Unknown where
-        neither line reaches. Straight between the points of a line; each replicate has lines of its own.
+        Unknown where too few replicates have such a word error. Straight between the points of a line; each replicate has
+        lines of its own.
         """
-        for moved, still, sign in ((one, other, 1.0), (other, one, -1.0)):
-            names, point = list(self.heats.get(moved, {}).values()), self.heats.get(still, {}).get(self.heat)
-            if point is None or not {*names, point} <= set(self.found.names.get(measure, ())) or len(names) < 2:
-                continue
-            (errors, goal), (heights, level) = (self._at(name, names, point) for name in ("wer", measure))
-            height = np.array([_above(*row) for row in zip(goal, errors, heights, strict=True)])
-            gaps = sign * (height - level)
-            if np.isfinite(gaps[0]) and np.isfinite(gaps[1:]).mean() >= REACHED:
-                return self.found.curves[measure].effect(gaps[0], gaps[1:])
-        return UNKNOWN
+        lines = [list(self.heats.get(name, {}).values()) for name in (one, other)]
+        if min(map(len, lines)) < 2 or not {*lines[0], *lines[1]} <= set(self.found.names.get(measure, ())):
+            return UNKNOWN
+        errors, heights = ([self._along(name, line) for line in lines] for name in ("wer", measure))  # twice (R + 1, T)
+        lowest = np.max([error.min(1) for error in errors], axis=0)
+        highest = np.min([error.max(1) for error in errors], axis=0)
+        goals = np.where(lowest <= highest, (lowest + highest) / 2, np.nan)
+        above = [[_above(*row) for row in zip(goals, *line, strict=True)] for line in zip(errors, heights, strict=True)]
+        gaps = np.subtract(*above)
+        if np.isnan(gaps[0]) or np.isfinite(gaps[1:]).mean() < REACHED:
+            return UNKNOWN
+        return self.found.curves[measure].effect(gaps[0], gaps[1:])
 
-    def _at(self, measure: str, names: Sequence[str], point: str) -> tuple[np.ndarray, np.ndarray]:
-        """A measure of a line and of a point, the data and then its replicates. (R + 1, T), (R + 1,)"""
+    def _along(self, measure: str, line: Sequence[str]) -> np.ndarray:
+        """A measure of a line, the data and then its replicates. (R + 1, T)"""
         curve, places = self.found.curves[measure], self.found.names[measure]
-        both = np.vstack([curve.values, curve.spread])
-        return both[:, [places.index(name) for name in names]], both[:, places.index(point)]
+        return np.vstack([curve.values, curve.spread])[:, [places.index(name) for name in line]]
 
 
 def _above(goal: float, errors: np.ndarray, heights: np.ndarray) -> float:
@@ -168,11 +168,11 @@ def first(found: Mapping[str, Runs], texts: int) -> dict[str, list[Scores]]:
     }
 
 
-def over_heats(curves: Mapping[str, Sequence[Mapping[float, Scores]]], heat: float, texts: int, seed: int = 0) -> Lines:
+def over_heats(curves: Mapping[str, Sequence[Mapping[float, Scores]]], texts: int, seed: int = 0) -> Lines:
     """From the scores of each system by temperature, a mapping a training seed; on the first so many texts, which all have."""
     heats = {name: {at: f"{name}, T = {at:g}" for at in sorted(seeds[0])} for name, seeds in curves.items()}
     runs = {called: [one[at] for one in curves[name]] for name, names in heats.items() for at, called in names.items()}
-    return Lines(systems(first(runs, texts), 0.0, seed), heats, heat)
+    return Lines(systems(first(runs, texts), 0.0, seed), heats)
 
 
 def as_table(found: Systems, names: Sequence[str], base: str) -> pd.DataFrame:

@@ -33,6 +33,7 @@ REPRODUCED, MIXED, NOT_REPRODUCED, CONTRADICTED = "reproduced", "mixed", "not re
 NOT_TESTABLE, NOT_TESTED = "not testable here", "not tested"
 VERDICTS = (REPRODUCED, MIXED, NOT_REPRODUCED, CONTRADICTED, NOT_TESTABLE, NOT_TESTED)
 HELD = {"wer_cal": "wer", "pass_rate": "wer", "share": "wer"}  # whose smallest effect they are held to
+EQUAL = "at equal word error, "  # how a strict condition along lines over temperatures begins
 STANDS = ("rank", "correlation")  # effects that are a value, not a change
 
 
@@ -187,7 +188,9 @@ def why(conditions: Sequence[Condition], params: ClaimsParams, forbidden: str = 
         measured = f" ({said(decided, params)})" if _known(decided.effect) else ""
         return f"It cannot happen in this world: {forbidden}{measured}."
     if word == NOT_TESTED:
-        return f"{decided.what}: {change_of(decided.measure)[0]} was not measured in this run."
+        told = "is unknown: they have no word error in common, or one was not run"
+        told = told if decided.what.startswith(EQUAL) else "was not measured in this run"
+        return f"{decided.what}: {change_of(decided.measure)[0]} {told}."
     held = [one for one in conditions if one is not decided and outcome(one, params) == REPRODUCED and not one.limit]
     first = f"{said(held[0], params)}; but " if word == MIXED and held else ""
     return f"{first}{said(decided, params)}."

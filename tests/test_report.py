@@ -188,7 +188,7 @@ def test_a_run_on_human_recordings_stands_in_page_and_readme_with_what_it_indica
     claims[0] |= {"verdict": "not tested", "indicative": "mixed"}
     (run / "real" / "claims.json").write_text(json.dumps(claims), encoding="utf-8")
     page = "".join(texts_of(page_of(of_run())))
-    assert "human recordings (110 texts, 1 seed): indicates mixed" in page and HOSTILE in page
+    assert "English recordings (110 texts, 1 seed): indicates mixed" in page and HOSTILE in page
     text = rewritten((ROOT / "README.md").read_text(encoding="utf-8"), committed("summary.json"), [])
     assert "110 test sentences, 1 training seed" in text and "| alpha 0.50 | 0.500 |" in text
     assert "What they indicate: mixed D1.\n" in text

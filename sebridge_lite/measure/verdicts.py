@@ -188,7 +188,7 @@ def why(conditions: Sequence[Condition], params: ClaimsParams, forbidden: str = 
         measured = f" ({said(decided, params)})" if _known(decided.effect) else ""
         return f"It cannot happen in this world: {forbidden}{measured}."
     if word == NOT_TESTED:
-        told = "is unknown: they have no word error in common, or one was not run"
+        told = "is unknown: their lines share too few word errors, or one was not run"
         told = told if decided.what.startswith(EQUAL) else "was not measured in this run"
         return f"{decided.what}: {change_of(decided.measure)[0]} {told}."
     held = [one for one in conditions if one is not decided and outcome(one, params) == REPRODUCED and not one.limit]

@@ -13,7 +13,6 @@ from sebridge_lite.measure.stats import UNKNOWN, change_of, number_of, value_ran
 from sebridge_lite.measure.verdicts import CLAIMS, CONTRADICTED, NOT_TESTED, REPRODUCED, VERDICTS
 
 GROUPS = {"C": "more synthetic speech", "D": "DGSA", "T": "TDSC", "S": "systems and cloning"}
-FIRST = "judged by the first edition of the rule, under which the first condition that failed decided alone"
 
 
 def ledger_row(id: str, found: Mapping | None, params: ClaimsParams) -> dict:
@@ -24,7 +23,7 @@ def ledger_row(id: str, found: Mapping | None, params: ClaimsParams) -> dict:
     head = verdicts.conditions_of(CLAIMS[id].conditions, lambda what, measure: UNKNOWN)[0]
     about = {"id": id, "claim": CLAIMS[id].claim, "paper": CLAIMS[id].paper, "what": head.what, "measure": head.measure}
     about |= {"wanted": head.wanted, "n": 0, "seeds": 0, "verdict": NOT_TESTED, "strict": "", "indicative": NOT_TESTED}
-    about |= {"why": FIRST if found else "", "why_strict": "", "source": ""}
+    about |= {"why": "", "why_strict": "", "source": ""}
     row = about | {name: found[name] for name in about if name in found} if found else about
     name, unit, by, digits = change_of(row["measure"])
     least = verdicts.smallest(row["measure"], params)
@@ -57,14 +56,9 @@ def entry(row: Mapping, summary: Mapping) -> str:
     return "toy" if row["verdict"] == REPRODUCED else "inconclusive"
 
 
-def headline(row: Mapping) -> float | None:
-    """The effect of a claim's first condition; the first edition of the rule kept no other."""
-    return row.get("headline", row["ours"])
-
-
 def indication(row: Mapping | None, full: Mapping | None) -> str:
     """Where a small run's headline points beside the committed one's: `same way`, `other way`, or not to be said."""
-    here, there = (None if one is None else headline(one) for one in (row, full))
+    here, there = (one["headline"] if one else None for one in (row, full))
     if here is None:
         return "not run"
     if there is None or not here * there:

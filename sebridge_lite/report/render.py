@@ -50,6 +50,7 @@ def environment() -> jinja2.Environment:
     made.filters |= {
         "range": row_range,
         "cell": cell,
+        "cells": lambda row, columns: [cell(row, name) for name in columns],
         "heading": lambda name: measure(name)[0],
         "base64": lambda content: base64.b64encode(content).decode(),  # as a data address holds bytes
         "json": lambda value: json.dumps(value, ensure_ascii=False, allow_nan=False),

@@ -118,7 +118,7 @@ def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
     """The README with every block made again."""
     tables, others = summary["tables"], of_others()
     known = {"contents": CONTENTS["tables"], "methods": METHODS, "sentences": sentences(summary, others["human"])}
-    known |= others
+    known |= others | {"verdicts": VERDICTS}
     again = [row for row in tables.get("confirm_systems", []) if row["language"] == "lo"]
     said = {
         "control": [f"{effects.dgsa_sentence(row)}." for row in tables.get("finding", [])],

@@ -38,8 +38,7 @@ def slide_of(cells: list[nbformat.NotebookNode]) -> str:
 def deck(nb: nbformat.NotebookNode) -> str:
     """A notebook as one page of slides."""
     title = nb.cells[0].source.partition("\n")[0].lstrip("# ")
-    style = render("notebook/style.css", fonts=fonts())
-    return render("slides.html", title=title, style=style, slides=[slide_of(cells) for cells in groups(nb)])
+    return render("slides.html", title=title, fonts=fonts(), slides=[slide_of(cells) for cells in groups(nb)])
 
 
 def run_slides() -> list[str]:
@@ -51,7 +50,6 @@ def run_slides() -> list[str]:
             raise UserError(f"{notebook}: no such notebook; restore it with git")
         nb = nbformat.read(notebook, as_version=4)
         page = paths.root() / "docs" / "slides" / f"{name}.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
         write(page, deck(nb))
         said.append(f"{len(groups(nb))} slides in {page}")
     return said

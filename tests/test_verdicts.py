@@ -102,9 +102,13 @@ def test_the_reason_names_the_number_that_decided():
     assert V.said(_condition(-0.02, -0.03, -0.01), PARAMS).endswith(
         "the other way, by less than the 0.05 bits that count"
     )
+    nearly = "x: Hp rises by 0.048 bits (0.024 to 0.070), less than the 0.05 bits that count"  # not by 0.05 bits
+    assert V.said(_condition(0.048, 0.024, 0.070), PARAMS) == nearly
     assert V.said(_condition(0.06, -0.01, 0.13), PARAMS).endswith("which its interval does not tell from 0")
     stands = _condition(-0.9, -0.95, -0.8, measure="correlation")  # it is a value, and no change
     assert V.said(stands, PARAMS).endswith("is -0.90 (-0.95 to -0.80), the other way")
+    apart = _condition(np.nan, np.nan, np.nan)._replace(what=f"{V.EQUAL}a - b")
+    assert "share too few word errors" in V.why([apart], PARAMS)
     assert "was not measured" in V.why([up, _condition(np.nan, np.nan, np.nan, n=0, seeds=0)], PARAMS)
 
 

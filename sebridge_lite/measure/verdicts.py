@@ -167,6 +167,8 @@ def said(condition: Condition, params: ClaimsParams) -> str:
     else:
         moved, sign = ("falls by", -1) if turned else ("rises by", 1)
     low, high = sorted((sign * effect.low, sign * effect.high))
+    if abs(effect.mean) < smallest(condition.measure, params):
+        digits += value_range(abs(effect.mean), None, None, unit, f".{digits}f", by) == least  # or it would look enough
     amount = value_range(sign * effect.mean, low, high, unit, f".{digits}f", by)
     word, certain = outcome(condition, params), effect.low > 0 or effect.high < 0
     if condition.limit:

@@ -142,8 +142,9 @@ class Lines:
         lowest = np.max([error.min(1) for error in errors], axis=0)
         highest = np.min([error.max(1) for error in errors], axis=0)
         goals = np.where(lowest <= highest, (lowest + highest) / 2, np.nan)
-        above = [[_above(*row) for row in zip(goals, *line, strict=True)] for line in zip(errors, heights, strict=True)]
-        gaps = np.subtract(*above)
+        rows = (zip(goals, *line, strict=True) for line in zip(errors, heights, strict=True))
+        left, right = (np.array([_above(*row) for row in line]) for line in rows)
+        gaps = left - right
         if np.isnan(gaps[0]) or np.isfinite(gaps[1:]).mean() < REACHED:
             return UNKNOWN
         return self.found.curves[measure].effect(gaps[0], gaps[1:])

@@ -108,6 +108,7 @@ def test_a_claim_without_a_verdict_says_what_it_indicates(results):
         "n": 9,
         "seeds": 1,
         "why": "z",
+        "strict": "mixed",
         "source": "results/scaling/table1.csv",
     }
     words = {"C1": ("not tested", "mixed"), "C2": ("not tested", "not tested"), "C8": ("reproduced", "reproduced")}

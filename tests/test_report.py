@@ -14,7 +14,7 @@ from sebridge_lite.core.errors import UserError
 from sebridge_lite.core.params import load_params
 from sebridge_lite.measure.verdicts import CLAIMS, VERDICTS
 from sebridge_lite.report.claims import run_claims
-from sebridge_lite.report.ledger import brief, counts, indication, ledger
+from sebridge_lite.report.ledger import brief, counts, decided, indication, ledger
 from sebridge_lite.report.report import LARGEST, of_evidence, of_run, page_of, rewritten, run_check, run_report
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +83,11 @@ def test_a_small_run_says_in_ten_lines_whether_it_points_the_same_way():
     lines = brief(here, full)
     assert len(lines) <= 10 and lines[2].startswith("C, more synthetic speech: same way C1; other way C2; not run C3")
     assert brief([], [])[0].startswith("The ledger of this run: 0 texts")
+
+
+def test_a_claim_that_the_world_forbids_is_no_verdict_of_a_run():
+    rows = [{"verdict": word} for word in VERDICTS]
+    assert [row["verdict"] for row in decided(rows)] == ["reproduced", "mixed", "not reproduced", "contradicted"]
 
 
 def test_the_ledger_holds_every_claim_once_and_in_order():

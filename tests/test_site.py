@@ -193,6 +193,17 @@ def test_a_page_is_kept_in_git_when_asked_and_one_too_large_replaces_nothing(pro
     assert kept.read_bytes() == written.read_bytes() and b"49.2 %" in kept.read_bytes()
 
 
+@pytest.mark.parametrize(("verdict", "shown"), [("reproduced", False), ("not testable here", True)])
+def test_a_run_that_judges_nothing_shows_the_committed_verdicts(project, monkeypatch, verdict, shown):
+    monkeypatch.setattr(site, "collect", lambda params: (heard(), Ears()))
+    monkeypatch.setattr(site, "evidence_claims", lambda: findings()[1])
+    monkeypatch.setattr(site, "evidence", lambda: findings()[0])
+    ready(project, verdict=verdict)
+    site.run_site(PARAMS)
+    page = (project / "results" / "site" / "index.html").read_text(encoding="utf-8")
+    assert ("Figures and verdicts are of the committed runs" in page) is shown
+
+
 def test_listen_answers_this_machine_alone_with_the_page_alone(tmp_path):
     (tmp_path / "index.html").write_text("<p>ไป</p>", encoding="utf-8")
     (tmp_path / "secret.txt").write_text("no")

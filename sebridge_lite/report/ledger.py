@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from sebridge_lite.core.study_params import ClaimsParams
 from sebridge_lite.measure import verdicts
 from sebridge_lite.measure.stats import UNKNOWN, change_of, number_of, value_range
-from sebridge_lite.measure.verdicts import CLAIMS, CONTRADICTED, NOT_TESTED, REPRODUCED, VERDICTS
+from sebridge_lite.measure.verdicts import CLAIMS, CONTRADICTED, NOT_TESTABLE, NOT_TESTED, REPRODUCED, VERDICTS
 
 GROUPS = {"C": "more synthetic speech", "D": "DGSA", "T": "TDSC", "S": "systems and cloning"}
 
@@ -66,14 +66,18 @@ def indication(row: Mapping | None, full: Mapping | None) -> str:
     return "same way" if here * there > 0 else "other way"
 
 
+def decided(claims: Sequence[Mapping]) -> list[Mapping]:
+    """The claims that a run has a verdict on; what its world forbids, or what has too few texts or seeds, is none."""
+    return [row for row in claims if row["verdict"] not in (NOT_TESTABLE, NOT_TESTED)]
+
+
 def brief(claims: Sequence[Mapping], full: Sequence[Mapping]) -> list[str]:
     """The ledger of a run in ten lines: its verdicts, or what it indicates beside the committed run's."""
     here, there = ({row["id"]: row for row in rows} for rows in (claims, full))
     texts, seeds = (max((row[name] for row in claims), default=0) for name in ("n", "seeds"))
-    firm = [row for row in claims if row["verdict"] != NOT_TESTED]
     lines = [
         f"The ledger of this run: {texts} texts, {number_of(seeds, 'training seed')}, "
-        f"{len(firm)} of {len(CLAIMS)} claims with a verdict.",
+        f"{len(decided(claims))} of {len(CLAIMS)} claims with a verdict.",
         "Below, what the run indicates: the first effect of each claim points the same way as in the committed full run, or not.",
     ]
     for letter, title in GROUPS.items():

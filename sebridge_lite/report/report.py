@@ -23,7 +23,7 @@ from sebridge_lite.core.params import Params, active_params, load_params
 from sebridge_lite.experiments.account import NAME, PACKAGES, accounted, version
 from sebridge_lite.experiments.notebook import STAGES
 from sebridge_lite.measure import effects
-from sebridge_lite.measure.verdicts import CLAIMS, NOT_TESTED
+from sebridge_lite.measure.verdicts import CLAIMS
 from sebridge_lite.paper import beside
 from sebridge_lite.paper.evidence import (
     CONTENTS,
@@ -44,7 +44,7 @@ from sebridge_lite.report.claims import (
     judged_run,
     of_this_run,
 )
-from sebridge_lite.report.ledger import VERDICTS, ledger
+from sebridge_lite.report.ledger import VERDICTS, decided, ledger
 from sebridge_lite.report.render import fonts, render, write
 
 LARGEST = 3_000_000  # bytes of the page
@@ -110,15 +110,15 @@ def page_of(found: dict) -> str:
 def sentences(summary: Mapping, human: Mapping) -> list[str]:
     """What came out, in five sentences, or six where a run on human recordings is kept beside it."""
     people = {} if summary.get("stack") == "own" else human["summary"].get("tables", {})
-    unsure = all(row["verdict"] == NOT_TESTED for row in human["claims"])
-    return render("outcome.txt", summary=summary, tables=summary["tables"], people=people, unsure=unsure).splitlines()
+    said = {"summary": summary, "tables": summary["tables"], "people": people, "unsure": not decided(human["claims"])}
+    return render("outcome.txt", **said).splitlines()
 
 
 def rewritten(text: str, summary: Mapping, claims: list[dict]) -> str:
     """The README with every block made again."""
     tables, others = summary["tables"], of_others()
     known = {"contents": CONTENTS["tables"], "methods": METHODS, "sentences": sentences(summary, others["human"])}
-    known |= others | {"verdicts": VERDICTS}
+    known |= others | {"verdicts": VERDICTS, "decided": decided}
     again = [row for row in tables.get("confirm_systems", []) if row["language"] == "lo"]
     said = {
         "control": [f"{effects.dgsa_sentence(row)}." for row in tables.get("finding", [])],

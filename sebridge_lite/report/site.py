@@ -6,7 +6,7 @@ never by ear or by score; of each policy its first training seed and sample. Lef
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ from sebridge_lite.paper.evidence import evidence, evidence_claims
 from sebridge_lite.paper.figures import FIXED, curves, use_style
 from sebridge_lite.paper.published import NAMES, published
 from sebridge_lite.report.claims import judged_run, read_table
-from sebridge_lite.report.ledger import VERDICTS
+from sebridge_lite.report.ledger import VERDICTS, decided
 from sebridge_lite.report.render import fonts, png, render, write
 from sebridge_lite.stack.stack import Stack
 
@@ -119,7 +119,7 @@ def erosion(bench: Bench, places: Sequence[int]) -> tuple[list[Group], list[str]
 
 def aligned(bench: Bench, places: Sequence[int]) -> tuple[list[Group], list[str]]:
     """Each sentence by SFT and what became of it, beside the recording; and what this run has not."""
-    titles = {name: METHODS["align"][name].title for name in ALIGNED}
+    titles = {name: METHODS["align"][name].title.replace("`", "") for name in ALIGNED}
     there, seed = [name for name in titles if name in bench.params.cells.aligned], bench.params.cells.seeds[0]
     heat = bench.params.score.temperature
     heard = {titles.pop(name): bench.scored("align", name, seed, heat)[0] for name in there}
@@ -240,19 +240,20 @@ def shown(group: Group, stack: Stack) -> dict:
     return group._asdict() | {"takes": takes, "span": span}
 
 
-def erosion_figure(tables: Mapping, alpha: float, lang: str) -> bytes | None:
-    """Spread of F0 and word error over alpha, with aligned systems beside the SFT policies and recordings as lines."""
+def erosion_figures(tables: Mapping, alpha: float, lang: str) -> dict[str, bytes]:
+    """Spread of F0, and word error, over alpha, with aligned systems beside the SFT policies and recordings as lines."""
     named = {row["variant"]: row for row in tables.get("table3", [])}
     levels = {row["variant"]: row for row in tables.get("table5", []) if row["language"] == lang}
     rows = [row | {"system": "ours, SFT at each alpha"} for row in tables.get("table1", [])]
     if len(rows) < 2:
-        return None
+        return {}
     beside = {METHODS["align"][name].label.replace("`", ""): named[name] for name in BESIDE if name in named}
     rows += [row | {"system": title, "alpha": alpha} for title, row in beside.items()]
     lines = {name: levels[name] for name in ("people", "engines") if name in levels}
     use_style()
-    table, measures = pd.DataFrame(rows).sort_values("alpha", kind="stable"), ["f0_std", "wer"]
-    return png(curves(table, "alpha", measures, by="system", levels=lines, dots=list(beside), size=(4, 3)), dpi=110)
+    table = pd.DataFrame(rows).sort_values("alpha", kind="stable")
+    how: dict[str, Any] = {"by": "system", "levels": lines, "dots": list(beside), "size": (4, 3.2)}
+    return {name: png(curves(table, "alpha", [name], **how), dpi=110) for name in ("f0_std", "wer")}
 
 
 def page_of(heard: Mapping, stack: Stack, summary: dict, claims: list[dict], params: Params, committed: bool) -> str:
@@ -265,10 +266,11 @@ def page_of(heard: Mapping, stack: Stack, summary: dict, claims: list[dict], par
         "tdsc": [effects.tdsc_sentence(pd.DataFrame(tables["table4"]))] if loop else [],
     }
     groups = {name: [shown(group, stack) for group in heard[name]] for name in ("erosion", "aligned", "tdsc", "cloned")}
-    figure, systems = erosion_figure(tables, alpha, params.roles.dgsa), paths.results("systems", "table5_beside.csv")
+    systems = read_table(paths.results("systems", "table5_beside.csv"))
     known = {"printed": published, "names": NAMES, "language": language, "methods": METHODS, "verdicts": VERDICTS}
     ours = {"summary": summary, "tables": tables, "claims": claims, "committed": committed, "params": params}
-    made = {"figure": figure, "said": said, "groups": groups, "absent": heard["absent"], "systems": read_table(systems)}
+    made = {"figures": erosion_figures(tables, alpha, params.roles.dgsa), "said": said, "groups": groups}
+    made |= {"absent": heard["absent"], "systems": systems}
     return render("site.html", **known, **ours, **made, alpha=alpha, fonts=fonts(), level=20 * np.log10(LOUD))
 
 
@@ -279,7 +281,7 @@ def run_site(params: Params, publish: bool = False) -> str:
     summary, claims = judged_run()
     if (made := summary["profile"]) != params.profile:
         raise UserError(f"results/claims is of profile {made}, params.yaml of {params.profile}; `dvc repro`")
-    committed = bool(evidence_claims()) and all(row["verdict"] == "not tested" for row in claims)
+    committed = bool(evidence_claims()) and not decided(claims)
     with accounted("site", paths.results("site", NAME), params):
         heard, stack = collect(params)
         page = page_of(heard, stack, summary, evidence_claims() if committed else claims, params, committed)

@@ -240,7 +240,7 @@ def shown(group: Group, stack: Stack) -> dict:
     return group._asdict() | {"takes": takes, "span": span}
 
 
-def erosion_figures(tables: Mapping, alpha: float, lang: str) -> dict[str, bytes]:
+def erosion_figures(tables: Mapping, alpha: float, lang: str, speakers: Mapping[str, str]) -> dict[str, bytes]:
     """Spread of F0, and word error, over alpha, with aligned systems beside the SFT policies and recordings as lines."""
     named = {row["variant"]: row for row in tables.get("table3", [])}
     levels = {row["variant"]: row for row in tables.get("table5", []) if row["language"] == lang}
@@ -249,7 +249,7 @@ def erosion_figures(tables: Mapping, alpha: float, lang: str) -> dict[str, bytes
         return {}
     beside = {METHODS["align"][name].label.replace("`", ""): named[name] for name in BESIDE if name in named}
     rows += [row | {"system": title, "alpha": alpha} for title, row in beside.items()]
-    lines = {name: levels[name] for name in ("people", "engines") if name in levels}
+    lines = {title: levels[name] for name, title in speakers.items() if name in levels}
     use_style()
     table = pd.DataFrame(rows).sort_values("alpha", kind="stable")
     how: dict[str, Any] = {"by": "system", "levels": lines, "dots": list(beside), "size": (4, 3.2)}
@@ -269,7 +269,9 @@ def page_of(heard: Mapping, stack: Stack, summary: dict, claims: list[dict], par
     systems = read_table(paths.results("systems", "table5_beside.csv"))
     known = {"printed": published, "names": NAMES, "language": language, "methods": METHODS, "verdicts": VERDICTS}
     ours = {"summary": summary, "tables": tables, "claims": claims, "committed": committed, "params": params}
-    made = {"figures": erosion_figures(tables, alpha, params.roles.dgsa), "said": said, "groups": groups}
+    speakers = {"people": "studio people" if params.stack == "studio" else "people", "engines": "engines"}
+    figures = erosion_figures(tables, alpha, params.roles.dgsa, speakers)
+    made = {"figures": figures, "speakers": speakers, "said": said, "groups": groups}
     made |= {"absent": heard["absent"], "systems": systems}
     return render("site.html", **known, **ours, **made, alpha=alpha, fonts=fonts(), level=20 * np.log10(LOUD))
 

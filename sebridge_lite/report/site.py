@@ -44,6 +44,7 @@ MOST = 8_000_000  # bytes
 TICKS = (60, 80, 100, 120, 150, 180, 220, 270, 330, 400, 480)  # Hz
 OCTAVE, LEAST_SPAN, ROOM = 12, 8.0, 1.0  # semitones: the least that a drawing shows, and what is free above and below
 ALIGNED = ("sft", "dpo", "dgsa", "sft-real")
+TITLES = {name: method.title.replace("`", "") for name, method in METHODS["align"].items()}  # a page is no Markdown
 BESIDE = ("dgsa", "sft-real")  # in the figure of erosion and repair
 
 
@@ -119,7 +120,7 @@ def erosion(bench: Bench, places: Sequence[int]) -> tuple[list[Group], list[str]
 
 def aligned(bench: Bench, places: Sequence[int]) -> tuple[list[Group], list[str]]:
     """Each sentence by SFT and what became of it, beside the recording; and what this run has not."""
-    titles = {name: METHODS["align"][name].title.replace("`", "") for name in ALIGNED}
+    titles = {name: TITLES[name] for name in ALIGNED}
     there, seed = [name for name in titles if name in bench.params.cells.aligned], bench.params.cells.seeds[0]
     heat = bench.params.score.temperature
     heard = {titles.pop(name): bench.scored("align", name, seed, heat)[0] for name in there}
@@ -267,7 +268,7 @@ def page_of(heard: Mapping, stack: Stack, summary: dict, claims: list[dict], par
     }
     groups = {name: [shown(group, stack) for group in heard[name]] for name in ("erosion", "aligned", "tdsc", "cloned")}
     systems = read_table(paths.results("systems", "table5_beside.csv"))
-    known = {"printed": published, "names": NAMES, "language": language, "methods": METHODS, "verdicts": VERDICTS}
+    known = {"printed": published, "names": NAMES, "language": language, "titles": TITLES, "verdicts": VERDICTS}
     ours = {"summary": summary, "tables": tables, "claims": claims, "committed": committed, "params": params}
     speakers = {"people": "studio people" if params.stack == "studio" else "people", "engines": "engines"}
     figures = erosion_figures(tables, alpha, params.roles.dgsa, speakers)

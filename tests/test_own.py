@@ -78,11 +78,11 @@ def project(tmp_path_factory):
     (folder / "notebooks").symlink_to(ROOT / "notebooks")
     for name in ("parts", "judges"):
         (folder / "artifacts" / name).symlink_to(ROOT / "artifacts" / name)
-    recordings.mkdir()
     for place, text in enumerate(TEXTS):
-        sound = toy_engine.say(text, 150.0, lively=0.3)
-        soundfile.write(recordings / f"{place}.wav", sound, toy_engine.RATE)
-        (recordings / f"{place}.txt").write_text(text, encoding="utf-8")
+        file = recordings / ("first" if place % 2 else "second") / f"{place}.wav"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(file, toy_engine.say(text, 150.0, lively=0.3), toy_engine.RATE)
+        file.with_suffix(".txt").write_text(text, encoding="utf-8")
     patch.chdir(folder)
     patch.delenv("SEBRIDGE_OUTPUTS", raising=False)
     patch.setenv("SEBRIDGE_WORKERS", "1")
@@ -110,7 +110,7 @@ def test_policies_of_your_own_speech_are_trained_aligned_and_scored(project):
 
 
 def test_a_page_tells_what_came_out(project):
-    for command in ("run scaling", "claims", "report"):
+    for command in ("run scaling", "run your_data", "claims", "report"):
         assert main(command.split()) == 0, command
     page = (project / "results" / "report" / "report.html").read_text(encoding="utf-8")
     assert "recordings of people" in page and "never human" not in page
@@ -237,8 +237,8 @@ def test_ten_more_recordings_are_learnt_from_and_what_was_held_out_stays_so(proj
     held_out = {said.words for name in ("dev", "test") for said in before.utterances(name)}
     again = [row for row in rows if tuple(row["text"].split()) in learnt][:10]
     with (folder / "manifest.jsonl").open("a", encoding="utf-8") as manifest:
-        for row in again:
-            more = row | {"id": f"{row['id']}-again", "path": f"{row['id']}-again.wav"}
+        for place, row in enumerate(again):
+            more = row | {"id": f"{row['id']}-again", "path": f"again-{place}.wav"}
             soundfile.write(folder / more["path"], toy_engine.say(row["text"], 140.0, lively=0.3), toy_engine.RATE)
             manifest.write(json.dumps(more | {"seconds": soundfile.info(folder / more["path"]).duration}) + "\n")
     assert main(["import"]) == 0

@@ -61,6 +61,12 @@ def test_an_interval_is_the_middle_of_the_rates_of_resampled_texts_and_seeds():
     assert away.low == 0 and away.high > 1.9 and away.seeds == 1  # it holds its value
 
 
+def test_one_text_of_one_seed_has_a_mean_and_no_interval():
+    found = mean_interval([3.0, 5.0], ["a", "a"])
+    assert (found.mean, found.n, found.seeds) == (4.0, 1, 1) and np.isnan([found.low, found.high]).all()
+    assert np.isfinite(mean_interval([[3.0], [5.0]]).low)  # two seeds differ
+
+
 def test_by_default_all_measures_draw_the_same_texts_and_seeds():
     drawn = [mean_interval, paired_difference, entropy_interval, rate_curve, entropy_curve, evaluate.rate, proxy.proxy]
     drawn += [systems.curve_of, systems.curves_over, systems.side_by_side, systems.systems, systems.over_heats]

@@ -6,7 +6,7 @@ out: BCa, mixed models. With S seeds, resampling them understates their share of
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 
 from sebridge_lite.core.errors import UserError
 from sebridge_lite.measure.entropy import Estimator, in_parts, jackknife, prosodic_entropy
-from sebridge_lite.measure.stats import Interval, by_cluster
+from sebridge_lite.measure.stats import UNKNOWN, Interval, by_cluster
 
 LEVELS = (0.025, 0.975)
 REPLICATES = 1000
@@ -29,7 +29,12 @@ def draws(seed: int, replicates: int, *sizes: int) -> tuple[np.ndarray, ...]:
 
 
 def interval_of(value: float | np.ndarray, spread: np.ndarray, n: int, seeds: int = 1) -> Interval:
-    """A value and the 95 % interval of its replicates, which holds the value. spread: (replicates,), NaN where unknown"""
+    """A value and the 95 % interval of its replicates, which holds the value. spread: (replicates,), NaN where unknown
+
+    One text of one training seed, drawn again and again, never differs: its interval is unknown, and not of no width.
+    """
+    if n < 2 and seeds < 2:
+        return replace(UNKNOWN, mean=float(value), n=n, seeds=seeds)
     low, high = np.nanquantile(spread, LEVELS)
     return Interval(float(value), float(min(low, value)), float(max(high, value)), n, seeds)
 
